@@ -1,0 +1,46 @@
+"""Files that are either whole or absent."""
+
+from __future__ import annotations
+
+import os
+import tempfile
+from pathlib import Path
+
+MAX_BYTES = 4 * 2**20
+"""No architecture record is larger; a file that is, is something else."""
+
+
+def write_atomic(path: str | os.PathLike[str], content: str | bytes) -> None:
+    """Writes a file so that a crash leaves the old one or the new one, never half of one."""
+    target = Path(path)
+    target.parent.mkdir(parents=True, exist_ok=True)
+    data = content.encode() if isinstance(content, str) else content
+    handle, temporary = tempfile.mkstemp(dir=target.parent, prefix=f".{target.name}.")
+    try:
+        with os.fdopen(handle, "wb") as file:
+            file.write(data)
+            file.flush()
+            os.fsync(file.fileno())
+        os.chmod(temporary, 0o644)
+        os.replace(temporary, target)
+    except BaseException:
+        Path(temporary).unlink(missing_ok=True)
+        raise
+
+
+def read_text(path: str | os.PathLike[str]) -> str:
+    """Reads a small UTF-8 file.
+
+    Raises:
+        FileNotFoundError: If there is none.
+        ValueError: If it is too large or not text.
+    """
+    source = Path(path)
+    if not source.is_file():
+        raise FileNotFoundError(f"no architecture file at {source}")
+    if source.stat().st_size > MAX_BYTES:
+        raise ValueError(f"larger than {MAX_BYTES} bytes: not an architecture record")
+    try:
+        return source.read_bytes().decode("utf-8")
+    except UnicodeDecodeError as error:
+        raise ValueError(f"not UTF-8 text: {error}") from None

@@ -1,0 +1,27 @@
+"""Search spaces. A file in this folder that defines a ``SearchSpace`` with a ``name`` is found by itself."""
+
+import importlib
+import pkgutil
+
+from lightning_nas.spaces.base import SearchSpace, build_space, space_names
+from lightning_nas.spaces.darts import Darts
+from lightning_nas.spaces.features import Backbone, FeatureInfo, FeatureLevel
+from lightning_nas.spaces.supernet import OptionWeights, Paths, Relaxation, Supernet, softmax_relaxation
+
+for _module in pkgutil.iter_modules(__path__):
+    importlib.import_module(f"{__name__}.{_module.name}")
+
+__all__ = [
+    "Backbone",
+    "Darts",
+    "FeatureInfo",
+    "FeatureLevel",
+    "OptionWeights",
+    "Paths",
+    "Relaxation",
+    "SearchSpace",
+    "Supernet",
+    "build_space",
+    "softmax_relaxation",
+    "space_names",
+]

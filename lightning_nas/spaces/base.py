@@ -1,0 +1,206 @@
+"""What a search space is: named decisions, and the networks that follow from them.
+
+To add a space: a frozen dataclass that derives from :class:`SearchSpace`, in a file of this folder (or in your own
+package), with a ``name``. Its fields are its arguments: they are stored in ``architecture.json`` and rebuild it.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import random
+from abc import ABC, abstractmethod
+from collections.abc import Mapping, Sequence
+from typing import Any, ClassVar
+
+import torch
+from torch import Tensor
+
+from lightning_nas.architecture import Architecture, ArchitectureError, Choices, Component, Option
+from lightning_nas.spaces.features import Backbone, FeatureInfo
+from lightning_nas.spaces.supernet import Supernet
+
+_SPACES: dict[str, type[SearchSpace]] = {}
+
+
+@dataclasses.dataclass(frozen=True)
+class SearchSpace(ABC):
+    """A finite set of architectures, described by an ordered list of categorical decisions.
+
+    The options of a decision may depend on those already made; a decision without options is inactive and does not
+    appear in the choices. Everything a strategy needs (sample, mutate, cross over, encode, count) follows from
+    :attr:`decisions` and :meth:`options`; a space overrides a method only to compute the same thing faster.
+
+    Attributes:
+        name: Stored in architecture files; unique, and stable once published.
+        role: The component that an architecture of this space is, e.g. ``"backbone"`` or ``"neck"``.
+    """
+
+    name: ClassVar[str]
+    role: ClassVar[str] = "backbone"
+
+    def __init_subclass__(cls, **kwargs: Any) -> None:
+        super().__init_subclass__(**kwargs)
+        if "name" in cls.__dict__:
+            known = _SPACES.get(cls.name)
+            if known is not None and (known.__module__, known.__qualname__) != (cls.__module__, cls.__qualname__):
+                raise ValueError(f"search space {cls.name!r} is already defined by {known.__module__}.{known.__name__}")
+            _SPACES[cls.name] = cls
+
+    # ---- what a space defines -----------------------------------------------------------------------------------
+
+    @property
+    @abstractmethod
+    def decisions(self) -> tuple[str, ...]:
+        """Names of all decisions, in the order in which they are made."""
+
+    @abstractmethod
+    def options(self, name: str, choices: Choices) -> Sequence[Option]:
+        """The options of a decision, given the choices for the decisions before it; empty if it is inactive."""
+
+    @abstractmethod
+    def network(self, choices: Choices, *, inputs: FeatureInfo | None = None) -> Backbone:
+        """The fixed network of an architecture.
+
+        Args:
+            choices: One option per active decision.
+            inputs: The feature maps it is fed with, for spaces of necks and heads; None for an image.
+        """
+
+    @abstractmethod
+    def supernet(self, *, inputs: FeatureInfo | None = None, generator: torch.Generator | None = None) -> Supernet:
+        """The network that holds all of them. ``generator`` draws the initial logits."""
+
+    @abstractmethod
+    def decode(self, logits: Mapping[str, Tensor]) -> dict[str, Option]:
+        """The architecture that the logits point to, by the space's own rule."""
+
+    # ---- what follows from it -----------------------------------------------------------------------------------
+
+    @property
+    def args(self) -> dict[str, Any]:
+        """The arguments that rebuild this space, as JSON values."""
+        return {f.name: _plain(getattr(self, f.name)) for f in dataclasses.fields(self)}
+
+    def architecture(self, choices: Choices, provenance: Mapping[str, Any] | None = None) -> Architecture:
+        """The record of one architecture of this space.
+
+        Raises:
+            ArchitectureError: If the choices do not belong to the space.
+        """
+        self.validate(choices)
+        ordered = {name: choices[name] for name in self.decisions if name in choices}
+        return Architecture({self.role: Component(self.name, self.args, ordered)}, provenance or {})
+
+    def validate(self, choices: Choices) -> None:
+        """Checks that the choices are an architecture of this space.
+
+        Raises:
+            ArchitectureError: Naming the decision, its value and what was allowed.
+        """
+        unknown = [name for name in choices if name not in set(self.decisions)]
+        if unknown:
+            raise ArchitectureError(f"{self.name}: unknown decision {unknown[0]!r}; known are {list(self.decisions)}")
+        for name in self.decisions:
+            allowed = list(self.options(name, choices))
+            if not allowed and name in choices:
+                raise ArchitectureError(f"{self.name}: decision {name!r} is inactive here, got {choices[name]!r}")
+            if not allowed:
+                continue
+            if name not in choices:
+                raise ArchitectureError(f"{self.name}: decision {name!r} is missing; allowed are {allowed}")
+            if choices[name] not in allowed or isinstance(choices[name], bool):
+                raise ArchitectureError(f"{self.name}: {name} = {choices[name]!r} is not allowed; choose of {allowed}")
+
+    def sample(self, rng: random.Random) -> dict[str, Option]:
+        """Draws each decision uniformly, in order."""
+        return self._complete({}, rng)
+
+    def mutate(self, choices: Choices, rng: random.Random) -> dict[str, Option]:
+        """Changes one decision, uniformly among those that can change, to another option.
+
+        Decisions whose options vanished by the change are drawn anew; all others keep their value.
+        """
+        changeable = [name for name in choices if len(self.options(name, choices)) > 1]
+        if not changeable:
+            return dict(choices)
+        name = rng.choice(changeable)
+        option = rng.choice([other for other in self.options(name, choices) if other != choices[name]])
+        return self._complete({**choices, name: option}, rng)
+
+    def crossover(self, first: Choices, second: Choices, rng: random.Random) -> dict[str, Option]:
+        """Takes every decision from one of two parents with equal probability (uniform crossover)."""
+        mixed = {}
+        for name in self.decisions:
+            holders = [parent for parent in (first, second) if name in parent]
+            if holders:
+                mixed[name] = rng.choice(holders)[name]
+        return self._complete(mixed, rng)
+
+    def neighbours(self, choices: Choices) -> list[dict[str, Option]]:
+        """All architectures that differ in one decision. Decisions that vanish or appear take their first option."""
+        result = []
+        for name in choices:
+            for option in self.options(name, choices):
+                if option != choices[name]:
+                    result.append(self._complete({**choices, name: option}, None))
+        return result
+
+    def encode(self, choices: Choices) -> Tensor:
+        """One-hot encoding: for each decision one bit per option it can ever have, all zero where it is inactive."""
+        bits = [
+            torch.tensor([float(name in choices and choices[name] == option) for option in self.all_options(name)])
+            for name in self.decisions
+        ]
+        return torch.cat(bits)
+
+    def all_options(self, name: str) -> Sequence[Option]:
+        """Every option that a decision can have under some earlier choices. Override where they depend on them."""
+        return self.options(name, {})
+
+    def size(self) -> int:
+        """Number of architectures. The product of the numbers of options: override where these depend on choices."""
+        result = 1
+        for name in self.decisions:
+            result *= len(self.options(name, {}))
+        return result
+
+    def _complete(self, wanted: Choices, rng: random.Random | None) -> dict[str, Option]:
+        """Keeps what is allowed of ``wanted``, draws the rest (without a generator: the first option)."""
+        choices: dict[str, Option] = {}
+        for name in self.decisions:
+            allowed = self.options(name, choices)
+            if not allowed:
+                continue
+            if name in wanted and wanted[name] in allowed:
+                choices[name] = wanted[name]
+            else:
+                choices[name] = allowed[0] if rng is None else rng.choice(list(allowed))
+        return choices
+
+
+def space_names() -> list[str]:
+    """Names of all known search spaces."""
+    return sorted(_SPACES)
+
+
+def build_space(name: str, space_args: Mapping[str, Any]) -> SearchSpace:
+    """Rebuilds a search space from what an architecture file says.
+
+    Raises:
+        ArchitectureError: If the space or one of its arguments is unknown or has a bad value.
+    """
+    if name not in _SPACES:
+        raise ArchitectureError(f"unknown search space {name!r}; known are {space_names()}")
+    cls = _SPACES[name]
+    known = {f.name for f in dataclasses.fields(cls)}
+    unknown = sorted(set(space_args) - known)
+    if unknown:
+        raise ArchitectureError(f"space {name!r} has no argument {unknown[0]!r}; it has {sorted(known)}")
+    try:
+        return cls(**space_args)
+    except (TypeError, ValueError) as error:
+        raise ArchitectureError(f"space {name!r} cannot be built: {error}") from None
+
+
+def _plain(value: Any) -> Any:
+    return [_plain(item) for item in value] if isinstance(value, tuple | list) else value

@@ -1,0 +1,216 @@
+"""The DARTS search space: two cell types of four nodes, two operations per node.
+
+Source: Liu, Simonyan, Yang 2019, "DARTS: Differentiable Architecture Search", arXiv 1806.09055.
+"""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import ClassVar, Literal
+
+import torch
+from torch import Tensor
+
+from lightning_nas.architecture import Choices, Option
+from lightning_nas.ops import check_ops
+from lightning_nas.spaces.base import SearchSpace
+from lightning_nas.spaces.darts_cells import Cell, Gene, SearchCell
+from lightning_nas.spaces.darts_macro import DartsMacro, reduction_cells
+from lightning_nas.spaces.features import Backbone, FeatureInfo
+from lightning_nas.spaces.supernet import OptionWeights, Paths, Supernet
+
+DARTS_OPS = (
+    "none",
+    "max_pool_3x3",
+    "avg_pool_3x3",
+    "skip_connect",
+    "sep_conv_3x3",
+    "sep_conv_5x5",
+    "dil_conv_3x3",
+    "dil_conv_5x5",
+)
+CELL_TYPES = ("normal", "reduce")
+
+
+@dataclass(frozen=True)
+class Darts(SearchSpace):
+    """Cells of the DARTS family.
+
+    Decisions, per cell type and node ``n``: ``normal.n.inputs``, a pair of states such as ``"0+1"`` (0 and 1 are the
+    cell's inputs, 2 the first node), and ``normal.n.op0``, ``normal.n.op1``, the operations on them.
+
+    Args:
+        channels: Channels of the first cells (16 to search, 36 to retrain on CIFAR, 48 on ImageNet).
+        cells: Number of cells (8, 20, 14).
+        stem: ``"cifar"`` keeps the resolution; ``"imagenet"`` has stride 8 before the first cell.
+        in_channels: Channels of the image.
+        ops: Candidate operations; ``none`` takes part in the search and is never chosen.
+        steps: Nodes per cell.
+        same_input: Whether both operations of a node may read the same state: the decoding rule of GDAS (Dong, Yang
+            2019, arXiv 1910.04465), which ranks (state, operation) pairs; otherwise DARTS' rule, which ranks states.
+
+    Raises:
+        ValueError: If an argument is out of range.
+    """
+
+    name: ClassVar[str] = "darts"
+
+    channels: int = 16
+    cells: int = 8
+    stem: Literal["cifar", "imagenet"] = "cifar"
+    in_channels: int = 3
+    ops: tuple[str, ...] = DARTS_OPS
+    steps: int = 4
+    same_input: bool = False
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "ops", tuple(self.ops))
+        check_ops(self.ops)
+        if all(name == "none" for name in self.ops):
+            raise ValueError(f"ops must hold more than 'none', got {self.ops!r}")
+        for argument, low, high in (("channels", 2, 4096), ("cells", 1, 512), ("in_channels", 1, 4096), ("steps", 1, 16)):
+            value = getattr(self, argument)
+            if isinstance(value, bool) or not isinstance(value, int) or not low <= value <= high:
+                raise ValueError(f"{argument} must be a whole number from {low} to {high}, got {value!r}")
+        if self.channels % 2:
+            raise ValueError(f"channels must be even (reductions split them), got {self.channels}")
+        if self.stem not in ("cifar", "imagenet"):
+            raise ValueError(f"stem must be 'cifar' or 'imagenet', got {self.stem!r}")
+
+    # ---- decisions ----------------------------------------------------------------------------------------------
+
+    @cached_property
+    def decisions(self) -> tuple[str, ...]:
+        """Inputs and operations of every node of both cell types."""
+        return tuple(
+            f"{cell}.{node}.{what}"
+            for cell in CELL_TYPES
+            for node in range(2, self.steps + 2)
+            for what in ("inputs", "op0", "op1")
+        )
+
+    def options(self, name: str, choices: Choices) -> Sequence[Option]:
+        """Pairs of states for ``inputs``, operations but ``none`` otherwise; nothing depends on other decisions."""
+        _, node, what = name.split(".")
+        if what != "inputs":
+            return [op for op in self.ops if op != "none"]
+        combine = itertools.combinations_with_replacement if self.same_input else itertools.combinations
+        return [f"{first}+{second}" for first, second in combine(range(int(node)), 2)]
+
+    def genes(self, choices: Choices, cell: str) -> list[tuple[Gene, Gene]]:
+        """The operations and sources of every node of a cell type."""
+        nodes = []
+        for node in range(2, self.steps + 2):
+            first, second = str(choices[f"{cell}.{node}.inputs"]).split("+")
+            op0, op1 = str(choices[f"{cell}.{node}.op0"]), str(choices[f"{cell}.{node}.op1"])
+            nodes.append(((op0, int(first)), (op1, int(second))))
+        return nodes
+
+    def from_genes(self, cells: Mapping[str, Sequence[tuple[Gene, Gene]]]) -> dict[str, Option]:
+        """Choices from the genes of both cell types; the order of the two genes of a node does not matter.
+
+        Raises:
+            ArchitectureError: If they are not an architecture of this space.
+        """
+        choices: dict[str, Option] = {}
+        for cell in CELL_TYPES:
+            for node, genes in enumerate(cells[cell], start=2):
+                (op0, first), (op1, second) = sorted(genes, key=lambda gene: gene[1])
+                choices[f"{cell}.{node}.inputs"] = f"{first}+{second}"
+                choices[f"{cell}.{node}.op0"], choices[f"{cell}.{node}.op1"] = op0, op1
+        self.validate(choices)
+        return choices
+
+    # ---- networks -----------------------------------------------------------------------------------------------
+
+    def network(self, choices: Choices, *, inputs: FeatureInfo | None = None) -> Backbone:
+        """The found network."""
+        self.validate(choices)
+        return DartsNetwork(self, choices)
+
+    def supernet(
+        self, *, inputs: FeatureInfo | None = None, generator: torch.Generator | None = None
+    ) -> DartsSupernet:
+        """The network of mixed operations."""
+        return DartsSupernet(self, generator)
+
+    # ---- decoding -----------------------------------------------------------------------------------------------
+
+    def decode(self, logits: Mapping[str, Tensor]) -> dict[str, Option]:
+        """Softmax per edge; for every node the two strongest edges (or pairs, see ``same_input``), never ``none``."""
+        return self.from_genes({cell: self._decode_cell(logits[cell]) for cell in CELL_TYPES})
+
+    def _decode_cell(self, logits: Tensor) -> list[tuple[Gene, Gene]]:
+        weights = logits.detach().double().cpu().softmax(dim=-1)
+        allowed = [index for index, name in enumerate(self.ops) if name != "none"]
+        nodes = []
+        start = 0
+        for node in range(2, self.steps + 2):
+            ranked = []  # (weight, source, option), strongest first; ties by lowest index
+            for source in range(node):
+                row = weights[start + source]
+                options = sorted(allowed, key=lambda o, row=row: -float(row[o]))  # type: ignore[misc]
+                ranked += [(-float(row[o]), source, o) for o in (options if self.same_input else options[:1])]
+            ranked.sort(key=lambda item: item[0])
+            best = [(self.ops[option], source) for _, source, option in ranked[:2]]
+            nodes.append((best[0], best[1]))
+            start += node
+        return nodes
+
+
+class DartsNetwork(Backbone):
+    """A found network of the DARTS space."""
+
+    def __init__(self, space: Darts, choices: Choices) -> None:
+        super().__init__()
+        genes = {cell: space.genes(choices, cell) for cell in CELL_TYPES}
+
+        def build(c_prev_prev: int, c_prev: int, channels: int, reduction: bool, reduction_prev: bool) -> Cell:
+            nodes = genes["reduce" if reduction else "normal"]
+            return Cell(nodes, c_prev_prev, c_prev, channels, reduction, reduction_prev)
+
+        self.macro = DartsMacro(space.stem, space.channels, space.cells, space.steps, space.in_channels, build)
+        self.feature_info, self.auxiliary_info = self.macro.feature_info, self.macro.auxiliary_info
+
+    def forward_auxiliary(self, x: Tensor) -> tuple[list[Tensor], Tensor | None]:
+        """``(B, in_channels, H, W) ->`` feature maps, auxiliary map."""
+        features, auxiliary = self.macro(x)
+        return features, auxiliary
+
+
+class DartsSupernet(Supernet):
+    """The DARTS supernet; logits ``normal`` and ``reduce``, ``(edges, operations)`` each."""
+
+    def __init__(self, space: Darts, generator: torch.Generator | None = None) -> None:
+        edges = sum(range(2, space.steps + 2))
+        kinds = {"reduce" if index in reduction_cells(space.cells) else "normal" for index in range(space.cells)}
+        super().__init__({cell: (edges, len(space.ops)) for cell in CELL_TYPES}, generator)
+        self.space, self.cell_types = space, kinds
+
+        def build(c_prev_prev: int, c_prev: int, channels: int, reduction: bool, reduction_prev: bool) -> SearchCell:
+            return SearchCell(space.ops, space.steps, c_prev_prev, c_prev, channels, reduction, reduction_prev)
+
+        self.macro = DartsMacro(space.stem, space.channels, space.cells, space.steps, space.in_channels, build)
+        self.feature_info, self.auxiliary_info = self.macro.feature_info, self.macro.auxiliary_info
+
+    def forward_auxiliary(self, x: Tensor) -> tuple[list[Tensor], Tensor | None]:
+        """``(B, in_channels, H, W) ->`` feature maps, auxiliary map."""
+        weights: Mapping[str, OptionWeights] = self.option_weights()
+        features, auxiliary = self.macro(x, weights)
+        return features, auxiliary
+
+    def path(self, choices: Choices) -> dict[str, Paths]:
+        """The options that an architecture uses on every edge."""
+        self.space.validate(choices)
+        paths = {}
+        for cell in CELL_TYPES:
+            active: list[tuple[int, ...]] = []
+            for node, genes in enumerate(self.space.genes(choices, cell), start=2):
+                for source in range(node):
+                    used = {self.space.ops.index(op) for op, origin in genes if origin == source}
+                    active.append(tuple(sorted(used)))
+            paths[cell] = tuple(active)
+        return paths

@@ -1,0 +1,123 @@
+"""The cells of the DARTS space: the found one, and the one that mixes all candidates (textbook form)."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor, nn
+
+from lightning_nas.ops import DropPath, FactorizedReduce, ReLUConvBN, build_op
+from lightning_nas.ops.mixed import MixedOp
+from lightning_nas.spaces.supernet import OptionWeights
+
+Gene = tuple[str, int]
+"""An operation and the state that it reads (0 and 1 are the cell's inputs, 2 the first node)."""
+
+
+class Preprocess(nn.Module):
+    """Brings the two inputs of a cell to its channels, and the older one to the size of the newer one."""
+
+    def __init__(
+        self, c_prev_prev: int, c_prev: int, channels: int, reduction_prev: bool, *, affine: bool = True
+    ) -> None:
+        super().__init__()
+        older = FactorizedReduce if reduction_prev else ReLUConvBN
+        self.older = older(c_prev_prev, channels, affine=affine)
+        self.newer = ReLUConvBN(c_prev, channels, affine=affine)
+
+    def forward(self, older: Tensor, newer: Tensor) -> tuple[Tensor, Tensor]:
+        """Two maps of the cell's channels and equal size."""
+        return self.older(older), self.newer(newer)
+
+
+class Cell(nn.Module):
+    """A found cell: every node sums two operations on earlier states; the nodes are concatenated.
+
+    Args:
+        nodes: Per node the two genes.
+        c_prev_prev: Channels of the output of the cell before the previous one.
+        c_prev: Channels of the output of the previous cell.
+        channels: Channels of every node.
+        reduction: Whether operations on the cell's inputs have stride 2.
+        reduction_prev: Whether the previous cell was a reduction.
+    """
+
+    def __init__(
+        self,
+        nodes: Sequence[tuple[Gene, Gene]],
+        c_prev_prev: int,
+        c_prev: int,
+        channels: int,
+        reduction: bool,
+        reduction_prev: bool,
+    ) -> None:
+        super().__init__()
+        self.preprocess = Preprocess(c_prev_prev, c_prev, channels, reduction_prev)
+        self.sources = [(first[1], second[1]) for first, second in nodes]
+        self.ops = nn.ModuleList()
+        self.drop_path = DropPath()
+        for gene_pair in nodes:
+            for name, source in gene_pair:
+                stride = 2 if reduction and source < 2 else 1
+                self.ops.append(build_op(name, channels, channels, stride=stride))
+
+    def forward(self, older: Tensor, newer: Tensor) -> Tensor:
+        """The concatenated nodes, ``(B, nodes * channels, H, W)``."""
+        states = list(self.preprocess(older, newer))
+        for node, sources in enumerate(self.sources):
+            terms = [self._apply_op(self.ops[2 * node + side], states[source]) for side, source in enumerate(sources)]
+            states.append(terms[0] + terms[1])
+        return torch.cat(states[2:], dim=1)
+
+    def _apply_op(self, op: nn.Module, state: Tensor) -> Tensor:
+        out: Tensor = op(state)
+        return out if isinstance(op, nn.Identity) else self.drop_path(out)
+
+
+class SearchCell(nn.Module):
+    """The cell of the supernet: every node sums the mixed operations on all earlier states.
+
+    Edges are numbered node by node, sources ascending: 14 for four nodes.
+    """
+
+    def __init__(
+        self,
+        names: Sequence[str],
+        steps: int,
+        c_prev_prev: int,
+        c_prev: int,
+        channels: int,
+        reduction: bool,
+        reduction_prev: bool,
+    ) -> None:
+        super().__init__()
+        self.group = "reduce" if reduction else "normal"
+        self.steps = steps
+        self.preprocess = Preprocess(c_prev_prev, c_prev, channels, reduction_prev, affine=False)
+        self.edges = nn.ModuleList(
+            MixedOp(names, channels, 2 if reduction and source < 2 else 1)
+            for node in range(steps)
+            for source in range(node + 2)
+        )
+
+    def forward(self, older: Tensor, newer: Tensor, weights: dict[str, OptionWeights]) -> Tensor:
+        """The concatenated nodes, ``(B, steps * channels, H, W)``."""
+        mine = weights[self.group]
+        states = list(self.preprocess(older, newer))
+        edge = 0
+        for _ in range(self.steps):
+            total: Tensor | None = None
+            for state in tuple(states):
+                active = None if mine.active is None else mine.active[edge]
+                term = self.edges[edge](state, mine.values[edge], active)
+                if term is not None:
+                    total = term if total is None else total + term
+                edge += 1
+            states.append(self._empty(states) if total is None else total)
+        return torch.cat(states[2:], dim=1)
+
+    def _empty(self, states: Sequence[Tensor]) -> Tensor:
+        """A node that nothing enters."""
+        like = states[2] if len(states) > 2 else states[1][:, :, :: self.edges[0].stride, :: self.edges[0].stride]
+        return torch.zeros_like(like)

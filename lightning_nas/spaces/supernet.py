@@ -1,0 +1,93 @@
+"""The network that holds every architecture of a space, and the weights that mix its options."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+
+from lightning_nas.architecture import Choices
+from lightning_nas.spaces.features import Backbone
+
+Paths = tuple[tuple[int, ...], ...]
+"""For every edge of a group, the indices of its options that take part."""
+
+
+@dataclass(frozen=True)
+class OptionWeights:
+    """How one group of logits mixes the options: ``edge = sum_o values[edge, o] * option_o(x)``.
+
+    Args:
+        values: ``(edges, options)``, differentiable.
+        active: For every edge the indices of the options to compute, none for an absent edge; None computes all of
+            them. A computed option is still multiplied by its value, so that a straight-through estimator gets its
+            gradient.
+    """
+
+    values: Tensor
+    active: Paths | None = None
+
+
+Relaxation = Callable[[Mapping[str, Tensor]], Mapping[str, OptionWeights]]
+"""Logits of every group, ``(edges, options)`` each -> the weights of their options. Called once per forward pass."""
+
+
+def softmax_relaxation(logits: Mapping[str, Tensor]) -> dict[str, OptionWeights]:
+    """The continuous relaxation of DARTS (Liu et al. 2019, arXiv 1806.09055, equation 2)."""
+    return {name: OptionWeights(group.softmax(dim=-1)) for name, group in logits.items()}
+
+
+class Supernet(Backbone):
+    """A network that contains all architectures of a space.
+
+    Logits live in :attr:`logits`, one ``(edges, options)`` matrix per group, and nowhere else: all other parameters are
+    weights. One forward pass asks :attr:`relaxation` once, so that all cells of a group share a sample.
+
+    Args:
+        groups: Group name -> ``(edges, options)``.
+        generator: Draws the initial logits, ``1e-3 * N(0, 1)``; seeded with 0 if None.
+
+    Attributes:
+        logits: The architecture parameters.
+        relaxation: Logits -> option weights; a strategy sets it. The softmax of DARTS by default.
+    """
+
+    def __init__(self, groups: Mapping[str, tuple[int, int]], generator: torch.Generator | None = None) -> None:
+        super().__init__()
+        generator = generator or torch.Generator().manual_seed(0)
+        self.logits = nn.ParameterDict(
+            {name: nn.Parameter(1e-3 * torch.randn(shape, generator=generator)) for name, shape in groups.items()}
+        )
+        self.relaxation: Relaxation = softmax_relaxation
+        self._path: dict[str, Paths] | None = None
+
+    def option_weights(self) -> Mapping[str, OptionWeights]:
+        """Weights of the options for one forward pass: of the active path if there is one, else relaxed logits."""
+        if self._path is None:
+            return self.relaxation({name: self.logits[name] for name in self.logits})
+        return {name: _one_path(self.logits[name], active) for name, active in self._path.items()}
+
+    def activate(self, choices: Choices | None) -> None:
+        """Makes forward compute one architecture only, with weight 1 for its options; None mixes all again.
+
+        Raises:
+            ArchitectureError: If the choices are not an architecture of the space.
+        """
+        self._path = None if choices is None else self.path(choices)
+
+    def path(self, choices: Choices) -> dict[str, Paths]:
+        """The options that an architecture uses on every edge, per group."""
+        raise NotImplementedError
+
+    def weights(self) -> dict[str, nn.Parameter]:
+        """All parameters that are not logits, by name."""
+        return {name: p for name, p in self.named_parameters() if not name.startswith("logits.")}
+
+
+def _one_path(logits: Tensor, active: Paths) -> OptionWeights:
+    values = torch.zeros_like(logits, requires_grad=False)
+    for edge, options in enumerate(active):
+        values[edge, list(options)] = 1.0
+    return OptionWeights(values, active)
