@@ -138,7 +138,7 @@ class Architecture:
         }
 
     def to_json(self) -> str:
-        """Canonical JSON: sorted keys, one trailing newline; equal architectures give equal components byte for byte."""
+        """Canonical JSON (sorted keys, one newline at the end): the same record gives the same bytes."""
         return json.dumps(self.to_dict(), indent=2, sort_keys=True, ensure_ascii=False, allow_nan=False) + "\n"
 
     @classmethod
@@ -151,7 +151,9 @@ class Architecture:
         if not isinstance(data, Mapping):
             raise ArchitectureError(f"an architecture is a JSON object, got {type(data).__name__}")
         if data.get("format") != FORMAT or isinstance(data.get("format"), bool):
-            raise ArchitectureError(f"format must be {FORMAT} (this version reads no other), got {data.get('format')!r}")
+            raise ArchitectureError(
+                f"format must be {FORMAT} (this version reads no other), got {data.get('format')!r}"
+            )
         _expect_keys(data, {"format", "components"}, {"provenance"}, "architecture")
         if not isinstance(data["components"], Mapping):
             raise ArchitectureError(f"components must be an object, got {data['components']!r}")

@@ -71,7 +71,12 @@ class Darts(SearchSpace):
         check_ops(self.ops)
         if all(name == "none" for name in self.ops):
             raise ValueError(f"ops must hold more than 'none', got {self.ops!r}")
-        for argument, low, high in (("channels", 2, 4096), ("cells", 1, 512), ("in_channels", 1, 4096), ("steps", 1, 16)):
+        for argument, low, high in (
+            ("channels", 2, 4096),
+            ("cells", 1, 512),
+            ("in_channels", 1, 4096),
+            ("steps", 1, 16),
+        ):
             value = getattr(self, argument)
             if isinstance(value, bool) or not isinstance(value, int) or not low <= value <= high:
                 raise ValueError(f"{argument} must be a whole number from {low} to {high}, got {value!r}")
@@ -131,9 +136,7 @@ class Darts(SearchSpace):
         self.validate(choices)
         return DartsNetwork(self, choices)
 
-    def supernet(
-        self, *, inputs: FeatureInfo | None = None, generator: torch.Generator | None = None
-    ) -> DartsSupernet:
+    def supernet(self, *, inputs: FeatureInfo | None = None, generator: torch.Generator | None = None) -> DartsSupernet:
         """The network of mixed operations."""
         return DartsSupernet(self, generator)
 
