@@ -1,0 +1,64 @@
+"""The commands: ``lightning-nas search|train|report [key=value ...]``, composed by Hydra from ``lightning_nas.conf``."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+import hydra
+from omegaconf import DictConfig, OmegaConf
+
+from lightning_nas import run
+from lightning_nas.config import ConfigError, register_schemas
+
+COMMANDS: dict[str, Callable[[DictConfig], object]] = {
+    "search": run.search,
+    "train": run.train,
+    "report": run.report,
+}
+
+
+def main(argv: Sequence[str] | None = None) -> None:
+    """Runs one command.
+
+    Args:
+        argv: Command and Hydra overrides; those of the process if None.
+    """
+    arguments = list(sys.argv[1:] if argv is None else argv)
+    if not arguments or arguments[0] not in COMMANDS:
+        asked_for_help = bool(arguments) and arguments[0] in ("-h", "--help")
+        print(
+            f"usage: lightning-nas {{{'|'.join(COMMANDS)}}} [key=value ...]    (lightning-nas search --help: all keys)"
+        )
+        raise SystemExit(0 if asked_for_help else 2)
+    command, overrides = arguments[0], arguments[1:]
+    register_schemas()
+    try:
+        overrides = _locate_resumed_run(command, overrides)
+        sys.argv = [sys.argv[0], *overrides]
+        # With arguments handed to main(), a DDP child that Lightning starts from sys.argv needs the command as well.
+        hydra.main(version_base="1.3", config_path="pkg://lightning_nas.conf", config_name=command)(
+            lambda config: COMMANDS[command](config)
+        )()
+    except ConfigError as error:
+        raise SystemExit(f"error: {error}") from None
+
+
+def _locate_resumed_run(command: str, overrides: list[str]) -> list[str]:
+    """With ``resume=true`` and no run folder: the newest unfinished run of the same command is the run folder."""
+    given = dict(item.partition("=")[::2] for item in overrides)
+    if given.get("resume", "").lower() not in ("true", "1", "yes", "on") or "hydra.run.dir" in given:
+        return overrides
+    wanted = sorted(item for item in overrides if not item.startswith(("resume=", "max_time=")))
+    for folder in sorted(Path("runs", command).glob("*"), reverse=True):
+        saved = folder / ".hydra" / "overrides.yaml"
+        if not saved.is_file() or (folder / "summary.json").exists():
+            continue
+        past = [str(item) for item in OmegaConf.load(saved)]
+        if sorted(item for item in past if not item.startswith(("resume=", "max_time="))) == wanted:
+            return [*overrides, f"hydra.run.dir={folder}"]
+    raise ConfigError(
+        f"resume=true: no unfinished run of `{command} {' '.join(wanted)}` under {Path('runs', command)}; "
+        "name one with hydra.run.dir=<folder>"
+    )

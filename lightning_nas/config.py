@@ -1,0 +1,134 @@
+"""Checks of a composed config before any work starts: unknown keys, wrong types, impossible values."""
+
+from __future__ import annotations
+
+import inspect
+import typing
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import pydantic
+from hydra.core.config_store import ConfigStore
+from hydra.utils import get_object
+from omegaconf import DictConfig, OmegaConf
+
+
+class ConfigError(ValueError):
+    """A config that cannot be run; the text names the key, its value and what was expected."""
+
+
+@dataclass
+class SearchPhase:
+    """The supernet phase."""
+
+    epochs: int = 12
+    warmup_epochs: int = 2
+    arch_every_n_steps: int = 1
+    accumulate_grad_batches: int = 1
+    gradient_clip_val: float | None = 5.0
+    gradient_clip_algorithm: str = "norm"
+    fraction: float = 0.5
+
+
+@dataclass
+class EvaluatePhase:
+    """The comparison after the search."""
+
+    epochs: int = 10
+    random: int = 3
+    hand_made: bool = True
+
+
+@dataclass
+class SearchSchema:
+    """Keys and types of ``search.yaml``; components are checked against their own signatures."""
+
+    task: dict[str, Any] = field(default_factory=dict)
+    data: dict[str, Any] = field(default_factory=dict)
+    space: dict[str, Any] = field(default_factory=dict)
+    strategy: dict[str, Any] = field(default_factory=dict)
+    trainer: dict[str, Any] = field(default_factory=dict)
+    search: SearchPhase = field(default_factory=SearchPhase)
+    evaluate: EvaluatePhase = field(default_factory=EvaluatePhase)
+    seed: int = 0
+    resume: bool = False
+    max_time: str | None = None
+
+
+@dataclass
+class TrainSchema:
+    """Keys and types of ``train.yaml``."""
+
+    task: dict[str, Any] = field(default_factory=dict)
+    data: dict[str, Any] = field(default_factory=dict)
+    trainer: dict[str, Any] = field(default_factory=dict)
+    architecture: str | None = None
+    network: dict[str, Any] = field(default_factory=dict)
+    weights: str | None = None
+    drop_path: float = 0.0
+    epochs: int = 30
+    seed: int = 0
+    resume: bool = False
+    max_time: str | None = None
+
+
+@dataclass
+class ReportSchema:
+    """Keys and types of ``report.yaml``."""
+
+    run: str | None = None
+
+
+def register_schemas() -> None:
+    """Makes the schemas known to Hydra."""
+    store = ConfigStore.instance()
+    store.store(name="search_schema", node=SearchSchema)
+    store.store(name="train_schema", node=TrainSchema)
+    store.store(name="report_schema", node=ReportSchema)
+
+
+def check_component(config: DictConfig | Mapping[str, Any], key: str) -> None:
+    """Compares a ``_target_`` node with the signature of its target.
+
+    Args:
+        config: The node.
+        key: Its place in the config, for messages.
+
+    Raises:
+        ConfigError: On an unknown argument or a value of the wrong type.
+    """
+    node = OmegaConf.to_container(config, resolve=True) if isinstance(config, DictConfig) else dict(config)
+    if not isinstance(node, dict) or "_target_" not in node:
+        raise ConfigError(f"{key}: expected a component with `_target_`, got {node!r}")
+    try:
+        target = get_object(node["_target_"])
+    except (ImportError, ValueError) as error:
+        raise ConfigError(f"{key}._target_ = {node['_target_']!r} cannot be imported: {error}") from None
+    parameters = inspect.signature(target).parameters
+    accepts_any = any(p.kind is p.VAR_KEYWORD for p in parameters.values())
+    function = target.__init__ if inspect.isclass(target) else target
+    hints = {**(typing.get_type_hints(target) if inspect.isclass(target) else {}), **typing.get_type_hints(function)}
+    for name, value in node.items():
+        if name.startswith("_") and name.endswith("_"):
+            continue
+        if name not in parameters:
+            if accepts_any:
+                continue
+            raise ConfigError(f"unknown key {key}.{name}; {node['_target_']} takes {sorted(parameters)}")
+        if isinstance(value, dict) and "_target_" in value:
+            check_component(value, f"{key}.{name}")
+        elif name in hints:
+            _check_type(hints[name], value, f"{key}.{name}")
+
+
+def _check_type(hint: Any, value: Any, key: str) -> None:
+    try:
+        adapter = pydantic.TypeAdapter(hint, config=pydantic.ConfigDict(arbitrary_types_allowed=True))
+    except (pydantic.PydanticUserError, pydantic.errors.PydanticSchemaGenerationError):
+        return  # a type that pydantic cannot describe is checked by the component itself
+    try:
+        adapter.validate_python(value)
+    except pydantic.ValidationError as error:
+        expected = "; ".join(sorted({item["msg"] for item in error.errors()}))
+        raise ConfigError(f"{key} = {value!r}: {expected}") from None

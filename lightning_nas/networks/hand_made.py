@@ -1,0 +1,89 @@
+"""A residual network drawn by hand: the plain baseline beside which a found network has to show itself."""
+
+from __future__ import annotations
+
+from torch import Tensor, nn
+
+from lightning_nas.spaces import Backbone, FeatureInfo, FeatureLevel
+
+
+class ResidualBlock(nn.Module):
+    """Two 3x3 convolutions with BatchNorm and a shortcut (He et al. 2016, arXiv 1512.03385)."""
+
+    def __init__(self, in_channels: int, out_channels: int, stride: int) -> None:
+        super().__init__()
+        self.main = nn.Sequential(
+            nn.Conv2d(in_channels, out_channels, 3, stride, 1, bias=False),
+            nn.BatchNorm2d(out_channels),
+            nn.ReLU(),
+            nn.Conv2d(out_channels, out_channels, 3, 1, 1, bias=False),
+            nn.BatchNorm2d(out_channels),
+        )
+        self.shortcut = (
+            nn.Identity()
+            if stride == 1 and in_channels == out_channels
+            else nn.Sequential(
+                nn.Conv2d(in_channels, out_channels, 1, stride, bias=False), nn.BatchNorm2d(out_channels)
+            )
+        )
+
+    def forward(self, x: Tensor) -> Tensor:
+        """``(B, in_channels, H, W) -> (B, out_channels, H/stride, W/stride)``."""
+        return nn.functional.relu(self.main(x) + self.shortcut(x))
+
+
+class ResidualBackbone(Backbone):
+    """Stem and residual stages with widths ``w, 2w, 4w, ...``.
+
+    Args:
+        width: Channels of the first stage.
+        reductions: Strides of the feature maps, e.g. ``(1, 2, 4)``: each the previous one or its double.
+        blocks: Residual blocks per stage.
+        in_channels: Channels of the image.
+    """
+
+    def __init__(self, width: int, reductions: tuple[int, ...], blocks: int = 2, in_channels: int = 3) -> None:
+        super().__init__()
+        stem_stride = reductions[0]
+        self.stem = nn.Sequential(
+            nn.Conv2d(in_channels, width, 3, stem_stride, 1, bias=False), nn.BatchNorm2d(width), nn.ReLU()
+        )
+        self.stages = nn.ModuleList()
+        levels = []
+        channels, stride = width, stem_stride
+        for index, reduction in enumerate(reductions):
+            out = width * 2**index
+            layers = [ResidualBlock(channels, out, reduction // stride)]
+            layers += [ResidualBlock(out, out, 1) for _ in range(blocks - 1)]
+            self.stages.append(nn.Sequential(*layers))
+            channels, stride = out, reduction
+            levels.append(FeatureLevel(out, reduction, f"stages.{index}"))
+        self.feature_info = FeatureInfo(tuple(levels))
+
+    def forward_auxiliary(self, x: Tensor) -> tuple[list[Tensor], Tensor | None]:
+        """``(B, in_channels, H, W) ->`` one map per stage; there is no auxiliary tap."""
+        x = self.stem(x)
+        features = []
+        for stage in self.stages:
+            x = stage(x)
+            features.append(x)
+        return features, None
+
+
+def residual_of_size(parameters: int, reductions: tuple[int, ...], in_channels: int = 3) -> ResidualBackbone:
+    """The residual network whose number of parameters is nearest to a given one.
+
+    Example:
+        >>> network = residual_of_size(100_000, (1, 2, 4))
+        >>> sum(p.numel() for p in network.parameters())
+        99045
+    """
+
+    def size(width: int) -> int:
+        return sum(p.numel() for p in ResidualBackbone(width, reductions, in_channels=in_channels).parameters())
+
+    low = 1
+    while size(2 * low) < parameters:
+        low *= 2
+    best = min(range(low, 2 * low + 1), key=lambda width: abs(size(width) - parameters))
+    return ResidualBackbone(best, reductions, in_channels=in_channels)

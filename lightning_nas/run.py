@@ -1,0 +1,240 @@
+"""Where Hydra ends: builds the pieces that a config names and runs them. Below, everything takes plain arguments."""
+
+from __future__ import annotations
+
+import random
+import time
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import pytorch_lightning as pl
+import torch
+from hydra.core.hydra_config import HydraConfig
+from hydra.utils import instantiate
+from omegaconf import DictConfig, OmegaConf
+from pytorch_lightning.callbacks import ModelCheckpoint, RichProgressBar
+from pytorch_lightning.loggers import CSVLogger, Logger, TensorBoardLogger
+
+from lightning_nas.architecture import Architecture
+from lightning_nas.config import ConfigError, check_component
+from lightning_nas.networks.backbone import build_network, load_weights
+from lightning_nas.networks.hand_made import residual_of_size
+from lightning_nas.report.page import build as build_report
+from lightning_nas.search import (
+    ArchitectureHistory,
+    BilevelDataModule,
+    DropPathSchedule,
+    SearchModule,
+    TemperatureSchedule,
+)
+from lightning_nas.search.summary import write_summary
+from lightning_nas.search.trials import TrialResult, TrialRunner, plain_metrics
+from lightning_nas.spaces import SearchSpace
+from lightning_nas.spaces.genotypes import published, published_names
+from lightning_nas.strategies import Random, Strategy
+
+COMPONENTS = ("task", "data", "space", "strategy", "trainer")
+
+
+def search(config: DictConfig) -> Path:
+    """Searches an architecture, compares it with others, writes the run folder.
+
+    Returns:
+        The run folder.
+
+    Raises:
+        ConfigError: If a key, a type or a value of the config is wrong.
+    """
+    folder = _prepare(config, [name for name in COMPONENTS])
+    datamodule = instantiate(config.data)
+    space: SearchSpace = instantiate(config.space, in_channels=datamodule.in_channels)
+    strategy: Strategy = instantiate(config.strategy)
+    if getattr(datamodule, "generated", False):
+        print("note: the data of this run are generated, not real")
+
+    started = time.perf_counter()
+    architecture_file = folder / "architecture.json"
+    if not architecture_file.is_file():
+        provenance = {"strategy": type(strategy).__name__.lower(), "seed": config.seed}
+        if isinstance(strategy, Random):
+            architecture = space.architecture(strategy.sample(space), provenance)
+        else:
+            architecture = _train_supernet(config, folder, datamodule, space, strategy).architecture(provenance)
+        architecture.save(architecture_file)
+    architecture = Architecture.load(architecture_file)
+    searched = time.perf_counter()
+
+    results = _compare(config, folder, datamodule, space, architecture)
+    write_summary(
+        folder,
+        architecture=architecture,
+        results=results,
+        datamodule=datamodule,
+        task=type(datamodule).__name__,
+        strategy=type(strategy).__name__.lower(),
+        seed=config.seed,
+        seconds={"search": searched - started, "evaluate": time.perf_counter() - searched},
+    )
+    report = build_report(folder)
+    print(f"architecture: {architecture_file}\nreport:       {report}")
+    return folder
+
+
+def train(config: DictConfig) -> Path:
+    """Trains one architecture and tests it.
+
+    Returns:
+        The run folder.
+
+    Raises:
+        ConfigError: If there is no architecture, or a key or value is wrong.
+    """
+    architecture = _architecture(config)
+    folder = _prepare(config, ["task", "data", "trainer"])
+    datamodule = instantiate(config.data)
+    architecture = architecture.with_args(
+        "backbone", **OmegaConf.to_container(config.network), in_channels=datamodule.in_channels
+    )
+    print(f"building {config.architecture}: {architecture.components['backbone'].to_dict()}")
+    architecture.save(folder / "architecture.json")
+
+    started = time.perf_counter()
+    backbone = build_network(architecture)
+    if config.weights:
+        load_weights(backbone, config.weights)
+    task = instantiate(config.task)(backbone=backbone, num_classes=datamodule.num_classes)
+    trainer = _trainer(config, folder, config.epochs, [DropPathSchedule(config.drop_path)])
+    trainer.fit(task, datamodule=datamodule, ckpt_path=_last_checkpoint(folder))
+    trainer.test(task, datamodule=datamodule, verbose=False)
+    size = (datamodule.in_channels, *datamodule.image_size)
+    result = TrialResult.of("found", "found", plain_metrics(trainer.callback_metrics), backbone, size, started)
+    write_summary(
+        folder,
+        architecture=architecture,
+        results=[result],
+        datamodule=datamodule,
+        task=type(datamodule).__name__,
+        strategy="train",
+        seed=config.seed,
+        seconds={"search": 0.0, "evaluate": result.seconds},
+    )
+    build_report(folder)
+    print(
+        f"test: {result.metrics}\ncheckpoint: {folder / 'checkpoints' / 'last.ckpt'}\nreport: {folder / 'report.html'}"
+    )
+    return folder
+
+
+def report(config: DictConfig) -> Path:
+    """Writes the report of a finished run anew.
+
+    Raises:
+        ConfigError: If no run is named or the folder is not a run.
+    """
+    if not config.run:
+        raise ConfigError("run = null: name a run folder, e.g. run=runs/search/2026-01-31_12-00-00")
+    if not Path(config.run).is_dir():
+        raise ConfigError(f"run = {config.run!r}: there is no such folder")
+    path = build_report(Path(config.run))
+    print(f"report: {path}")
+    return path
+
+
+def _train_supernet(
+    config: DictConfig, folder: Path, datamodule: pl.LightningDataModule, space: SearchSpace, strategy: Strategy
+) -> SearchModule:
+    supernet = space.supernet(generator=torch.Generator().manual_seed(config.seed))
+    task = instantiate(config.task)(backbone=supernet, num_classes=datamodule.num_classes)
+    arguments = {key: value for key, value in config.search.items() if key not in ("epochs", "fraction")}
+    module = SearchModule(task, strategy, **arguments)
+    callbacks = [ArchitectureHistory(folder / "history.jsonl"), TemperatureSchedule()]
+    trainer = _trainer(config, folder, config.search.epochs, callbacks, max_time=config.max_time)
+    halves = BilevelDataModule(datamodule, seed=config.seed, fraction=config.search.fraction)
+    trainer.fit(module, datamodule=halves, ckpt_path=_last_checkpoint(folder))
+    return module
+
+
+def _compare(
+    config: DictConfig,
+    folder: Path,
+    datamodule: Any,
+    space: SearchSpace,
+    architecture: Architecture,
+) -> list[TrialResult]:
+    """The found network, random ones and a hand-made one, all trained with the same budget."""
+    make_task = partial(instantiate(config.task), num_classes=datamodule.num_classes)
+    runner = TrialRunner(
+        folder / "evaluation",
+        make_task=lambda backbone: make_task(backbone=backbone),
+        make_trainer=lambda trial: _trainer(config, trial, config.evaluate.epochs, []),
+        datamodule=datamodule,
+        input_size=(datamodule.in_channels, *datamodule.image_size),
+        seed=config.seed,
+    )
+    results = [runner.run("found", "found", partial(build_network, architecture))]
+    rng = random.Random(config.seed)
+    for index in range(config.evaluate.random):
+        results.append(runner.run(f"random {index}", "random", partial(space.network, space.sample(rng))))
+    if config.evaluate.hand_made:
+        reductions = tuple(build_network(architecture).feature_info.reduction())
+        build = partial(residual_of_size, results[0].parameters, reductions, datamodule.in_channels)
+        results.append(runner.run("hand-made residual", "baseline", build))
+    return results
+
+
+def _prepare(config: DictConfig, components: list[str]) -> Path:
+    """Checks the config and the run folder, seeds all generators."""
+    for name in components:
+        check_component(config[name], name)
+    hydra = HydraConfig.get()
+    if hydra.mode is not None and hydra.mode.name == "MULTIRUN" and config.trainer.devices not in (1, "1", "auto"):
+        raise ConfigError(
+            f"trainer.devices = {config.trainer.devices!r}: multirun jobs run on one device each, because the ranks that "
+            "Lightning starts would each start the sweep again; start the jobs one by one, or use trainer.devices=1"
+        )
+    if config.max_time is not None and len(str(config.max_time).split(":")) != 4:
+        raise ConfigError(f"max_time = {config.max_time!r}: expected DD:HH:MM:SS, e.g. 00:01:30:00")
+    pl.seed_everything(config.seed, workers=True, verbose=False)
+    return Path(hydra.runtime.output_dir)
+
+
+def _architecture(config: DictConfig) -> Architecture:
+    if not config.architecture:
+        raise ConfigError(
+            "architecture = null: name the architecture.json of a search or a published one: "
+            + ", ".join(published_names())
+        )
+    if config.architecture in published_names():
+        return published(config.architecture)
+    if not Path(config.architecture).is_file():
+        raise ConfigError(
+            f"architecture = {config.architecture!r}: neither a file nor a published name ({', '.join(published_names())})"
+        )
+    return Architecture.load(config.architecture)
+
+
+def _trainer(
+    config: DictConfig, folder: Path, epochs: int, callbacks: list[pl.Callback], max_time: str | None = None
+) -> pl.Trainer:
+    loggers: list[Logger] = [
+        CSVLogger(folder, name=None, version=""),
+        TensorBoardLogger(str(folder), name=None, version=""),
+    ]
+    checkpoint = ModelCheckpoint(folder / "checkpoints", save_last=True, save_top_k=0, every_n_epochs=1)
+    return instantiate(
+        config.trainer,
+        max_epochs=epochs,
+        max_time=max_time,
+        logger=loggers,
+        callbacks=[*callbacks, checkpoint, RichProgressBar()],
+        default_root_dir=str(folder),
+        enable_model_summary=False,
+        deterministic=True,
+        _convert_="all",
+    )
+
+
+def _last_checkpoint(folder: Path) -> str | None:
+    last = folder / "checkpoints" / "last.ckpt"
+    return str(last) if last.is_file() else None

@@ -1,0 +1,59 @@
+"""The summary of a run: what was found, how good, at what cost, with which versions."""
+
+from __future__ import annotations
+
+import json
+import platform
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from lightning_nas.architecture import Architecture, write_atomic
+from lightning_nas.cost import measure_latency
+from lightning_nas.networks.backbone import build_network
+from lightning_nas.search.trials import TrialResult
+
+PACKAGES = ("torch", "torchvision", "pytorch-lightning", "hydra-core", "torchmetrics", "albumentations")
+
+
+def write_summary(
+    folder: Path,
+    *,
+    architecture: Architecture,
+    results: Sequence[TrialResult],
+    datamodule: Any,
+    task: str,
+    strategy: str,
+    seed: int,
+    seconds: Mapping[str, float],
+) -> Path:
+    """Measures the latency of the found network and writes ``summary.json``; the first result is the found network."""
+    found = results[0]
+    size = (datamodule.in_channels, *datamodule.image_size)
+    latency = measure_latency(build_network(architecture), size)
+    summary = {
+        "architecture": architecture.hash,
+        "task": task,
+        "data": type(datamodule).__name__,
+        "generated": bool(getattr(datamodule, "generated", False)),
+        "space": architecture.components["backbone"].space,
+        "strategy": strategy,
+        "seed": seed,
+        "device": torch.cuda.get_device_name() if torch.cuda.is_available() else platform.processor() or "cpu",
+        "versions": {"python": platform.python_version(), **{name: version(name) for name in PACKAGES}},
+        "seconds": dict(seconds),
+        "metrics": found.metrics,
+        "cost": {
+            "parameters": found.parameters,
+            "macs": found.macs,
+            "latency_ms": {"median": latency.median_ms, "p10": latency.p10_ms, "p90": latency.p90_ms},
+        },
+        "comparison": [asdict(result) for result in results],
+    }
+    path = folder / "summary.json"
+    write_atomic(path, json.dumps(summary, indent=2, sort_keys=True) + "\n")
+    return path

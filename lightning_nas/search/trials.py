@@ -1,0 +1,105 @@
+"""A trial: one fixed network, trained and tested with a given budget, its result kept on disk."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import pytorch_lightning as pl
+
+from lightning_nas.architecture import write_atomic
+from lightning_nas.cost import count_macs, count_parameters
+from lightning_nas.spaces import Backbone
+
+
+@dataclass(frozen=True)
+class TrialResult:
+    """What one trial gave.
+
+    Args:
+        name: Shown to people, e.g. ``"random 0"``.
+        kind: ``found``, ``random`` or ``baseline``.
+        metrics: Test metrics.
+        parameters: Parameters of the backbone.
+        macs: Multiply-adds of the backbone for one image.
+        seconds: Wall time of training and testing.
+    """
+
+    name: str
+    kind: str
+    metrics: dict[str, float]
+    parameters: int
+    macs: int
+    seconds: float
+
+    @classmethod
+    def of(
+        cls,
+        name: str,
+        kind: str,
+        metrics: dict[str, float],
+        backbone: Backbone,
+        input_size: tuple[int, int, int],
+        started: float,
+    ) -> TrialResult:
+        """The result of a backbone whose training began at ``started`` (``time.perf_counter``)."""
+        return cls(
+            name,
+            kind,
+            metrics,
+            parameters=count_parameters(backbone),
+            macs=count_macs(backbone, input_size),
+            seconds=time.perf_counter() - started,
+        )
+
+
+@dataclass(frozen=True)
+class TrialRunner:
+    """Trains networks that compete with each other, all in the same way.
+
+    Args:
+        folder: Where results are kept; a trial that finished there is read, not run again.
+        make_task: Backbone -> the task.
+        make_trainer: Folder of the trial -> a Trainer.
+        datamodule: The data.
+        input_size: Shape of one image, ``(C, H, W)``.
+        seed: Seed of every trial: initial weights and data order are equal across trials.
+    """
+
+    folder: Path
+    make_task: Callable[[Backbone], pl.LightningModule]
+    make_trainer: Callable[[Path], pl.Trainer]
+    datamodule: pl.LightningDataModule
+    input_size: tuple[int, int, int]
+    seed: int
+
+    def run(self, name: str, kind: str, build: Callable[[], Backbone]) -> TrialResult:
+        """Trains and tests one network, resuming from its checkpoint if it was interrupted."""
+        folder = self.folder / name.replace(" ", "_").replace(":", "")
+        record = folder / "result.json"
+        if record.is_file():
+            return TrialResult(**json.loads(record.read_text()))
+        pl.seed_everything(self.seed, workers=True, verbose=False)
+        backbone = build()
+        trainer = self.make_trainer(folder)
+        started = time.perf_counter()
+        task = self.make_task(backbone)
+        last = folder / "checkpoints" / "last.ckpt"
+        trainer.fit(task, datamodule=self.datamodule, ckpt_path=str(last) if last.is_file() else None)
+        trainer.test(task, datamodule=self.datamodule, verbose=False)
+        metrics = plain_metrics(trainer.callback_metrics)
+        result = TrialResult.of(name, kind, metrics, backbone, self.input_size, started)
+        if trainer.is_global_zero:
+            write_atomic(record, json.dumps(asdict(result), indent=2, sort_keys=True) + "\n")
+        return result
+
+
+def plain_metrics(metrics: dict[str, Any]) -> dict[str, float]:
+    """Logged scalars as numbers, ``test/`` prefix removed, training and validation values left out."""
+    return {
+        name.removeprefix("test/"): float(value) for name, value in sorted(metrics.items()) if name.startswith("test/")
+    }
