@@ -230,7 +230,6 @@ def _trainer(
         callbacks=[*callbacks, checkpoint, RichProgressBar()],
         default_root_dir=str(folder),
         enable_model_summary=False,
-        deterministic=True,
         _convert_="all",
     )
 
