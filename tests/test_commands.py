@@ -1,0 +1,95 @@
+"""The commands as a user runs them: composition, refusals, resume after a kill, sweeps."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parent.parent
+TINY = [
+    "trainer.accelerator=cpu",
+    "trainer.limit_val_batches=1",
+    "trainer.limit_test_batches=2",
+    "space.cells=2",
+    "space.channels=4",
+    "search.warmup_epochs=0",
+    "evaluate.epochs=1",
+    "evaluate.random=1",
+    "evaluate.hand_made=false",
+]
+
+
+def command(name: str, *arguments: str) -> list[str]:
+    return [sys.executable, str(ROOT / "scripts" / f"{name}.py"), *arguments]
+
+
+def run(cwd: Path, name: str, *arguments: str) -> subprocess.CompletedProcess:
+    return subprocess.run(command(name, *arguments), cwd=cwd, capture_output=True, text=True)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["space.chanels=8"], "space.chanels"),
+        (["space.channels=wide"], "space.channels"),
+        (["serch.epochs=1"], "serch"),
+        (["search.epochs=many"], "search.epochs"),
+        (["strategy=none_such"], "none_such"),
+        (["max_time=soon"], "max_time"),
+    ],
+)
+def test_a_wrong_key_or_value_fails_at_once_and_is_named(tmp_path, arguments, said):
+    result = run(tmp_path, "search", *arguments, "hydra.run.dir=out")
+    assert result.returncode != 0
+    assert said in result.stderr + result.stdout
+    assert not (tmp_path / "out" / "checkpoints").exists()
+
+
+def test_train_refuses_to_start_without_an_architecture(tmp_path):
+    result = run(tmp_path, "train", "hydra.run.dir=out")
+    assert result.returncode != 0
+    assert "architecture" in result.stderr
+    assert "darts_v2" in result.stderr
+
+
+def test_a_killed_search_resumes_to_the_same_architecture(tmp_path):
+    arguments = [*TINY, "search.epochs=4", "trainer.limit_train_batches=6"]
+    whole = run(tmp_path, "search", *arguments, "hydra.run.dir=whole")
+    assert whole.returncode == 0, whole.stderr
+
+    broken = tmp_path / "broken"
+    process = subprocess.Popen(
+        command("search", *arguments, "hydra.run.dir=broken"),
+        cwd=tmp_path,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+        start_new_session=True,
+    )
+    while not (broken / "checkpoints" / "last.ckpt").is_file():
+        assert process.poll() is None, "ended before it could be killed"
+        time.sleep(0.01)
+    os.killpg(process.pid, signal.SIGKILL)
+    process.wait()
+    assert not (broken / "summary.json").exists()
+
+    resumed = run(tmp_path, "search", *arguments, "hydra.run.dir=broken")
+    assert resumed.returncode == 0, resumed.stderr
+    assert (broken / "architecture.json").read_bytes() == (tmp_path / "whole" / "architecture.json").read_bytes()
+    first, second = (json.loads((tmp_path / name / "summary.json").read_text()) for name in ("whole", "broken"))
+    assert first["metrics"] == second["metrics"]
+
+
+def test_a_sweep_ends_with_a_table_over_seeds(tmp_path):
+    result = run(
+        tmp_path, "search", "-m", *TINY, "search.epochs=1", "trainer.limit_train_batches=2",
+        "strategy=random,darts", "seed=0,1", "hydra.sweep.dir=sweep",
+    )  # fmt: skip
+    assert result.returncode == 0, result.stderr
+    assert len(list((tmp_path / "sweep").glob("*/summary.json"))) == 4
+    assert (tmp_path / "sweep" / "table.csv").is_file()
+    assert "±" in result.stdout
