@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import ClassVar, Literal
 
@@ -217,3 +217,17 @@ class DartsSupernet(Supernet):
                     active.append(tuple(sorted(used)))
             paths[cell] = tuple(active)
         return paths
+
+    def module_sources(self, choices: Choices) -> dict[str, str]:
+        """Operation ``k`` of a found cell is one candidate of one edge here; all other modules have equal names."""
+        replace(self.space, same_input=True).validate(choices)  # accepts what either decoding rule gives
+        sources = {}
+        for index in range(self.space.cells):
+            genes = self.space.genes(choices, "reduce" if index in reduction_cells(self.space.cells) else "normal")
+            start = 0
+            for node, pair in enumerate(genes, start=2):
+                for side, (op, source) in enumerate(pair):
+                    found = f"macro.cells.{index}.ops.{2 * (node - 2) + side}"
+                    sources[found] = f"macro.cells.{index}.edges.{start + source}.candidates.{self.space.ops.index(op)}"
+                start += node
+        return sources

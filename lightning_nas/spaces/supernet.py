@@ -81,6 +81,16 @@ class Supernet(Backbone):
         """The options that an architecture uses on every edge, per group."""
         raise NotImplementedError
 
+    def module_sources(self, choices: Choices) -> dict[str, str]:
+        """Where the found network's modules lie in this supernet: module name there -> module name here.
+
+        Modules that have the same name in both need no entry. Used to initialise a found network with trained weights.
+
+        Raises:
+            ArchitectureError: If the choices are not an architecture of the space.
+        """
+        return {}
+
     def weights(self) -> dict[str, nn.Parameter]:
         """All parameters that are not logits, by name."""
         return {name: p for name, p in self.named_parameters() if not name.startswith("logits.")}
