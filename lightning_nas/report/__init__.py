@@ -1,0 +1,6 @@
+"""Reports of runs and of sweeps."""
+
+from lightning_nas.report.page import build
+from lightning_nas.report.run_folder import ReportError
+
+__all__ = ["ReportError", "build"]

@@ -1,0 +1,124 @@
+"""From an architecture to drawings of its cells: ``python -m lightning_nas.report.cells`` redraws ``found_cell.svg``."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from pathlib import Path
+
+from lightning_nas.architecture import Architecture, Choices, Component, write_atomic
+from lightning_nas.report.drawing import Node, draw_cell, draw_chain
+from lightning_nas.spaces import Darts, SearchSpace, build_space
+
+FOUND_CELL = Path(__file__).with_name("found_cell.svg")
+_EDGE = re.compile(r"(\d+)\D+(\d+)$")
+
+
+@dataclass(frozen=True)
+class Drawing:
+    """A drawing of one part of an architecture.
+
+    Args:
+        title: What it shows.
+        svg: An SVG element.
+        operations: Names of the operations in it; empty where the options are not operations.
+        group: The name of the logits that it was decoded from, empty if there is no one.
+    """
+
+    title: str
+    svg: str
+    operations: tuple[str, ...]
+    group: str = ""
+
+
+def draw(architecture: Architecture) -> list[Drawing]:
+    """Draws every component of an architecture.
+
+    Raises:
+        ArchitectureError: If a component does not belong to its search space.
+    """
+    drawings = []
+    for name, part in architecture.components.items():
+        space = build_space(part.space, part.space_args)
+        space.validate(part.choices)
+        drawings += _draw_component(name, part, space)
+    return drawings
+
+
+def _draw_component(name: str, part: Component, space: SearchSpace) -> list[Drawing]:
+    if isinstance(space, Darts):
+        return [draw_darts(space, part.choices, cell) for cell in ("normal", "reduce")]
+    if _is_complete_cell(space):
+        return [draw_dag(part.space, part.choices)]
+    return [draw_blocks(f"{name}: {part.space}", part.choices)]
+
+
+def draw_darts(space: Darts, choices: Choices, cell: str, *, standalone: bool = False) -> Drawing:
+    """A cell of the DARTS space: two inputs, nodes that sum two operations each, all concatenated."""
+    genes = space.genes(choices, cell)
+    nodes = [Node(str(index), pair) for index, pair in enumerate(genes)]
+    title = {"normal": "Normal cell", "reduce": "Reduction cell"}[cell]
+    svg = draw_cell(title, ("c(k-2)", "c(k-1)"), nodes, "output", standalone=standalone)
+    return Drawing(title, svg, tuple(op for pair in genes for op, _ in pair), cell)
+
+
+def draw_dag(space: str, choices: Choices) -> Drawing:
+    """A cell with one decision per edge of a complete graph (NAS-Bench-201): the last node is the output."""
+    incoming: dict[int, list[tuple[str, int]]] = {}
+    for decision, option in choices.items():
+        source, target = sorted(_ends(decision))
+        incoming.setdefault(target, []).append((str(option), source))
+    nodes = [Node(str(target), tuple(sorted(incoming[target], key=lambda item: item[1]))) for target in sorted(incoming)]
+    title = f"Cell of {space}"
+    return Drawing(title, draw_cell(title, ("0",), nodes, ""), tuple(str(option) for option in choices.values()), "cell")
+
+
+def draw_blocks(title: str, choices: Choices) -> Drawing:
+    """Any other space: one block per prefix of the decisions' names, in their order."""
+    blocks: dict[str, list[str]] = {}
+    for decision, option in choices.items():
+        block, _, what = decision.rpartition(".")
+        blocks.setdefault(block or decision, []).append(f"{what} {option}" if block else str(option))
+    drawn = [[block, *lines] for block, lines in blocks.items()]
+    return Drawing(title, draw_chain(title, drawn), ())
+
+
+def edge_names(space: SearchSpace, group: str, rows: int) -> list[str]:
+    """A label per row of a group of logits: ``source → target`` in a cell, else a number."""
+    if isinstance(space, Darts):
+        states = ["c(k-2)", "c(k-1)", *map(str, range(space.steps))]
+        names = [f"{states[source]} → {node}" for node in range(space.steps) for source in range(node + 2)]
+    elif _is_complete_cell(space):
+        names = ["{} → {}".format(*sorted(_ends(decision))) for decision in space.decisions]
+    else:
+        names = [decision for decision in space.decisions if decision.startswith(f"{group}.")]
+    return names if len(names) == rows else [f"{group} {row}" for row in range(rows)]
+
+
+def _ends(decision: str) -> tuple[int, int]:
+    match = _EDGE.search(decision)
+    assert match is not None  # callers have checked
+    return int(match[1]), int(match[2])
+
+
+def _is_complete_cell(space: SearchSpace) -> bool:
+    """Whether the decisions are all edges of a complete acyclic graph."""
+    if not all(_EDGE.search(decision) for decision in space.decisions):
+        return False
+    edges = {tuple(sorted(_ends(decision))) for decision in space.decisions}
+    nodes = {node for edge in edges for node in edge}
+    return len(edges) == len(space.decisions) == len(nodes) * (len(nodes) - 1) // 2
+
+
+def main() -> None:
+    """Writes the picture of the README: the normal cell of DARTS V2."""
+    s3, d3, skip = "sep_conv_3x3", "dil_conv_3x3", "skip_connect"
+    normal = [((s3, 0), (s3, 1)), ((s3, 0), (s3, 1)), ((s3, 1), (skip, 0)), ((skip, 0), (d3, 2))]
+    space = Darts()
+    choices = space.from_genes({"normal": normal, "reduce": normal})
+    write_atomic(FOUND_CELL, draw_darts(space, choices, "normal", standalone=True).svg + "\n")
+    print(FOUND_CELL)
+
+
+if __name__ == "__main__":
+    main()

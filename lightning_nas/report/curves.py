@@ -1,0 +1,92 @@
+"""Training curves as inline SVG that follows the page's colours."""
+
+from __future__ import annotations
+
+import io
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import matplotlib
+from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator
+
+from lightning_nas.report.run_folder import Curves
+
+_INK = "#010203"  # replaced by currentColor, which is the page's text colour in its light and its dark form
+_STAGES = {"train": "#3b82d0", "val": "#e0803a", "test": "#45a06b"}
+_LINES = ("#3b82d0", "#e0803a", "#45a06b", "#b266c9")
+
+
+@dataclass(frozen=True)
+class Chart:
+    """A chart: its title and an SVG element."""
+
+    title: str
+    svg: str
+
+
+def training_charts(curves: Curves, *, limit: int = 4) -> list[Chart]:
+    """One chart per logged quantity, with a line per stage; losses first.
+
+    Quantities with fewer than two epochs and learning rates are left out.
+
+    Args:
+        curves: Logged name such as ``val/loss`` -> (epoch, value).
+        limit: Largest number of charts.
+    """
+    quantities: dict[str, dict[str, list[tuple[float, float]]]] = {}
+    for name, points in curves.items():
+        stage, _, quantity = name.rpartition("/")
+        quantity = re.sub(r"_(step|epoch)$", "", quantity)
+        if len(points) >= 2 and not quantity.startswith("lr"):
+            quantities.setdefault(quantity, {})[stage or "value"] = points
+    names = sorted(quantities, key=lambda name: ("loss" not in name, "acc" not in name, name))
+    return [Chart(name, line_chart(quantities[name], seed=name)) for name in names[:limit]]
+
+
+def line_chart(
+    lines: Mapping[str, Sequence[tuple[float, float]]],
+    *,
+    threshold: float | None = None,
+    unit: bool = False,
+    seed: str = "",
+) -> str:
+    """Lines over epochs.
+
+    Args:
+        lines: Label -> (epoch, value).
+        threshold: A dashed line at this height.
+        unit: Whether the values are shares, drawn from 0 to 1.
+        seed: Distinguishes the identifiers inside the SVG from those of other charts on the page.
+    """
+    settings = {
+        "svg.fonttype": "none",
+        "svg.hashsalt": seed or "chart",
+        "font.family": "sans-serif",
+        "font.size": 9,
+        **{key: _INK for key in ("text.color", "axes.labelcolor", "axes.edgecolor", "xtick.color", "ytick.color")},
+    }
+    with matplotlib.rc_context(settings):
+        figure = Figure(figsize=(4.6, 2.5), layout="constrained")
+        axes = figure.subplots()
+        for index, (label, points) in enumerate(lines.items()):
+            hue = _STAGES.get(label, _LINES[index % len(_LINES)])
+            marker = "o" if len(points) < 15 else None
+            axes.plot(*zip(*points, strict=True), label=label, color=hue, linewidth=1.8, marker=marker, markersize=3)
+        if threshold is not None:
+            axes.axhline(threshold, color=_INK, linewidth=0.8, linestyle="--", alpha=0.6)
+        if unit:
+            axes.set_ylim(-0.03, 1.03)
+        axes.spines[["top", "right"]].set_visible(False)
+        axes.xaxis.set_major_locator(MaxNLocator(integer=True))
+        axes.grid(axis="y", color=_INK, alpha=0.12)
+        axes.set_xlabel("epoch")
+        axes.legend(frameon=False, labelcolor=_INK)
+        buffer = io.StringIO()
+        figure.savefig(buffer, format="svg", transparent=True, metadata={"Date": None})
+    svg = buffer.getvalue()
+    svg = re.sub(r"<metadata>.*?</metadata>", "", svg[svg.index("<svg") :], flags=re.DOTALL)
+    svg = re.sub(r'(<svg[^>]*?) width="[^"]*"', r"\1", svg, count=1)
+    svg = re.sub(r'(<svg[^>]*?) height="[^"]*"', r'\1 class="chart"', svg, count=1)
+    return svg.replace(_INK, "currentColor").strip()

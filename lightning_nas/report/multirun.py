@@ -1,0 +1,128 @@
+"""The table over the jobs of a Hydra multirun: mean ± spread over seeds, one row per setting."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from omegaconf import OmegaConf
+from rich.console import Console
+from rich.table import Table
+
+from lightning_nas.architecture import write_atomic
+from lightning_nas.report.run_folder import ReportError
+from lightning_nas.report.tables import headline, mean_and_spread, plus_minus
+
+@dataclass(frozen=True)
+class Setting:
+    """The finished jobs that differ only in their seed.
+
+    Args:
+        overrides: Their other overrides, sorted, joined by blanks.
+        values: Quantity -> one value per job.
+        unfinished: Number of jobs without a summary.
+    """
+
+    overrides: str
+    values: Mapping[str, Sequence[float]]
+    unfinished: int
+
+
+def write_table(sweep: Path) -> str:
+    """Writes ``table.csv`` into a sweep's folder.
+
+    Returns:
+        The table as text, for the terminal.
+
+    Raises:
+        ReportError: If the folder holds no jobs, or a file of a job is malformed.
+    """
+    settings = collect(sweep)
+    write_atomic(sweep / "table.csv", to_csv(settings))
+    return to_text(settings)
+
+
+def collect(sweep: Path) -> list[Setting]:
+    """Groups the jobs of a sweep (folders with ``.hydra/overrides.yaml``) by their overrides other than ``seed``.
+
+    Raises:
+        ReportError: If the folder holds no jobs, or a file of a job is malformed.
+    """
+    jobs: dict[str, list[dict[str, float] | None]] = {}
+    for file in sorted(sweep.glob("*/.hydra/overrides.yaml")):
+        overrides = sorted(str(item) for item in OmegaConf.load(file))
+        key = " ".join(item for item in overrides if item.lstrip("+").partition("=")[0] != "seed") or "(defaults)"
+        jobs.setdefault(key, []).append(_read(file.parent.parent / "summary.json"))
+    if not jobs:
+        raise ReportError(f"{sweep}: no jobs of a multirun, expected folders with .hydra/overrides.yaml")
+    settings = []
+    for key, results in jobs.items():
+        finished = [result for result in results if result is not None]
+        names = sorted({name for result in finished for name in result})
+        values = {name: [result[name] for result in finished if name in result] for name in names}
+        settings.append(Setting(key, values, len(results) - len(finished)))
+    return settings
+
+
+def to_csv(settings: Sequence[Setting]) -> str:
+    """Mean, spread (sample standard deviation, empty for one job) and number of jobs of every quantity."""
+    names = sorted({name for setting in settings for name in setting.values})
+    buffer = io.StringIO()
+    writer = csv.writer(buffer, lineterminator="\n")
+    columns = [f"{name}_{part}" for name in names for part in ("mean", "spread", "jobs")]
+    writer.writerow(["overrides", "unfinished", *columns])
+    for setting in settings:
+        cells: list[Any] = [setting.overrides, setting.unfinished]
+        for name in names:
+            values = setting.values.get(name, ())
+            mean, spread = mean_and_spread(values) if values else (None, None)
+            cells += [mean, spread, len(values)]
+        writer.writerow(cells)
+    return buffer.getvalue()
+
+
+def to_text(settings: Sequence[Setting], *, width: int = 140) -> str:
+    """The table for the terminal: the deciding metric of the found and of the random networks, and the cost."""
+    metrics = {name for setting in settings for name in setting.values if name.startswith("metrics/")}
+    shown = []
+    if metrics:
+        metric = headline(dict.fromkeys((name.removeprefix("metrics/") for name in metrics), 0.0))
+        shown = [(f"metrics/{metric}", metric, 4), ("random", f"{metric}, random networks", 4)]
+    shown += [("parameters", "parameters", 0), ("macs", "multiply-adds", 0), ("search_seconds", "search, s", 1)]
+    table = Table(title="mean ± spread over seeds")
+    table.add_column("overrides", overflow="fold")
+    for title in ("jobs", *(title for _, title, _ in shown)):
+        table.add_column(title, justify="right")
+    for setting in settings:
+        jobs = max((len(values) for values in setting.values.values()), default=0)
+        lost = f" ({setting.unfinished} unfinished)" if setting.unfinished else ""
+        cells = [
+            plus_minus(setting.values[name], digits) if setting.values.get(name) else "–" for name, _, digits in shown
+        ]
+        table.add_row(setting.overrides, f"{jobs}{lost}", *cells)
+    console = Console(file=io.StringIO(), width=width, record=True)
+    console.print(table)
+    return console.export_text()
+
+
+def _read(path: Path) -> dict[str, float] | None:
+    """The numbers of one job; None if it has not finished."""
+    if not path.is_file():
+        return None
+    try:
+        summary = json.loads(path.read_text(encoding="utf-8"))
+        values = {f"metrics/{name}": float(value) for name, value in summary["metrics"].items()}
+        values |= {name: float(summary["cost"][name]) for name in ("parameters", "macs")}
+        values["search_seconds"] = float(summary["seconds"]["search"])
+        metric = headline(summary["metrics"])
+        drawn = [entry["metrics"][metric] for entry in summary["comparison"] if entry["kind"] == "random"]
+    except (KeyError, TypeError, ValueError) as error:
+        raise ReportError(f"{path}: not a summary of a run: {type(error).__name__}: {error}") from None
+    if drawn:
+        values["random"] = mean_and_spread(drawn)[0]
+    return values

@@ -1,0 +1,109 @@
+"""The report of a run: one HTML file that needs nothing else."""
+
+from __future__ import annotations
+
+import datetime
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import jinja2
+from markupsafe import Markup
+
+from lightning_nas.architecture import write_atomic
+from lightning_nas.report.cells import Drawing, draw
+from lightning_nas.report.curves import line_chart, training_charts
+from lightning_nas.report.probabilities import probability_groups
+from lightning_nas.report.run_folder import ReportError, RunFolder, read_run
+from lightning_nas.report.tables import comparison_rows, comparison_sentence, cost_rows, headline
+from lightning_nas.report.verdict import entropy, judge, skip_share
+
+TEMPLATE = Path(__file__).with_name("template.html")
+
+
+def build(run_folder: str | Path) -> Path:
+    """Writes ``report.html`` into a run folder.
+
+    Returns:
+        The path of the report.
+
+    Raises:
+        ReportError: If a needed file is missing or a file is malformed; it names the file.
+    """
+    run = read_run(Path(run_folder))
+    environment = jinja2.Environment(autoescape=True, undefined=jinja2.StrictUndefined, trim_blocks=True)
+    template = environment.from_string(TEMPLATE.read_text(encoding="utf-8"))
+    path = run.path / "report.html"
+    write_atomic(path, template.render(**_values(run)))
+    return path
+
+
+def _values(run: RunFolder) -> dict[str, Any]:
+    summary, comparison = run.summary, run.summary["comparison"]
+    source = run.path / "summary.json"
+    if not summary["metrics"]:
+        raise ReportError(f"{source}: metrics is empty, expected at least one test metric")
+    metric = headline(summary["metrics"])
+    for entry in comparison:
+        missing = {"name", "kind", "metrics", "parameters", "macs"} - set(entry)
+        if missing or metric not in entry["metrics"]:
+            raise ReportError(f"{source}: comparison {entry.get('name')!r} lacks {sorted(missing) or metric}")
+    drawings = draw(run.architecture)
+    shares, entropies = _over_time(run.history)
+    return {
+        "title": f"{summary['strategy']} on {summary['data']}",
+        "summary": summary,
+        "hash": run.architecture.hash[:12],
+        "written": _time(datetime.datetime.now(tz=datetime.UTC).timestamp()),
+        "finished": _time(source.stat().st_mtime),
+        "headline": (metric, summary["metrics"][metric]),
+        "metrics": sorted(summary["metrics"].items()),
+        "verdict": judge(shares, entropies),
+        "drawings": [(drawing.title, Markup(drawing.svg), _final_share(drawing)) for drawing in drawings],  # noqa: S704
+        "share_chart": _chart(shares, run.history, "share"),
+        "entropy_chart": _chart(entropies, run.history, "entropy"),
+        "probabilities": probability_groups(run.history, run.architecture),
+        "searching": [(chart.title, Markup(chart.svg)) for chart in training_charts(run.curves)],  # noqa: S704
+        "retraining": [(chart.title, Markup(chart.svg)) for chart in training_charts(run.retraining)],  # noqa: S704
+        "cost": cost_rows(summary["cost"], str(summary.get("device", "this machine"))),
+        "comparison": comparison_rows(comparison, metric),
+        "comparison_sentence": comparison_sentence(comparison, metric),
+        "seconds": [(name, _duration(value)) for name, value in sorted(summary.get("seconds", {}).items())],
+        "versions": sorted(summary.get("versions", {}).items()),
+    }
+
+
+def _over_time(history: Sequence[Mapping[str, Any]]) -> tuple[dict[str, list[float]], dict[str, list[float]]]:
+    """Share of parameter-free operations and entropy per group and epoch."""
+    shares: dict[str, list[float]] = {}
+    entropies: dict[str, list[float]] = {}
+    for entry in history:
+        for group, share in entry.get("skip_share", {}).items():
+            shares.setdefault(group, []).append(share)
+        for group, probabilities in entry["probabilities"].items():
+            entropies.setdefault(group, []).append(entropy(probabilities))
+    return shares, entropies
+
+
+def _chart(values: Mapping[str, Sequence[float]], history: Sequence[Mapping[str, Any]], seed: str) -> Markup | None:
+    if not values:
+        return None
+    epochs = [entry["epoch"] for entry in history]
+    lines = {group: list(zip(epochs, series, strict=True)) for group, series in values.items()}
+    return Markup(line_chart(lines, threshold=0.5 if seed == "share" else None, seed=seed, unit=True))  # noqa: S704
+
+
+def _final_share(drawing: Drawing) -> str:
+    if not drawing.operations:
+        return ""
+    return f"{skip_share(drawing.operations):.0%} of its operations learn nothing"
+
+
+def _time(seconds: float) -> str:
+    return datetime.datetime.fromtimestamp(seconds, tz=datetime.UTC).strftime("%Y-%m-%d %H:%M UTC")
+
+
+def _duration(seconds: float) -> str:
+    hours, rest = divmod(round(seconds), 3600)
+    minutes, seconds = divmod(rest, 60)
+    return f"{hours} h {minutes} min" if hours else f"{minutes} min {seconds} s" if minutes else f"{seconds} s"

@@ -1,0 +1,126 @@
+"""Reads what a run left behind, and says which file is wrong."""
+
+from __future__ import annotations
+
+import csv
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from lightning_nas.architecture import Architecture
+
+
+class ReportError(ValueError):
+    """A run folder lacks a file that a report needs, or a file is not what it should be."""
+
+
+Curves = dict[str, list[tuple[float, float]]]
+"""Logged name, e.g. ``val/accuracy`` -> (epoch, value), ascending."""
+
+
+@dataclass(frozen=True)
+class RunFolder:
+    """The content of a run folder.
+
+    Args:
+        path: The folder.
+        summary: ``summary.json``.
+        architecture: ``architecture.json``.
+        history: Lines of ``history.jsonl``, one per epoch; empty if the run did not search by gradient.
+        curves: ``metrics.csv``; empty if absent.
+        retraining: ``evaluation/found/metrics.csv``; empty if absent.
+    """
+
+    path: Path
+    summary: Mapping[str, Any]
+    architecture: Architecture
+    history: tuple[Mapping[str, Any], ...]
+    curves: Curves
+    retraining: Curves
+
+
+def read_run(folder: Path) -> RunFolder:
+    """Reads a run folder.
+
+    Raises:
+        ReportError: If ``summary.json`` or ``architecture.json`` is missing, or any file is malformed; it names the file.
+    """
+    if not folder.is_dir():
+        raise ReportError(f"run = {folder}: there is no such folder")
+    for name in ("summary.json", "architecture.json"):
+        if not (folder / name).is_file():
+            raise ReportError(f"{folder / name} is missing: the folder is not a run, or the run has not finished")
+    summary = _json((folder / "summary.json").read_text(encoding="utf-8"), f"{folder / 'summary.json'}")
+    missing = sorted({"task", "data", "space", "strategy", "seed", "metrics", "cost", "comparison"} - set(summary))
+    if missing:
+        raise ReportError(f"{folder / 'summary.json'}: missing keys {missing}")
+    try:
+        architecture = Architecture.load(folder / "architecture.json")
+    except ValueError as error:
+        raise ReportError(str(error)) from None
+    return RunFolder(
+        folder,
+        summary,
+        architecture,
+        read_history(folder / "history.jsonl"),
+        read_curves(folder / "metrics.csv"),
+        read_curves(folder / "evaluation" / "found" / "metrics.csv"),
+    )
+
+
+def read_history(path: Path) -> tuple[Mapping[str, Any], ...]:
+    """The epochs of a search, ascending; a resumed run may repeat an epoch, the last line counts.
+
+    Raises:
+        ReportError: Naming the file and the line that is malformed.
+    """
+    if not path.is_file():
+        return ()
+    epochs: dict[int, Mapping[str, Any]] = {}
+    for number, line in enumerate(path.read_text(encoding="utf-8").splitlines(), start=1):
+        entry = _json(line, f"{path}, line {number}")
+        if not isinstance(entry.get("epoch"), int) or not isinstance(entry.get("probabilities"), dict):
+            raise ReportError(f"{path}, line {number}: expected 'epoch' and 'probabilities', got {sorted(entry)}")
+        epochs[entry["epoch"]] = entry
+    return tuple(epochs[epoch] for epoch in sorted(epochs))
+
+
+def read_curves(path: Path) -> Curves:
+    """Reads Lightning's CSV log; several values of one epoch are averaged.
+
+    Raises:
+        ReportError: If the file has no ``epoch`` column or a value is not a number.
+    """
+    if not path.is_file():
+        return {}
+    values: dict[str, dict[float, list[float]]] = {}
+    with path.open(newline="", encoding="utf-8") as file:
+        reader = csv.DictReader(file)
+        if "epoch" not in (reader.fieldnames or ()):
+            raise ReportError(f"{path}: expected a column 'epoch', got {reader.fieldnames}")
+        for row in reader:
+            for name, text in row.items():
+                if name in ("epoch", "step") or not text:
+                    continue
+                try:
+                    values.setdefault(name, {}).setdefault(float(row["epoch"]), []).append(float(text))
+                except ValueError:
+                    raise ReportError(
+                        f"{path}, line {reader.line_num}: {name} = {text!r}, epoch = {row['epoch']!r}: not numbers"
+                    ) from None
+    return {
+        name: [(epoch, sum(group) / len(group)) for epoch, group in sorted(by_epoch.items())]
+        for name, by_epoch in values.items()
+    }
+
+
+def _json(text: str, where: str) -> dict[str, Any]:
+    try:
+        data = json.loads(text)
+    except ValueError as error:
+        raise ReportError(f"{where}: not valid JSON: {error}") from None
+    if not isinstance(data, dict):
+        raise ReportError(f"{where}: expected a JSON object, got {type(data).__name__}")
+    return data

@@ -1,0 +1,113 @@
+"""The numbers of a report: cost, and the found network beside others of the same budget."""
+
+from __future__ import annotations
+
+import statistics
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+HEADLINES = ("accuracy", "map", "miou")
+"""Metrics that decide a comparison, in order of preference; otherwise the first one does."""
+
+_FALLS = ("loss", "error")  # metrics that are better when they are smaller
+
+
+def headline(metrics: Mapping[str, float]) -> str:
+    """The metric that decides a comparison.
+
+    Raises:
+        ValueError: If there are no metrics.
+    """
+    if not metrics:
+        raise ValueError("metrics must hold at least one value, got {}")
+    return next((name for name in HEADLINES if name in metrics), next(iter(sorted(metrics))))
+
+
+def mean_and_spread(values: Sequence[float]) -> tuple[float, float | None]:
+    """Mean and sample standard deviation; one value has no spread.
+
+    Raises:
+        ValueError: If there are no values.
+    """
+    if not values:
+        raise ValueError("values must not be empty, got []")
+    return statistics.fmean(values), statistics.stdev(values) if len(values) > 1 else None
+
+
+def plus_minus(values: Sequence[float], digits: int = 4) -> str:
+    """Mean ± spread as text, e.g. ``0.9712 ± 0.0031``."""
+    mean, spread = mean_and_spread(values)
+    return f"{mean:.{digits}f}" if spread is None else f"{mean:.{digits}f} ± {spread:.{digits}f}"
+
+
+def count(number: float) -> str:
+    """A large number for people: 3.35 M."""
+    for unit, size in (("G", 1e9), ("M", 1e6), ("k", 1e3)):
+        if number >= size:
+            return f"{number / size:.2f} {unit}"
+    return f"{number:.0f}"
+
+
+def cost_rows(cost: Mapping[str, Any], device: str) -> list[tuple[str, str]]:
+    """Cost of the found network as (what, value); what was not measured says so."""
+    latency = cost.get("latency_ms")
+    rows = [("Parameters", _exact(cost.get("parameters"))), ("Multiply-adds, one image", _exact(cost.get("macs")))]
+    if latency is None:
+        return [*rows, ("Latency, one image", "not measured")]
+    spread = f"{latency['median']:.2f} ms (10 % to 90 %: {latency['p10']:.2f} to {latency['p90']:.2f} ms)"
+    return [*rows, (f"Latency, one image, on {device}", spread)]
+
+
+def comparison_rows(comparison: Sequence[Mapping[str, Any]], metric: str) -> list[tuple[str, ...]]:
+    """One row per network and one for the mean of the random ones: name, metric, parameters, multiply-adds."""
+    rows = [_row(str(entry["name"]), [entry], metric) for entry in comparison if entry["kind"] != "random"]
+    drawn = [entry for entry in comparison if entry["kind"] == "random"]
+    if drawn:
+        rows.insert(1, _row(f"random architectures, mean ± spread of {len(drawn)}", drawn, metric))
+        rows += [_row(str(entry["name"]), [entry], metric) for entry in drawn]
+    return rows
+
+
+def comparison_sentence(comparison: Sequence[Mapping[str, Any]], metric: str) -> str:
+    """Says plainly whether the found network is better than random ones and than hand-made ones."""
+    found = [entry["metrics"][metric] for entry in comparison if entry["kind"] == "found"]
+    drawn = [entry["metrics"][metric] for entry in comparison if entry["kind"] == "random"]
+    if not found:
+        return "The found network was not trained, so it cannot be compared."
+    better = -1 if any(word in metric for word in _FALLS) else 1
+    sentences = [_against_random(found[0], drawn, metric, better)]
+    for entry in comparison:
+        if entry["kind"] == "baseline":
+            gain = better * (found[0] - entry["metrics"][metric])
+            how = "better than" if gain > 0 else "worse than" if gain < 0 else "equal to"
+            sentences.append(f"It is {how} {entry['name']} ({entry['metrics'][metric]:.4f}).")
+    return " ".join([*sentences, "The found network was trained once here: other seeds may change the order."])
+
+
+def _against_random(found: float, drawn: Sequence[float], metric: str, better: int) -> str:
+    if not drawn:
+        return "No random architectures were trained, so nothing shows that the search was better than a draw."
+    mean, spread = mean_and_spread(drawn)
+    text, gain = f"{metric} {found:.4f} against {plus_minus(drawn)}", better * (found - mean)
+    if spread is None:
+        how = "above" if gain > 0 else "not above"
+        return f"The found network is {how} the one random architecture ({text}); one draw shows no spread."
+    if gain > spread:
+        return f"The found network is better than the random architectures by more than their spread ({text})."
+    if gain < -spread:
+        return f"The found network is worse than the random architectures by more than their spread ({text})."
+    side = "better" if gain > 0 else "no better"
+    return (
+        f"The found network is {side} than the mean of the random architectures, within their spread ({text}): "
+        "this run does not show that the search helped."
+    )
+
+
+def _row(name: str, entries: Sequence[Mapping[str, Any]], metric: str) -> tuple[str, ...]:
+    values = [entry["metrics"][metric] for entry in entries]
+    costs = [count(statistics.fmean(entry[key] for entry in entries)) for key in ("parameters", "macs")]
+    return (name, plus_minus(values), *costs)
+
+
+def _exact(number: int | None) -> str:
+    return "not measured" if number is None else f"{number:,}"
