@@ -1,7 +1,48 @@
 """Neural architecture search as a PyTorch Lightning plugin, for dense prediction."""
 
+from importlib import import_module
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from lightning_nas import cost, networks, search, spaces, strategies
+    from lightning_nas.architecture import Architecture
+    from lightning_nas.networks import load_backbone
+    from lightning_nas.search import BilevelDataModule, SearchModule
+
+__all__ = [
+    "Architecture",
+    "BilevelDataModule",
+    "SearchModule",
+    "cost",
+    "load_backbone",
+    "networks",
+    "search",
+    "spaces",
+    "strategies",
+]
+
+# Imported when they are first asked for: a project that only loads a backbone loads no search code.
+_HOMES = {
+    "Architecture": "lightning_nas.architecture",
+    "BilevelDataModule": "lightning_nas.search",
+    "SearchModule": "lightning_nas.search",
+    "load_backbone": "lightning_nas.networks",
+}
+_FOLDERS = {"cost", "networks", "search", "spaces", "strategies"}
 
 _root = Path(__file__).resolve().parent.parent
 if (_root / "pyproject.toml").is_file():  # a checkout: tasks/ and conf/ lie beside the package
     __path__.append(str(_root))
+
+
+def __getattr__(name: str) -> Any:
+    if name in _HOMES:
+        return getattr(import_module(_HOMES[name]), name)
+    if name in _FOLDERS:
+        return import_module(f"lightning_nas.{name}")
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return sorted(set(globals()) | set(__all__))

@@ -1,0 +1,22 @@
+"""Fixed networks: built from an architecture record, with weights, ready for any head."""
+
+from lightning_nas.networks.backbone import SelectedFeatures, build_network, load_backbone
+from lightning_nas.networks.hand_made import ResidualBackbone, residual_of_size
+from lightning_nas.networks.inherit import Inherited, inherit_weights
+from lightning_nas.networks.torchvision import PyramidBackbone, with_fpn
+from lightning_nas.networks.weights import WeightsError, load_weights, read_state_dict
+
+__all__ = [
+    "Inherited",
+    "PyramidBackbone",
+    "ResidualBackbone",
+    "SelectedFeatures",
+    "WeightsError",
+    "build_network",
+    "inherit_weights",
+    "load_backbone",
+    "load_weights",
+    "read_state_dict",
+    "residual_of_size",
+    "with_fpn",
+]

@@ -1,0 +1,73 @@
+"""Initialises a found network with what its supernet has learnt."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import torch
+from torch import nn
+
+from lightning_nas.architecture import Choices
+from lightning_nas.spaces import Supernet
+
+
+@dataclass(frozen=True)
+class Inherited:
+    """What was taken over.
+
+    Args:
+        copied: Names of the network's tensors that now hold the supernet's values.
+        skipped: Names of those that keep their initial values -> why.
+    """
+
+    copied: tuple[str, ...]
+    skipped: Mapping[str, str]
+
+
+def inherit_weights(network: nn.Module, supernet: Supernet, choices: Choices) -> Inherited:
+    """Copies the weights and statistics of the chosen operations from a supernet into a found network, in place.
+
+    Where the supernet's BatchNorm has no scale and shift, the network's keep 1 and 0, which compute the same. So a
+    network of the supernet's size starts as the path it was in the supernet (but for poolings, which a DARTS supernet
+    normalises and a found network does not); of a larger network, the tensors of equal shape are taken.
+
+    Args:
+        network: Built by the supernet's space, or by one of the same kind and other size.
+        supernet: The trained supernet.
+        choices: The architecture of the network.
+
+    Returns:
+        What was copied and what was not.
+
+    Raises:
+        ArchitectureError: If the choices are not an architecture of the supernet's space.
+        ValueError: If nothing fits: the network is of another kind.
+    """
+    sources = supernet.module_sources(choices)
+    theirs = supernet.state_dict()
+    copied: list[str] = []
+    skipped: dict[str, str] = {}
+    with torch.no_grad():
+        for name, tensor in network.state_dict().items():
+            source = _source_name(name, sources)
+            if source not in theirs:
+                skipped[name] = "not in the supernet"
+            elif theirs[source].shape != tensor.shape:
+                skipped[name] = f"shape {tuple(tensor.shape)}, in the supernet {tuple(theirs[source].shape)}"
+            else:
+                tensor.copy_(theirs[source])
+                copied.append(name)
+    if not copied:
+        raise ValueError(f"network: no tensor of {type(network).__name__} fits one of {type(supernet).__name__}")
+    return Inherited(tuple(copied), skipped)
+
+
+def _source_name(name: str, sources: Mapping[str, str]) -> str:
+    """The tensor's name in the supernet: the longest module that is mapped decides."""
+    parts = name.split(".")
+    for end in range(len(parts) - 1, 0, -1):
+        module = ".".join(parts[:end])
+        if module in sources:
+            return ".".join([sources[module], *parts[end:]])
+    return name

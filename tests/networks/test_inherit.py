@@ -1,0 +1,90 @@
+import random
+
+import pytest
+import torch
+from torch import nn
+
+from lightning_nas.architecture import ArchitectureError
+from lightning_nas.networks import inherit_weights
+from lightning_nas.spaces import Darts
+
+OPS = ("none", "skip_connect", "sep_conv_3x3", "dil_conv_5x5")  # no pooling: those are normalised in the supernet only
+SPACE = Darts(channels=4, cells=4, ops=OPS)
+
+
+@pytest.fixture
+def supernet():
+    torch.manual_seed(0)
+    net = SPACE.supernet()
+    for name, value in net.state_dict().items():  # as if trained: statistics that are not those of a fresh network
+        if name.endswith("running_mean"):
+            value.normal_(std=0.1)
+        elif name.endswith("running_var"):
+            value.uniform_(0.5, 2.0)
+    return net
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_a_found_network_starts_as_its_path_in_the_supernet(seed, supernet):
+    choices = SPACE.sample(random.Random(seed))
+    torch.manual_seed(seed + 1)
+    network = SPACE.network(choices)
+    report = inherit_weights(network, supernet, choices)
+    supernet.activate(choices)
+    supernet.eval()
+    network.eval()
+    x = torch.randn(2, 3, 16, 16)
+    with torch.no_grad():
+        for ours, theirs in zip(network(x), supernet(x), strict=True):
+            torch.testing.assert_close(ours, theirs, rtol=1e-5, atol=1e-5)
+    assert set(report.copied) | set(report.skipped) == set(network.state_dict())
+    assert not set(report.copied) & set(report.skipped)
+    # What the supernet does not have is the scale and shift of BatchNorm, nothing else.
+    assert all(name.endswith((".weight", ".bias")) for name in report.skipped)
+    convolutions = {f"{n}.weight" for n, m in network.named_modules() if isinstance(m, nn.Conv2d)}
+    assert convolutions <= set(report.copied)
+
+
+def test_two_operations_on_one_input_are_both_taken(supernet):
+    both = Darts(channels=4, cells=4, ops=OPS, same_input=True)
+    pair = (("sep_conv_3x3", 1), ("dil_conv_5x5", 1))
+    choices = both.from_genes({cell: [pair] * 4 for cell in ("normal", "reduce")})
+    network = both.network(choices)
+    inherit_weights(network, supernet, choices)
+    candidates = supernet.macro.cells[2].edges[1].candidates  # node 2, input 1
+    ours = network.macro.cells[2].ops
+    assert torch.equal(ours[0][0].depthwise.weight, candidates[2][0].depthwise.weight)
+    assert torch.equal(ours[1].depthwise.weight, candidates[3].depthwise.weight)
+
+
+def test_copies_do_not_share_memory(supernet):
+    choices = SPACE.sample(random.Random(0))
+    network = SPACE.network(choices)
+    inherit_weights(network, supernet, choices)
+    before = supernet.macro.stem[0].weight.detach().clone()
+    with torch.no_grad():
+        network.macro.stem[0].weight.add_(1.0)
+    assert torch.equal(supernet.macro.stem[0].weight, before)
+
+
+def test_a_deeper_network_takes_what_exists_and_a_wider_one_what_fits(supernet):
+    choices = SPACE.sample(random.Random(1))
+    deeper = Darts(channels=4, cells=5, ops=OPS).network(choices)
+    report = inherit_weights(deeper, supernet, choices)
+    assert {name for name in deeper.state_dict() if name.startswith("macro.cells.4.")} <= set(report.skipped)
+    assert report.skipped["macro.cells.4.preprocess.newer.conv.weight"] == "not in the supernet"
+    assert "macro.stem.0.weight" in report.copied
+
+    wider = Darts(channels=8, cells=4, ops=OPS).network(choices)
+    initial = wider.macro.stem[0].weight.detach().clone()
+    report = inherit_weights(wider, supernet, choices)
+    assert report.skipped["macro.stem.0.weight"] == "shape (24, 3, 3, 3), in the supernet (12, 3, 3, 3)"
+    assert torch.equal(wider.macro.stem[0].weight, initial)
+
+
+def test_foreign_networks_and_choices_are_refused(supernet):
+    choices = SPACE.sample(random.Random(0))
+    with pytest.raises(ValueError, match="no tensor of Linear fits one of DartsSupernet"):
+        inherit_weights(nn.Linear(2, 2), supernet, choices)
+    with pytest.raises(ArchitectureError, match=r"inputs = '0\+9'"):
+        inherit_weights(SPACE.network(choices), supernet, {**choices, "normal.2.inputs": "0+9"})
