@@ -42,7 +42,7 @@ class ReLUConvBN(nn.Sequential):
 
 
 class SeparableBlock(nn.Sequential):
-    """ReLU, depthwise ``k x k`` convolution, pointwise convolution, BatchNorm; the output keeps the size at stride 1."""
+    """ReLU, depthwise ``k x k`` convolution, pointwise convolution, BatchNorm; keeps the size at stride 1."""
 
     def __init__(
         self,

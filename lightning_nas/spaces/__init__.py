@@ -4,8 +4,13 @@ import importlib
 import pkgutil
 
 from lightning_nas.spaces.base import SearchSpace, build_space, space_names
+from lightning_nas.spaces.chain import Chain
 from lightning_nas.spaces.darts import Darts
 from lightning_nas.spaces.features import Backbone, FeatureInfo, FeatureLevel
+from lightning_nas.spaces.genotypes import from_genotype, published, published_names, to_genotype
+from lightning_nas.spaces.nasbench201 import NasBench201
+from lightning_nas.spaces.product import Product
+from lightning_nas.spaces.rebuild import from_architecture
 from lightning_nas.spaces.supernet import OptionWeights, Paths, Relaxation, Supernet, softmax_relaxation
 
 for _module in pkgutil.iter_modules(__path__):
@@ -13,15 +18,23 @@ for _module in pkgutil.iter_modules(__path__):
 
 __all__ = [
     "Backbone",
+    "Chain",
     "Darts",
     "FeatureInfo",
     "FeatureLevel",
+    "NasBench201",
     "OptionWeights",
     "Paths",
+    "Product",
     "Relaxation",
     "SearchSpace",
     "Supernet",
     "build_space",
+    "from_architecture",
+    "from_genotype",
+    "published",
+    "published_names",
     "softmax_relaxation",
     "space_names",
+    "to_genotype",
 ]

@@ -62,9 +62,12 @@ class Supernet(Backbone):
         )
         self.relaxation: Relaxation = softmax_relaxation
         self._path: dict[str, Paths] | None = None
+        self._given: Mapping[str, OptionWeights] | None = None  # set by a supernet of which this one is a part
 
     def option_weights(self) -> Mapping[str, OptionWeights]:
         """Weights of the options for one forward pass: of the active path if there is one, else relaxed logits."""
+        if self._given is not None:
+            return self._given
         if self._path is None:
             return self.relaxation({name: self.logits[name] for name in self.logits})
         return {name: _one_path(self.logits[name], active) for name, active in self._path.items()}
