@@ -1,0 +1,64 @@
+"""What a gradient strategy is: a relaxation of the logits, and how they are stepped and decoded."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from lightning_nas.architecture import Option
+from lightning_nas.spaces import OptionWeights, SearchSpace
+
+
+class Strategy(ABC):
+    """How to choose.
+
+    ``SearchModule`` calls :meth:`relax` once per forward pass and :meth:`decode` at the end.
+
+    Args:
+        order: 1 takes the weights as they are; 2 differentiates through one virtual weight step.
+        lr: Learning rate of the logits' Adam.
+        betas: Of the same.
+        weight_decay: Of the same.
+
+    Attributes:
+        needs_unused_parameters: Whether a forward pass leaves weights unused, which DDP has to be told.
+    """
+
+    needs_unused_parameters = False
+
+    def __init__(
+        self,
+        *,
+        order: int = 1,
+        lr: float = 3e-4,
+        betas: tuple[float, float] = (0.5, 0.999),
+        weight_decay: float = 1e-3,
+    ) -> None:
+        if order not in (1, 2):
+            raise ValueError(f"order must be 1 or 2, got {order!r}")
+        if lr <= 0:
+            raise ValueError(f"lr must be positive, got {lr}")
+        self.order, self.lr, self.betas, self.weight_decay = order, lr, (betas[0], betas[1]), weight_decay
+
+    @abstractmethod
+    def relax(self, logits: Mapping[str, Tensor]) -> dict[str, OptionWeights]:
+        """Weights of the options, differentiable in the logits."""
+
+    def decode(self, space: SearchSpace, logits: Mapping[str, Tensor]) -> dict[str, Option]:
+        """The architecture that the logits point to."""
+        return space.decode(logits)
+
+    def architecture_optimizer(self, logits: Iterable[nn.Parameter]) -> torch.optim.Optimizer:
+        """Adam on the logits (Liu et al. 2019, arXiv 1806.09055, appendix)."""
+        return torch.optim.Adam(logits, self.lr, self.betas, weight_decay=self.weight_decay)
+
+    def state_dict(self) -> dict[str, Any]:
+        """What a checkpoint has to hold."""
+        return {}
+
+    def load_state_dict(self, state: Mapping[str, Any]) -> None:
+        """Takes :meth:`state_dict` back."""

@@ -1,0 +1,63 @@
+"""GDAS: one sampled option per edge, gradients through the Gumbel-softmax.
+
+Source: Dong, Yang 2019, "Searching for a Robust Neural Architecture in Four GPU Hours", arXiv 1910.04465, section 3.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from lightning_nas.spaces import OptionWeights
+from lightning_nas.strategies.base import Strategy
+from lightning_nas.strategies.functional import gumbel_hard
+
+
+class Gdas(Strategy):
+    """Samples one option per edge and forward pass; the temperature falls linearly over the epochs.
+
+    Args:
+        tau_start: First temperature.
+        tau_end: Last temperature.
+        seed: Of the sampling.
+        lr: Learning rate of the logits' Adam.
+        betas: Of the same.
+        weight_decay: Of the same.
+
+    Attributes:
+        tau: The current temperature; a callback lowers it.
+    """
+
+    needs_unused_parameters = True
+
+    def __init__(
+        self,
+        *,
+        tau_start: float = 10.0,
+        tau_end: float = 0.1,
+        seed: int = 0,
+        lr: float = 3e-4,
+        betas: tuple[float, float] = (0.5, 0.999),
+        weight_decay: float = 1e-3,
+    ) -> None:
+        super().__init__(order=1, lr=lr, betas=betas, weight_decay=weight_decay)
+        if not 0 < tau_end <= tau_start:
+            raise ValueError(f"tau_end must be positive and at most tau_start = {tau_start}, got {tau_end}")
+        self.tau_start, self.tau_end, self.tau = tau_start, tau_end, tau_start
+        self.generator = torch.Generator().manual_seed(seed)
+
+    def relax(self, logits: Mapping[str, Tensor]) -> dict[str, OptionWeights]:
+        """Hard samples with soft gradients, one per edge."""
+        return {name: gumbel_hard(group, self.tau, self.generator) for name, group in logits.items()}
+
+    def state_dict(self) -> dict[str, Any]:
+        """Temperature and generator."""
+        return {"tau": self.tau, "generator": self.generator.get_state()}
+
+    def load_state_dict(self, state: Mapping[str, Any]) -> None:
+        """Takes temperature and generator back."""
+        self.tau = state["tau"]
+        self.generator.set_state(state["generator"])

@@ -1,0 +1,1 @@
+"""Tasks: ordinary Lightning modules and data modules, written with no search in mind."""
