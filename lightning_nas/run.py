@@ -26,6 +26,7 @@ from lightning_nas.search import (
     BilevelDataModule,
     DropPathSchedule,
     SearchModule,
+    SeedEpochs,
     TemperatureSchedule,
 )
 from lightning_nas.search.summary import write_summary
@@ -227,7 +228,7 @@ def _trainer(
         max_epochs=epochs,
         max_time=max_time,
         logger=loggers,
-        callbacks=[*callbacks, checkpoint, RichProgressBar()],
+        callbacks=[SeedEpochs(config.seed), *callbacks, checkpoint, RichProgressBar()],
         default_root_dir=str(folder),
         enable_model_summary=False,
         _convert_="all",

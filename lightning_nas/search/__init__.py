@@ -1,0 +1,14 @@
+"""The search: SearchModule, the two halves of the data, callbacks."""
+
+from lightning_nas.search.callbacks import ArchitectureHistory, DropPathSchedule, SeedEpochs, TemperatureSchedule
+from lightning_nas.search.data import BilevelDataModule
+from lightning_nas.search.module import SearchModule
+
+__all__ = [
+    "ArchitectureHistory",
+    "BilevelDataModule",
+    "DropPathSchedule",
+    "SearchModule",
+    "SeedEpochs",
+    "TemperatureSchedule",
+]
