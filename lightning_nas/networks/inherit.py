@@ -45,11 +45,11 @@ def inherit_weights(network: nn.Module, supernet: Supernet, choices: Choices) ->
         ValueError: If nothing fits: the network is of another kind.
     """
     sources = supernet.module_sources(choices)
-    theirs = supernet.state_dict()
+    theirs, ours = supernet.state_dict(), network.state_dict()
     copied: list[str] = []
     skipped: dict[str, str] = {}
     with torch.no_grad():
-        for name, tensor in network.state_dict().items():
+        for name, tensor in ours.items():
             source = _source_name(name, sources)
             if source not in theirs:
                 skipped[name] = "not in the supernet"
@@ -58,6 +58,11 @@ def inherit_weights(network: nn.Module, supernet: Supernet, choices: Choices) ->
             else:
                 tensor.copy_(theirs[source])
                 copied.append(name)
+                if name.endswith(".norm.running_mean"):
+                    # A bias that only the supernet has is part of its mean, and is not added here any more.
+                    bias = theirs.get(source.replace(".norm.running_mean", ".conv.bias"))
+                    if bias is not None and name.replace(".norm.running_mean", ".conv.bias") not in ours:
+                        tensor.sub_(bias)
     if not copied:
         raise ValueError(f"network: no tensor of {type(network).__name__} fits one of {type(supernet).__name__}")
     return Inherited(tuple(copied), skipped)

@@ -68,9 +68,13 @@ def draw_dag(space: str, choices: Choices) -> Drawing:
     for decision, option in choices.items():
         source, target = sorted(_ends(decision))
         incoming.setdefault(target, []).append((str(option), source))
-    nodes = [Node(str(target), tuple(sorted(incoming[target], key=lambda item: item[1]))) for target in sorted(incoming)]
+    nodes = [
+        Node(str(target), tuple(sorted(incoming[target], key=lambda item: item[1]))) for target in sorted(incoming)
+    ]
     title = f"Cell of {space}"
-    return Drawing(title, draw_cell(title, ("0",), nodes, ""), tuple(str(option) for option in choices.values()), "cell")
+    return Drawing(
+        title, draw_cell(title, ("0",), nodes, ""), tuple(str(option) for option in choices.values()), "cell"
+    )
 
 
 def draw_blocks(title: str, choices: Choices) -> Drawing:

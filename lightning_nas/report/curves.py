@@ -65,7 +65,7 @@ def line_chart(
         "svg.hashsalt": seed or "chart",
         "font.family": "sans-serif",
         "font.size": 9,
-        **{key: _INK for key in ("text.color", "axes.labelcolor", "axes.edgecolor", "xtick.color", "ytick.color")},
+        **dict.fromkeys(("text.color", "axes.labelcolor", "axes.edgecolor", "xtick.color", "ytick.color"), _INK),
     }
     with matplotlib.rc_context(settings):
         figure = Figure(figsize=(4.6, 2.5), layout="constrained")

@@ -33,7 +33,9 @@ class Node:
     operations: tuple[tuple[str, int], ...]
 
 
-def draw_cell(title: str, inputs: Sequence[str], nodes: Sequence[Node], output: str, *, standalone: bool = False) -> str:
+def draw_cell(
+    title: str, inputs: Sequence[str], nodes: Sequence[Node], output: str, *, standalone: bool = False
+) -> str:
     """The cell as an SVG element.
 
     Args:

@@ -18,6 +18,7 @@ from lightning_nas.architecture import write_atomic
 from lightning_nas.report.run_folder import ReportError
 from lightning_nas.report.tables import headline, mean_and_spread, plus_minus
 
+
 @dataclass(frozen=True)
 class Setting:
     """The finished jobs that differ only in their seed.

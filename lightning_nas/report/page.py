@@ -59,12 +59,12 @@ def _values(run: RunFolder) -> dict[str, Any]:
         "headline": (metric, summary["metrics"][metric]),
         "metrics": sorted(summary["metrics"].items()),
         "verdict": judge(shares, entropies),
-        "drawings": [(drawing.title, Markup(drawing.svg), _final_share(drawing)) for drawing in drawings],  # noqa: S704
+        "drawings": [(drawing.title, Markup(drawing.svg), _final_share(drawing)) for drawing in drawings],
         "share_chart": _chart(shares, run.history, "share"),
         "entropy_chart": _chart(entropies, run.history, "entropy"),
         "probabilities": probability_groups(run.history, run.architecture),
-        "searching": [(chart.title, Markup(chart.svg)) for chart in training_charts(run.curves)],  # noqa: S704
-        "retraining": [(chart.title, Markup(chart.svg)) for chart in training_charts(run.retraining)],  # noqa: S704
+        "searching": [(chart.title, Markup(chart.svg)) for chart in training_charts(run.curves)],
+        "retraining": [(chart.title, Markup(chart.svg)) for chart in training_charts(run.retraining)],
         "cost": cost_rows(summary["cost"], str(summary.get("device", "this machine"))),
         "comparison": comparison_rows(comparison, metric),
         "comparison_sentence": comparison_sentence(comparison, metric),
@@ -90,7 +90,7 @@ def _chart(values: Mapping[str, Sequence[float]], history: Sequence[Mapping[str,
         return None
     epochs = [entry["epoch"] for entry in history]
     lines = {group: list(zip(epochs, series, strict=True)) for group, series in values.items()}
-    return Markup(line_chart(lines, threshold=0.5 if seed == "share" else None, seed=seed, unit=True))  # noqa: S704
+    return Markup(line_chart(lines, threshold=0.5 if seed == "share" else None, seed=seed, unit=True))
 
 
 def _final_share(drawing: Drawing) -> str:

@@ -52,7 +52,7 @@ def probability_groups(history: Sequence[Mapping[str, Any]], architecture: Archi
         areas = []
         for edge, title in enumerate(edge_names(space, group, len(shape))):
             rows = [entry["probabilities"][group][edge] for entry in history]
-            areas.append((title, Markup(probability_area(rows, options, title))))  # noqa: S704
+            areas.append((title, Markup(probability_area(rows, options, title))))
         legend = tuple((short_name(option), colour(option)) for option in options)
         groups.append(ProbabilityGroup(group, tuple(areas), legend))
     return groups

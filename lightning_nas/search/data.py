@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any, Literal
 
 import numpy as np
@@ -9,7 +10,7 @@ import pytorch_lightning as pl
 import torch
 from pytorch_lightning.utilities import CombinedLoader
 from sklearn.model_selection import train_test_split
-from torch.utils.data import DataLoader, Dataset, Subset
+from torch.utils.data import DataLoader, Dataset, Sampler, Subset
 
 
 class BilevelDataModule(pl.LightningDataModule):
@@ -77,22 +78,16 @@ class BilevelDataModule(pl.LightningDataModule):
             name: DataLoader(
                 Subset(loader.dataset, indices),
                 batch_size=loader.batch_size,
-                shuffle=True,
+                sampler=EpochSampler(len(indices), seed=self.seed + offset),
                 num_workers=loader.num_workers,
                 collate_fn=loader.collate_fn,
                 pin_memory=loader.pin_memory,
                 drop_last=len(indices) >= (loader.batch_size or 1),
-                generator=torch.Generator().manual_seed(self._epoch_seed() + offset),
                 persistent_workers=False,
             )
             for offset, (name, indices) in enumerate(zip(("weights", "architecture"), halves, strict=True))
         }
         return CombinedLoader(loaders, self.mode)
-
-    def _epoch_seed(self) -> int:
-        """A number that depends on seed and epoch alone, so that a resumed run sees the same order."""
-        epoch = 0 if self.trainer is None else self.trainer.current_epoch
-        return int(np.random.SeedSequence([self.seed, epoch]).generate_state(1)[0])
 
     def val_dataloader(self) -> Any:
         """That of the wrapped data module."""
@@ -101,6 +96,26 @@ class BilevelDataModule(pl.LightningDataModule):
     def test_dataloader(self) -> Any:
         """That of the wrapped data module."""
         return self.datamodule.test_dataloader()
+
+
+class EpochSampler(Sampler[int]):
+    """A random order that depends on seed and epoch alone, so that a resumed run sees the same batches.
+
+    The Trainer calls :meth:`set_epoch`.
+    """
+
+    def __init__(self, count: int, *, seed: int) -> None:
+        self.count, self.seed, self.epoch = count, seed, 0
+
+    def set_epoch(self, epoch: int) -> None:
+        """Chooses the order of an epoch."""
+        self.epoch = epoch
+
+    def __iter__(self) -> Iterator[int]:
+        return iter(np.random.default_rng([self.seed, self.epoch]).permutation(self.count).tolist())
+
+    def __len__(self) -> int:
+        return self.count
 
 
 def _targets(dataset: Any) -> np.ndarray | None:

@@ -272,10 +272,7 @@ def _frozen(parameters: list[nn.Parameter]) -> Iterator[None]:
 
 def _flatten(gradients: Any, logits: list[nn.Parameter]) -> Tensor:
     return torch.cat(
-        [
-            (torch.zeros_like(p) if g is None else g).detach().flatten()
-            for g, p in zip(gradients, logits, strict=True)
-        ]
+        [(torch.zeros_like(p) if g is None else g).detach().flatten() for g, p in zip(gradients, logits, strict=True)]
     )
 
 

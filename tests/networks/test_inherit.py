@@ -7,16 +7,15 @@ from torch import nn
 from lightning_nas.architecture import ArchitectureError
 from lightning_nas.networks import inherit_weights
 from lightning_nas.spaces import Darts
+from lightning_nas.spaces.nasbench201 import NasBench201
 
 OPS = ("none", "skip_connect", "sep_conv_3x3", "dil_conv_5x5")  # no pooling: those are normalised in the supernet only
 SPACE = Darts(channels=4, cells=4, ops=OPS)
 
 
-@pytest.fixture
-def supernet():
-    torch.manual_seed(0)
-    net = SPACE.supernet()
-    for name, value in net.state_dict().items():  # as if trained: statistics that are not those of a fresh network
+def as_if_trained(net):
+    """Statistics that are not those of a fresh network."""
+    for name, value in net.state_dict().items():
         if name.endswith("running_mean"):
             value.normal_(std=0.1)
         elif name.endswith("running_var"):
@@ -24,11 +23,19 @@ def supernet():
     return net
 
 
-@pytest.mark.parametrize("seed", range(4))
-def test_a_found_network_starts_as_its_path_in_the_supernet(seed, supernet):
-    choices = SPACE.sample(random.Random(seed))
-    torch.manual_seed(seed + 1)
-    network = SPACE.network(choices)
+@pytest.fixture
+def supernet():
+    torch.manual_seed(0)
+    return as_if_trained(SPACE.supernet())
+
+
+@pytest.mark.parametrize("seed", range(3))
+@pytest.mark.parametrize("space", [SPACE, NasBench201(channels=4, cells=2), CHAIN], ids=lambda space: space.name)
+def test_a_found_network_starts_as_its_path_in_the_supernet(seed, space):
+    torch.manual_seed(seed)
+    supernet = as_if_trained(space.supernet())
+    choices = space.sample(random.Random(seed))
+    network = space.network(choices)
     report = inherit_weights(network, supernet, choices)
     supernet.activate(choices)
     supernet.eval()

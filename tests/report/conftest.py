@@ -40,7 +40,8 @@ def write_history(path, rng, strength=2.2):
         genes = {group: [op for pair in space.genes(choices, group) for op, _ in pair] for group in aims}
         probabilities = {group: [softmax(row) for row in rows.tolist()] for group, rows in logits.items()}
         entropy = {
-            group: sum(-p * math.log(p) for row in rows for p in row) / len(rows) for group, rows in probabilities.items()
+            group: sum(-p * math.log(p) for row in rows for p in row) / len(rows)
+            for group, rows in probabilities.items()
         }
         share = {group: sum(op in PARAMETER_FREE for op in ops) / 8 for group, ops in genes.items()}
         lines.append(
