@@ -98,7 +98,7 @@ def check_component(config: DictConfig | Mapping[str, Any], key: str) -> None:
     Raises:
         ConfigError: On an unknown argument or a value of the wrong type.
     """
-    node = OmegaConf.to_container(config, resolve=True) if isinstance(config, DictConfig) else dict(config)
+    node: Any = OmegaConf.to_container(config, resolve=True) if isinstance(config, DictConfig) else dict(config)
     if not isinstance(node, dict) or "_target_" not in node:
         raise ConfigError(f"{key}: expected a component with `_target_`, got {node!r}")
     try:

@@ -12,7 +12,7 @@ import pytorch_lightning as pl
 import torch
 from hydra.core.hydra_config import HydraConfig
 from hydra.utils import instantiate
-from omegaconf import DictConfig, OmegaConf
+from omegaconf import DictConfig
 from pytorch_lightning.callbacks import ModelCheckpoint, RichProgressBar
 from pytorch_lightning.loggers import CSVLogger, Logger, TensorBoardLogger
 
@@ -47,7 +47,7 @@ def search(config: DictConfig) -> Path:
     Raises:
         ConfigError: If a key, a type or a value of the config is wrong.
     """
-    folder = _prepare(config, [name for name in COMPONENTS])
+    folder = _prepare(config, list(COMPONENTS))
     datamodule = instantiate(config.data)
     space: SearchSpace = instantiate(config.space, in_channels=datamodule.in_channels)
     strategy: Strategy = instantiate(config.strategy)
@@ -95,7 +95,7 @@ def train(config: DictConfig) -> Path:
     folder = _prepare(config, ["task", "data", "trainer"])
     datamodule = instantiate(config.data)
     architecture = architecture.with_args(
-        "backbone", **OmegaConf.to_container(config.network), in_channels=datamodule.in_channels
+        "backbone", **dict(config.network), in_channels=datamodule.in_channels
     )
     print(f"building {config.architecture}: {architecture.components['backbone'].to_dict()}")
     architecture.save(folder / "architecture.json")
@@ -143,7 +143,7 @@ def report(config: DictConfig) -> Path:
 
 
 def _train_supernet(
-    config: DictConfig, folder: Path, datamodule: pl.LightningDataModule, space: SearchSpace, strategy: Strategy
+    config: DictConfig, folder: Path, datamodule: Any, space: SearchSpace, strategy: Strategy
 ) -> SearchModule:
     supernet = space.supernet(generator=torch.Generator().manual_seed(config.seed))
     task = instantiate(config.task)(backbone=supernet, num_classes=datamodule.num_classes)

@@ -191,7 +191,8 @@ class SearchModule(pl.LightningModule):
 
     def _step_schedules(self, interval: str) -> None:
         count = self.current_epoch + 1 if interval == "epoch" else self.global_step
-        for config in self.trainer.lr_scheduler_configs:
+        configs: Any = self.trainer.lr_scheduler_configs
+        for config in configs:
             if config.interval != interval or count % config.frequency:
                 continue
             if config.reduce_on_plateau:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -53,6 +54,8 @@ class Supernet(Backbone):
         logits: The architecture parameters.
         relaxation: Logits -> option weights; a strategy sets it. The softmax of DARTS by default.
     """
+
+    space: Any  # the SearchSpace that made it; its module imports this one
 
     def __init__(self, groups: Mapping[str, tuple[int, int]], generator: torch.Generator | None = None) -> None:
         super().__init__()

@@ -60,5 +60,5 @@ class Strategy(ABC):
         """What a checkpoint has to hold."""
         return {}
 
-    def load_state_dict(self, state: Mapping[str, Any]) -> None:
+    def load_state_dict(self, state: Mapping[str, Any]) -> None:  # noqa: B027 (most strategies have no state)
         """Takes :meth:`state_dict` back."""

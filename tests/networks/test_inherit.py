@@ -11,6 +11,7 @@ from lightning_nas.spaces.nasbench201 import NasBench201
 
 OPS = ("none", "skip_connect", "sep_conv_3x3", "dil_conv_5x5")  # no pooling: those are normalised in the supernet only
 SPACE = Darts(channels=4, cells=4, ops=OPS)
+CHAIN = Chain(stem_channels=4, first_channels=4, widths=(4, 8), depths=(2, 2), strides=(2, 2), min_depth=1)
 
 
 def as_if_trained(net):
