@@ -94,9 +94,7 @@ def train(config: DictConfig) -> Path:
     architecture = _architecture(config)
     folder = _prepare(config, ["task", "data", "trainer"])
     datamodule = instantiate(config.data)
-    architecture = architecture.with_args(
-        "backbone", **dict(config.network), in_channels=datamodule.in_channels
-    )
+    architecture = architecture.with_args("backbone", **dict(config.network), in_channels=datamodule.in_channels)
     print(f"building {config.architecture}: {architecture.components['backbone'].to_dict()}")
     architecture.save(folder / "architecture.json")
 

@@ -6,6 +6,7 @@ import io
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import matplotlib
 from matplotlib.figure import Figure
@@ -60,7 +61,7 @@ def line_chart(
         unit: Whether the values are shares, drawn from 0 to 1.
         seed: Distinguishes the identifiers inside the SVG from those of other charts on the page.
     """
-    settings = {
+    settings: Any = {  # matplotlib's type lists every known key
         "svg.fonttype": "none",
         "svg.hashsalt": seed or "chart",
         "font.family": "sans-serif",

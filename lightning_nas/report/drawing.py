@@ -52,9 +52,9 @@ def draw_cell(
     label = max(34.0, 8.0 * max(map(len, inputs)) + 12)
     rows, y = [], 8.0  # middle of every node's row
     for node in nodes:
-        height = LANE * max(1, len(node.operations))
-        rows.append(y + height / 2)
-        y += height + 10
+        row_height = LANE * max(1, len(node.operations))
+        rows.append(y + row_height / 2)
+        y += row_height + 10
     height = max(y, LANE * len(inputs) + 20)
     column = BOX + GAP + NODE + GUTTER
     left = [8 + label + GUTTER + (depth - 1) * column for depth in depths]  # of a node's boxes

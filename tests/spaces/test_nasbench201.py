@@ -148,9 +148,11 @@ def test_decode_takes_the_strongest_and_may_take_none():
 def test_poolings_have_no_norm_and_convolutions_a_bias_only_without_affine():
     space = NasBench201(channels=4, cells=1)
     found = space.network(uniform(space, "avg_pool_3x3")).macro.stages[0][0]
-    assert not list(found.parameters()) and not list(found.buffers())
+    assert not list(found.parameters())
+    assert not list(found.buffers())
     convs = [m for m in space.supernet().macro.stages.modules() if isinstance(m, torch.nn.Conv2d)]
-    assert convs and all(conv.bias is not None for conv in convs)
+    assert convs
+    assert all(conv.bias is not None for conv in convs)
     fixed = space.network(uniform(space, "nor_conv_3x3")).macro.stages
     assert all(m.bias is None for m in fixed.modules() if isinstance(m, torch.nn.Conv2d))
 
