@@ -76,7 +76,7 @@ def residual_of_size(parameters: int, reductions: tuple[int, ...], in_channels: 
     Example:
         >>> network = residual_of_size(100_000, (1, 2, 4))
         >>> sum(p.numel() for p in network.parameters())
-        99045
+        98508
     """
 
     def size(width: int) -> int:

@@ -104,10 +104,13 @@ def _find_prefix(state: Mapping[str, Tensor], wanted: Mapping[str, Tensor], path
                 hits[head] = hits.get(head, 0) + 1
     if not hits:
         return ""
-    best = [head for head, count in hits.items() if count == max(hits.values())]
-    if len(best) > 1 and "backbone." not in best:
-        raise WeightsError(f"{path}: several parts fit equally well, pass one of them as prefix: {sorted(best)}")
-    return best[0] if len(best) == 1 else "backbone."
+    most = max(hits.values())
+    best = sorted(head for head, count in hits.items() if count == most)
+    if "backbone." in best:
+        return "backbone."
+    if len(best) > 1 and most == len(wanted):
+        raise WeightsError(f"{path}: several parts fit equally well, pass one of them as prefix: {best}")
+    return best[0]  # the only one, or one of several that do not fit: the caller then lists what is wrong
 
 
 def _end(name: str) -> str:

@@ -173,6 +173,14 @@ def test_weights_of_another_architecture_or_width_do_not_fit(architecture, netwo
         load_backbone(architecture, weights=path)
 
 
+def test_the_checkpoint_of_a_search_holds_a_supernet_which_is_another_network(architecture, tmp_path):
+    supernet = SPACE.supernet()
+    path = tmp_path / "search.ckpt"
+    torch.save({"state_dict": nn.ModuleDict({"model": Task(supernet), "supernet": supernet}).state_dict()}, path)
+    with pytest.raises(WeightsError, match=r"missing \(\d+\): macro.cells.*\n  unexpected \(\d+\): logits.normal"):
+        load_backbone(architecture, weights=path)
+
+
 class Hostile:
     def __init__(self, target):
         self.target = target
