@@ -63,7 +63,7 @@ def from_genotype(text: str, **space_args: Any) -> Architecture:
         checked = [_gene(gene, cell) for gene in genes]
         concat = fields[f"{cell}_concat"]
         nodes = list(range(2, 2 + len(genes) // 2))
-        if not isinstance(concat, list | tuple | range) or sorted(concat) != nodes:
+        if not isinstance(concat, list | tuple | range) or set(concat) != set(nodes) or len(concat) != len(nodes):
             raise ArchitectureError(f"genotype: {cell}_concat must be all nodes {nodes}, got {concat!r}")
         cells[cell] = _pairs(checked)
     return _architecture(cells, {"channels": 36, "cells": 20, **space_args}, {})
@@ -131,7 +131,7 @@ def _parse(text: str) -> dict[str, Any]:
         if call.args or {keyword.arg for keyword in call.keywords} != expected:
             raise ArchitectureError(f"genotype: expected the fields {sorted(expected)}, got {text[:80]!r}")
         return {str(keyword.arg): _value(keyword.value) for keyword in call.keywords}
-    except (SyntaxError, RecursionError, MemoryError, TypeError, ValueError) as error:
+    except (SyntaxError, RecursionError, MemoryError, OverflowError, TypeError, ValueError) as error:
         if isinstance(error, ArchitectureError):
             raise
         raise ArchitectureError(f"not a genotype: {error}") from None

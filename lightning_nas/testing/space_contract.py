@@ -229,7 +229,7 @@ class SpaceContract:
         for seed in range(self.samples):
             supernet = space.supernet(generator=torch.Generator().manual_seed(seed))
             before = {name: group.clone() for name, group in supernet.logits.items()}
-            space.validate(space.decode(supernet.logits))
+            space.validate(space.decode(dict(supernet.logits.items())))
             assert all(torch.equal(before[name], group) for name, group in supernet.logits.items())
 
     def test_path_of_an_architecture_decodes_to_it(self, space: SearchSpace) -> None:

@@ -45,7 +45,7 @@ class TestProductOfChainAndNeck(SpaceContract):
 
 
 def test_decisions_are_prefixed_and_ordered():
-    assert BOTH.decisions == tuple(f"backbone/{n}" for n in BACKBONE.decisions) + ("neck/level0", "neck/level1")
+    assert BOTH.decisions == (*(f"backbone/{n}" for n in BACKBONE.decisions), "neck/level0", "neck/level1")
     assert BOTH.size() == BACKBONE.size() * 4
     assert Product(BOTH.parts, fixed={"neck": {"level0": "skip_connect", "level1": "skip_connect"}}).size() == (
         BACKBONE.size()

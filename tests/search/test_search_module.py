@@ -1,0 +1,110 @@
+"""Each step moves exactly what it should; one batch is one global step."""
+
+import pytest
+import pytorch_lightning as pl
+import torch
+from torch import nn
+from torch.utils.data import DataLoader, TensorDataset
+
+from lightning_nas.search import BilevelDataModule, SearchModule
+from lightning_nas.spaces import Darts as Space
+from lightning_nas.strategies import Darts, Gdas
+from lightning_nas.strategies.functional import gumbel_hard
+
+
+class Project(pl.LightningModule):
+    """A module that knows nothing of search."""
+
+    def __init__(self):
+        super().__init__()
+        torch.manual_seed(0)
+        ops = ("none", "skip_connect", "nor_conv_1x1")
+        self.backbone = Space(channels=2, cells=1, in_channels=1, ops=ops, steps=2).supernet()
+        self.head = nn.Linear(self.backbone.feature_info.channels()[-1], 3)
+
+    def training_step(self, batch, batch_idx):
+        images, labels = batch
+        loss = nn.functional.cross_entropy(self.head(self.backbone(images)[-1].mean((2, 3))), labels)
+        self.log("train/loss", loss)
+        return loss
+
+    def configure_optimizers(self):
+        return torch.optim.SGD(self.parameters(), 0.05, momentum=0.9, weight_decay=1e-3)
+
+
+class Data(pl.LightningDataModule):
+    def train_dataloader(self):
+        generator = torch.Generator().manual_seed(0)
+        images = torch.randn(48, 1, 6, 6, generator=generator)
+        labels = torch.randint(3, (48,), generator=generator)
+        return DataLoader(TensorDataset(images, labels), batch_size=8, shuffle=True)
+
+
+def fit(strategy, epochs=1, **arguments):
+    trainer = pl.Trainer(
+        max_epochs=epochs, accelerator="cpu", logger=False, enable_checkpointing=False, enable_progress_bar=False
+    )
+    model = Project()
+    search = SearchModule(model, strategy, **arguments)
+    before = {name: value.detach().clone() for name, value in model.named_parameters()}
+    trainer.fit(search, BilevelDataModule(Data()))
+    return trainer, model, before
+
+
+def moved(model, before):
+    changed = {name for name, value in model.named_parameters() if not torch.equal(value, before[name])}
+    return {"logits" if "logits" in name else "weights" for name in changed}
+
+
+@pytest.mark.parametrize("strategy", [Darts(), Darts(order=2), Gdas()], ids=["first", "second", "gdas"])
+def test_weights_and_logits_move_and_a_batch_is_a_global_step(strategy):
+    trainer, model, before = fit(strategy)
+    assert moved(model, before) == {"logits", "weights"}
+    assert trainer.global_step == 3  # 24 images in each half, batches of 8
+
+
+def test_during_warm_up_the_logits_rest():
+    _, model, before = fit(Darts(), warmup_epochs=1)
+    assert moved(model, before) == {"weights"}
+
+
+def test_order_and_accumulation_and_clipping_change_the_result():
+    results = []
+    for strategy, arguments in (
+        (Darts(), {}),
+        (Darts(order=2), {}),
+        (Darts(), {"accumulate_grad_batches": 2}),
+        (Darts(), {"gradient_clip_val": 0.01}),
+        (Darts(), {"arch_every_n_steps": 2}),
+    ):
+        _, model, _ = fit(strategy, **arguments)
+        results.append(torch.cat([value.detach().flatten() for value in model.parameters()]))
+    for index, first in enumerate(results):
+        for second in results[index + 1 :]:
+            assert not torch.equal(first, second)
+
+
+def test_the_same_seed_gives_the_same_result():
+    first, second = (fit(Gdas(seed=3))[1].state_dict() for _ in range(2))
+    assert all(torch.equal(first[name], second[name]) for name in first)
+
+
+def test_gdas_value_is_the_hard_choice_and_every_logit_gets_a_gradient():
+    logits = torch.randn(4, 5, generator=torch.Generator().manual_seed(0)).double().requires_grad_()
+    sampled = gumbel_hard(logits, 1.0, torch.Generator().manual_seed(1))
+    assert sampled.active is not None
+    for edge, (option,) in enumerate(sampled.active):
+        assert sampled.values[edge].detach().sum().item() == pytest.approx(1.0)
+        assert sampled.values[edge, option].item() == pytest.approx(1.0)
+    sum(sampled.values[edge, option] for edge, (option,) in enumerate(sampled.active)).backward()
+    assert (logits.grad != 0).all()
+
+
+def test_a_loss_that_is_not_finite_stops_with_its_place():
+    class Broken(Project):
+        def training_step(self, batch, batch_idx):
+            return super().training_step(batch, batch_idx) * float("nan")
+
+    trainer = pl.Trainer(max_epochs=1, accelerator="cpu", logger=False, enable_checkpointing=False)
+    with pytest.raises(FloatingPointError, match="epoch 0, batch 0"):
+        trainer.fit(SearchModule(Broken(), Darts()), BilevelDataModule(Data()))

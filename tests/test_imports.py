@@ -1,0 +1,89 @@
+"""Imports go one way: a folder of the library imports only the folders before it, and nothing imports a task."""
+
+import ast
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parent.parent
+LIBRARY = ROOT / "lightning_nas"
+ORDER = ["architecture", "ops", "cost", "spaces", "networks", "strategies", "search", "report", "export"]
+
+
+def imports(path: Path) -> set[str]:
+    """Dotted names that a file imports from anywhere, also inside functions; ``from a import b`` gives ``a.b``."""
+    package = ["lightning_nas", *path.relative_to(LIBRARY).parent.parts] if path.is_relative_to(LIBRARY) else []
+    names = set()
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.Import):
+            names |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom):
+            base = package[: len(package) - node.level + 1] if node.level else []
+            module = ".".join([*base, *([node.module] if node.module else [])])
+            names |= {f"{module}.{alias.name}" for alias in node.names}
+    return names
+
+
+def folder_of(name: str) -> str | None:
+    """The folder of the library that a dotted name lies in."""
+    parts = name.split(".")
+    return parts[1] if parts[0] == "lightning_nas" and len(parts) > 1 else None
+
+
+def violations(path: Path, folder: str) -> list[str]:
+    allowed = set(ORDER[: ORDER.index(folder) + 1])
+    return [name for name in sorted(imports(path)) if folder_of(name) is not None and folder_of(name) not in allowed]
+
+
+FILES = [
+    pytest.param(path, folder, id=str(path.relative_to(ROOT)))
+    for folder in ORDER
+    for path in sorted((LIBRARY / folder).rglob("*.py"))
+]
+
+
+@pytest.mark.parametrize(("path", "folder"), FILES)
+def test_a_folder_imports_only_those_before_it(path, folder):
+    assert violations(path, folder) == []
+
+
+def test_the_rule_would_notice(tmp_path):
+    file = tmp_path / "x.py"
+    file.write_text("def late():\n    from lightning_nas.search import SearchModule\n    return SearchModule\n")
+    assert violations(file, "spaces") == ["lightning_nas.search.SearchModule"]
+    file.write_text("import lightning_nas.tasks.classification\n")
+    assert violations(file, "report") == ["lightning_nas.tasks.classification"]
+    file.write_text("from lightning_nas import spaces\n")
+    assert violations(file, "ops") == ["lightning_nas.spaces"]
+    assert violations(file, "spaces") == []
+
+
+def test_every_folder_of_the_library_has_a_place_in_the_order():
+    folders = {p.name for p in LIBRARY.iterdir() if p.is_dir() and list(p.rglob("*.py"))}
+    assert folders <= {*ORDER, "testing"}
+
+
+def test_the_library_knows_no_task_and_no_config():
+    for path in LIBRARY.rglob("*.py"):
+        known = [n for n in imports(path) if folder_of(n) in ("tasks", "conf") or n.split(".")[0] in ("tasks", "conf")]
+        assert known == [], path
+
+
+def test_only_the_commands_know_hydra():
+    commands = {"cli.py", "run.py", "config.py", "sweep.py"}
+    for path in LIBRARY.rglob("*.py"):
+        if path.name not in commands or path.parent != LIBRARY:
+            assert not [n for n in imports(path) if n.split(".")[0] in ("hydra", "omegaconf")], path
+
+
+def test_importing_the_spaces_loads_no_lightning():
+    """A found backbone is an ordinary module: nothing of the search comes with it."""
+    import subprocess
+    import sys
+
+    code = (
+        "import sys, lightning_nas.spaces; "
+        "print([m for m in sys.modules if m.split('.')[0] in ('hydra', 'optuna', 'albumentations')])"
+    )
+    out = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=ROOT)
+    assert out.stdout.strip() == "[]"
