@@ -91,11 +91,17 @@ class BilevelDataModule(pl.LightningDataModule):
 
     def val_dataloader(self) -> Any:
         """That of the wrapped data module."""
-        return self.datamodule.val_dataloader()
+        return _loaders(self.datamodule, "val_dataloader")
 
     def test_dataloader(self) -> Any:
         """That of the wrapped data module."""
-        return self.datamodule.test_dataloader()
+        return _loaders(self.datamodule, "test_dataloader")
+
+
+def _loaders(datamodule: Any, name: str) -> Any:
+    """What a hook returns, or no loaders where the data module inherits Lightning's own, which only raises."""
+    method = getattr(datamodule, name)
+    return [] if method.__func__.__qualname__.startswith("DataHooks.") else method()
 
 
 class EpochSampler(Sampler[int]):

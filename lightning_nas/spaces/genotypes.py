@@ -63,7 +63,7 @@ def from_genotype(text: str, **space_args: Any) -> Architecture:
         checked = [_gene(gene, cell) for gene in genes]
         concat = fields[f"{cell}_concat"]
         nodes = list(range(2, 2 + len(genes) // 2))
-        if not isinstance(concat, list | tuple | range) or set(concat) != set(nodes) or len(concat) != len(nodes):
+        if not isinstance(concat, list | tuple | range) or sorted(concat, key=str) != sorted(nodes, key=str):
             raise ArchitectureError(f"genotype: {cell}_concat must be all nodes {nodes}, got {concat!r}")
         cells[cell] = _pairs(checked)
     return _architecture(cells, {"channels": 36, "cells": 20, **space_args}, {})

@@ -104,10 +104,9 @@ def test_a_field_replaced_by_anything_is_a_record_or_a_clear_error(data, where):
         record["components"]["backbone"][{"args": "space_args"}.get(where, where)] = data
     try:
         space, choices = from_architecture(Architecture.from_dict(record))
-    except ArchitectureError as error:
-        assert str(error)
-    else:
-        space.validate(choices)
+    except ArchitectureError:
+        return  # any other error fails the test
+    space.validate(choices)
 
 
 @QUICK
@@ -116,9 +115,10 @@ def test_any_space_argument_is_accepted_or_a_clear_error(value, argument):
     record = RECORD.to_dict()
     record["components"]["backbone"]["space_args"][argument] = value
     try:
-        from_architecture(Architecture.from_dict(record))
-    except ArchitectureError as error:
-        assert str(error)
+        space, choices = from_architecture(Architecture.from_dict(record))
+    except ArchitectureError:
+        return  # any other error fails the test
+    assert space.architecture(choices).components["backbone"].space_args[argument] is not None
 
 
 def edited(**changes):
