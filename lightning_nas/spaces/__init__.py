@@ -11,7 +11,7 @@ from lightning_nas.spaces.genotypes import from_genotype, published, published_n
 from lightning_nas.spaces.nasbench201 import NasBench201
 from lightning_nas.spaces.product import Product
 from lightning_nas.spaces.rebuild import from_architecture
-from lightning_nas.spaces.supernet import OptionWeights, Paths, Relaxation, Supernet, softmax_relaxation
+from lightning_nas.spaces.supernet import OptionWeights, Paths, Relaxation, Supernet, find_supernets, softmax_relaxation
 
 for _module in pkgutil.iter_modules(__path__):
     importlib.import_module(f"{__name__}.{_module.name}")
@@ -30,6 +30,7 @@ __all__ = [
     "SearchSpace",
     "Supernet",
     "build_space",
+    "find_supernets",
     "from_architecture",
     "from_genotype",
     "published",

@@ -82,6 +82,8 @@ class Darts(SearchSpace):
                 raise ValueError(f"{argument} must be a whole number from {low} to {high}, got {value!r}")
         if self.channels % 2:
             raise ValueError(f"channels must be even (reductions split them), got {self.channels}")
+        if not isinstance(self.same_input, bool):
+            raise ValueError(f"same_input must be true or false, got {self.same_input!r}")
         if self.stem not in ("cifar", "imagenet"):
             raise ValueError(f"stem must be 'cifar' or 'imagenet', got {self.stem!r}")
 

@@ -102,6 +102,13 @@ class Supernet(Backbone):
         return {name: p for name, p in self.named_parameters() if not name.startswith("logits.")}
 
 
+def find_supernets(model: nn.Module) -> list[Supernet]:
+    """The supernets in a model, without those that are parts of another one and lend it their logits."""
+    found: list[Supernet] = [module for module in model.modules() if isinstance(module, Supernet)]
+    parts = {id(part) for module in found for part in module.modules() if part is not module}
+    return [module for module in found if id(module) not in parts]
+
+
 def _one_path(logits: Tensor, active: Paths) -> OptionWeights:
     values = torch.zeros_like(logits, requires_grad=False)
     for edge, options in enumerate(active):

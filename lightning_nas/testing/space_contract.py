@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 import pickle
 import random
+from collections.abc import Mapping
 
 import pytest
 import torch
@@ -197,6 +198,31 @@ class SpaceContract:
             mixed = supernet(x)
         for one, all_of_them in zip(path, mixed, strict=True):
             torch.testing.assert_close(one, all_of_them)
+
+    def test_sampled_options_may_be_the_only_ones_computed(self, space: SearchSpace) -> None:
+        """One drawn option per edge, as in GDAS: any draw gives finite maps of the usual shapes and finite gradients."""
+        supernet = space.supernet()
+        x = self.images(space)
+        expected = [f.shape for f in supernet(x)]
+        generator = torch.Generator().manual_seed(0)
+
+        def draw(logits: Mapping[str, Tensor]) -> dict[str, OptionWeights]:
+            drawn = {}
+            for name, group in logits.items():
+                index = torch.randint(group.shape[1], (group.shape[0],), generator=generator)
+                hard = torch.nn.functional.one_hot(index, group.shape[1]).to(group)
+                soft = group.softmax(dim=-1)
+                drawn[name] = OptionWeights(hard - soft.detach() + soft, tuple((int(i),) for i in index))
+            return drawn
+
+        supernet.relaxation = draw
+        for _ in range(self.samples):
+            features = supernet(x)
+            assert [f.shape for f in features] == expected
+            loss = torch.stack([f.square().mean() for f in features]).sum()
+            loss.backward()
+            assert loss.isfinite()
+        assert all(p.grad is None or p.grad.isfinite().all() for p in supernet.parameters())
 
     def test_activation_is_undone(self, space: SearchSpace) -> None:
         """After ``activate(None)`` the mix is back."""

@@ -145,6 +145,7 @@ def test_gdas_rule_may_take_one_state_twice():
         ({"stem": "mnist"}, "stem"),
         ({"steps": 0}, "steps"),
         ({"in_channels": 0}, "in_channels"),
+        ({"same_input": 1}, "same_input"),
         ({"ops": ("none",)}, "ops"),
         ({"ops": ("no_such_op",)}, "no_such_op"),
     ],

@@ -7,7 +7,7 @@ import torch
 from toy_neck_space import ToyNeck
 
 from lightning_nas.architecture import Architecture, ArchitectureError, Component
-from lightning_nas.spaces import Chain, Darts, NasBench201, Product, from_architecture
+from lightning_nas.spaces import Chain, Darts, NasBench201, Product, find_supernets, from_architecture
 from lightning_nas.testing import SpaceContract
 
 BACKBONE = Darts(channels=4, cells=3, ops=("none", "skip_connect", "sep_conv_3x3"))
@@ -66,6 +66,13 @@ def test_logits_have_one_owner_and_groups_are_prefixed():
     assert sorted(supernet.logits) == ["backbone/normal", "backbone/reduce", "neck/levels"]
     assert not [name for name in supernet.weights() if "logits" in name]
     assert [name for name in supernet.state_dict() if "logits" in name] == [f"logits.{g}" for g in supernet.logits]
+
+
+def test_a_search_finds_the_joint_supernet_only():
+    supernet, other = BOTH.supernet(), BACKBONE.supernet()
+    assert find_supernets(torch.nn.Sequential(torch.nn.Identity(), supernet)) == [supernet]
+    assert find_supernets(torch.nn.ModuleList([supernet, other])) == [supernet, other]
+    assert find_supernets(torch.nn.Identity()) == []
 
 
 def test_a_fixed_part_is_a_fixed_network():
