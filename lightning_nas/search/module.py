@@ -15,7 +15,7 @@ from torch import Tensor, nn
 
 from lightning_nas.architecture import Architecture
 from lightning_nas.search.second_order import virtual_step_gradient
-from lightning_nas.spaces import Supernet
+from lightning_nas.spaces import Supernet, find_supernets
 from lightning_nas.strategies import Strategy
 
 
@@ -51,7 +51,7 @@ class SearchModule(pl.LightningModule):
     ) -> None:
         super().__init__()
         self.automatic_optimization = False
-        supernets = [module for module in model.modules() if isinstance(module, Supernet)]
+        supernets = find_supernets(model)
         if len(supernets) != 1:
             raise ValueError(f"model must hold exactly one Supernet, found {len(supernets)} in {type(model).__name__}")
         for name, value, low in (
