@@ -2,27 +2,29 @@
 
 from __future__ import annotations
 
+from typing import Literal
+
 import numpy as np
-import pytorch_lightning as pl
 import torch
 from sklearn.datasets import load_digits
 from sklearn.model_selection import train_test_split
 from torch import Tensor
-from torch.utils.data import DataLoader, TensorDataset
+
+from lightning_nas.tasks.classification.augmentation import Pipeline, ToTensorV2, light_steps
+from lightning_nas.tasks.classification.data import ImageDataModule, ImageDataset
 
 
-class DigitsDataModule(pl.LightningDataModule):
+class DigitsDataModule(ImageDataModule):
     """8x8 grey images of ten digits, split 60/20/20 by class (Alpaydin, Kaynak 1998, UCI).
 
     Args:
         batch_size: Images per batch.
         seed: Of the split and of the order of the training images.
+        augmentation: ``"none"``, or ``"light"``: shifts by up to a pixel, small turns and scales.
+        num_workers: Processes that prepare images.
 
-    Attributes:
-        num_classes: 10.
-        in_channels: 1.
-        image_size: Height and width.
-        class_names: ``"0"`` to ``"9"``.
+    Raises:
+        ValueError: If an argument is out of range.
     """
 
     num_classes = 10
@@ -30,16 +32,22 @@ class DigitsDataModule(pl.LightningDataModule):
     image_size = (8, 8)
     class_names = tuple(str(digit) for digit in range(10))
 
-    def __init__(self, batch_size: int = 64, seed: int = 0) -> None:
-        super().__init__()
-        if batch_size < 1:
-            raise ValueError(f"batch_size must be at least 1, got {batch_size}")
-        self.batch_size, self.seed = batch_size, seed
+    def __init__(
+        self,
+        batch_size: int = 64,
+        seed: int = 0,
+        augmentation: Literal["none", "light"] = "none",
+        num_workers: int = 0,
+    ) -> None:
+        super().__init__(batch_size=batch_size, num_workers=num_workers, seed=seed)
+        if augmentation not in ("none", "light"):
+            raise ValueError(f"augmentation must be 'none' or 'light' for digits, got {augmentation!r}")
+        self.augmentation = augmentation
 
     def setup(self, stage: str | None = None) -> None:
         """Reads and splits the images."""
         images, labels = load_digits(return_X_y=True)
-        images = (images.reshape(-1, 1, 8, 8) / 16.0).astype(np.float32)
+        images = (images.reshape(-1, 8, 8, 1) / 16.0).astype(np.float32)
         rest, test, rest_labels, test_labels = train_test_split(
             images, labels, test_size=0.2, stratify=labels, random_state=self.seed
         )
@@ -47,21 +55,13 @@ class DigitsDataModule(pl.LightningDataModule):
             rest, rest_labels, test_size=0.25, stratify=rest_labels, random_state=self.seed
         )
         mean, std = float(train.mean()), float(train.std())
+        background = (0.0 - mean) / std
+        augment = Pipeline([*light_steps(background), ToTensorV2()]) if self.augmentation == "light" else as_tensor
+        self.train_set = ImageDataset((train - mean) / std, train_labels, augment)
+        self.val_set = ImageDataset((val - mean) / std, val_labels, as_tensor)
+        self.test_set = ImageDataset((test - mean) / std, test_labels, as_tensor)
 
-        def dataset(x: np.ndarray, y: np.ndarray) -> TensorDataset:
-            return TensorDataset(torch.from_numpy((x - mean) / std), torch.from_numpy(y).long())
 
-        self.train_set, self.val_set = dataset(train, train_labels), dataset(val, val_labels)
-        self.test_set = dataset(test, test_labels)
-
-    def train_dataloader(self) -> DataLoader[tuple[Tensor, ...]]:
-        """Shuffled training images."""
-        return DataLoader(self.train_set, self.batch_size, shuffle=True, drop_last=True)
-
-    def val_dataloader(self) -> DataLoader[tuple[Tensor, ...]]:
-        """Validation images."""
-        return DataLoader(self.val_set, 2 * self.batch_size)
-
-    def test_dataloader(self) -> DataLoader[tuple[Tensor, ...]]:
-        """Test images."""
-        return DataLoader(self.test_set, 2 * self.batch_size)
+def as_tensor(image: np.ndarray) -> Tensor:
+    """``(H, W, C) -> (C, H, W)``."""
+    return torch.from_numpy(image.transpose(2, 0, 1))

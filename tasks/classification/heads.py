@@ -32,6 +32,9 @@ class AuxiliaryHead(nn.Sequential):
         channels: Channels of the tapped map, 8x8 on CIFAR, 14x14 on ImageNet.
         num_classes: Number of classes.
         imagenet: The ImageNet form: pooling with stride 2, and no BatchNorm after the last convolution.
+
+    Raises:
+        ValueError: In ``forward``, if the map is too small to be pooled to 2x2.
     """
 
     def __init__(self, channels: int, num_classes: int, *, imagenet: bool = False) -> None:
@@ -48,3 +51,14 @@ class AuxiliaryHead(nn.Sequential):
             nn.Flatten(),
             nn.Linear(768, num_classes),
         )
+        self.smallest = 7 if imagenet else 8  # two places of a 5x5 window
+
+    def forward(self, x: Tensor) -> Tensor:
+        """``(B, channels, H, W) -> (B, num_classes)``."""
+        if min(x.shape[2:]) < self.smallest:
+            raise ValueError(
+                f"the auxiliary classifier needs maps of {self.smallest}x{self.smallest} or more, got "
+                f"{x.shape[2]}x{x.shape[3]}: use larger images, or auxiliary_weight = 0"
+            )
+        logits: Tensor = super().forward(x)
+        return logits

@@ -2,34 +2,52 @@
 
 from __future__ import annotations
 
-from typing import Any
+from pathlib import Path
+from typing import Any, Literal
 
 import pytorch_lightning as pl
 import torch
 import torchmetrics
 from torch import Tensor, nn
-from torchmetrics.classification import MulticlassAccuracy, MulticlassF1Score, MulticlassPrecision, MulticlassRecall
+from torchmetrics.classification import (
+    MulticlassAccuracy,
+    MulticlassConfusionMatrix,
+    MulticlassF1Score,
+    MulticlassPrecision,
+    MulticlassRecall,
+)
 
 from lightning_nas.spaces import Backbone
+from lightning_nas.tasks.classification.confusion import draw_confusion
 from lightning_nas.tasks.classification.heads import AuxiliaryHead, ClassificationHead
+from lightning_nas.tasks.classification.mixing import mixing
 
 
 class ClassificationTask(pl.LightningModule):
-    """Trains a classifier with SGD and a cosine schedule over the epochs of its Trainer.
+    """Trains a classifier with SGD over the epochs of its Trainer.
+
+    Shows the confusion matrix after every validation to loggers that take figures, and writes that of the test to
+    ``confusion.png`` in the folder of the first logger.
 
     Args:
         backbone: Image -> feature maps; the last one is classified.
         num_classes: Number of classes.
         lr: Initial learning rate.
-        lr_min: Final learning rate.
+        lr_min: Final learning rate of the cosine schedule.
+        schedule: ``"cosine"`` from ``lr`` to ``lr_min`` over all epochs, or ``"exponential"``: times ``lr_decay`` after
+            every epoch.
+        lr_decay: Factor of the exponential schedule.
         momentum: Of SGD.
         nesterov: Whether SGD looks ahead.
         weight_decay: Of SGD.
         label_smoothing: Share of the target that is spread over all classes.
         auxiliary_weight: Weight of the auxiliary classifier's loss; 0 for none.
+        mixup_alpha: Mixes training images in pairs; parameter of the Beta distribution, 0 for none.
+        cutmix_alpha: Pastes rectangles of other training images; the same, 0 for none.
 
     Raises:
-        ValueError: If an auxiliary classifier is asked for and the backbone has no tap for one.
+        ValueError: If an argument is out of range, or an auxiliary classifier is asked for and the backbone has no tap
+            for one.
     """
 
     def __init__(
@@ -39,15 +57,26 @@ class ClassificationTask(pl.LightningModule):
         *,
         lr: float = 0.025,
         lr_min: float = 0.0,
+        schedule: Literal["cosine", "exponential"] = "cosine",
+        lr_decay: float = 0.97,
         momentum: float = 0.9,
         nesterov: bool = False,
         weight_decay: float = 3e-4,
         label_smoothing: float = 0.0,
         auxiliary_weight: float = 0.0,
+        mixup_alpha: float = 0.0,
+        cutmix_alpha: float = 0.0,
     ) -> None:
         super().__init__()
         if num_classes < 2:
             raise ValueError(f"num_classes must be at least 2, got {num_classes}")
+        if schedule not in ("cosine", "exponential"):
+            raise ValueError(f"schedule must be 'cosine' or 'exponential', got {schedule!r}")
+        if not 0 < lr_decay <= 1:
+            raise ValueError(f"lr_decay must be above 0 and at most 1, got {lr_decay}")
+        if schedule == "exponential" and lr_min:
+            raise ValueError(f"lr_min belongs to the cosine schedule; with schedule = 'exponential' got {lr_min}")
+        self.schedule, self.lr_decay = schedule, lr_decay
         self.lr, self.lr_min, self.momentum = lr, lr_min, momentum
         self.nesterov, self.weight_decay, self.auxiliary_weight = nesterov, weight_decay, auxiliary_weight
         self.backbone = backbone
@@ -59,17 +88,23 @@ class ClassificationTask(pl.LightningModule):
                 raise ValueError(f"auxiliary_weight = {auxiliary_weight}, but the backbone has no auxiliary tap")
             self.auxiliary_head = AuxiliaryHead(info.channels, num_classes, imagenet=info.reduction >= 16)
         self.loss = nn.CrossEntropyLoss(label_smoothing=label_smoothing)
+        self.mix = mixing(num_classes, mixup_alpha, cutmix_alpha)
         metrics: dict[str, Any] = {
             "accuracy": MulticlassAccuracy(num_classes, average="micro"),
             "precision": MulticlassPrecision(num_classes),
             "recall": MulticlassRecall(num_classes),
             "f1": MulticlassF1Score(num_classes),
         }
+        # Said, not found out: torchmetrics would join metrics whose states happen to be equal after the first batch.
+        groups = [["accuracy"], ["precision", "recall", "f1"]]
         if num_classes > 5:
+            groups.append(["accuracy_top5"])
             metrics["accuracy_top5"] = MulticlassAccuracy(num_classes, average="micro", top_k=5)
-        collection = torchmetrics.MetricCollection(metrics)
+        collection = torchmetrics.MetricCollection(metrics, compute_groups=groups)
         self.val_metrics = collection.clone(prefix="val/")
         self.test_metrics = collection.clone(prefix="test/")
+        self.val_confusion = MulticlassConfusionMatrix(num_classes)
+        self.test_confusion = MulticlassConfusionMatrix(num_classes)
 
     def forward(self, x: Tensor) -> Tensor:
         """``(B, C, H, W) -> (B, num_classes)``."""
@@ -77,8 +112,8 @@ class ClassificationTask(pl.LightningModule):
         return logits
 
     def training_step(self, batch: tuple[Tensor, Tensor], batch_idx: int) -> Tensor:
-        """Cross entropy, plus that of the auxiliary classifier."""
-        images, labels = batch
+        """Cross entropy, plus that of the auxiliary classifier; ``labels`` become shares if images are mixed."""
+        images, labels = batch if self.mix is None else self.mix(*batch)
         features, tap = self.backbone.forward_auxiliary(images)
         loss = self.loss(self.head(features), labels)
         if self.auxiliary_head is not None:
@@ -88,24 +123,54 @@ class ClassificationTask(pl.LightningModule):
 
     def validation_step(self, batch: tuple[Tensor, Tensor], batch_idx: int) -> None:
         """Loss and metrics on the validation images."""
-        self._evaluate(batch, self.val_metrics, "val/loss")
+        self.val_confusion.update(*self._evaluate(batch, self.val_metrics, "val/loss"))
 
     def test_step(self, batch: tuple[Tensor, Tensor], batch_idx: int) -> None:
         """Loss and metrics on the test images."""
-        self._evaluate(batch, self.test_metrics, "test/loss")
+        self.test_confusion.update(*self._evaluate(batch, self.test_metrics, "test/loss"))
+
+    def on_validation_epoch_end(self) -> None:
+        """Shows the confusion matrix."""
+        self._show_confusion(self.val_confusion, "val/confusion")
+
+    def on_test_epoch_end(self) -> None:
+        """Shows the confusion matrix and writes ``confusion.png``."""
+        folder = self.trainer.log_dir or self.trainer.default_root_dir  # asks the other ranks: not for rank 0 alone
+        self._show_confusion(self.test_confusion, "test/confusion", Path(folder) / "confusion.png")
 
     def configure_optimizers(self) -> Any:
-        """SGD with a cosine schedule per epoch."""
+        """SGD with a schedule per epoch."""
         optimizer = torch.optim.SGD(
             self.parameters(), self.lr, self.momentum, weight_decay=self.weight_decay, nesterov=self.nesterov
         )
-        epochs = max(self.trainer.max_epochs or 1, 1)
-        schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, epochs, self.lr_min)
+        schedule: torch.optim.lr_scheduler.LRScheduler
+        if self.schedule == "exponential":
+            schedule = torch.optim.lr_scheduler.ExponentialLR(optimizer, self.lr_decay)
+        else:
+            epochs = max(self.trainer.max_epochs or 1, 1)
+            schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, epochs, self.lr_min)
         return {"optimizer": optimizer, "lr_scheduler": {"scheduler": schedule, "interval": "epoch"}}
 
-    def _evaluate(self, batch: tuple[Tensor, Tensor], metrics: torchmetrics.MetricCollection, loss_name: str) -> None:
+    def _evaluate(
+        self, batch: tuple[Tensor, Tensor], metrics: torchmetrics.MetricCollection, loss_name: str
+    ) -> tuple[Tensor, Tensor]:
         images, labels = batch
         logits = self(images)
         self.log(loss_name, self.loss(logits, labels), batch_size=len(images), sync_dist=True)
         metrics.update(logits, labels)
         self.log_dict(metrics, on_epoch=True, on_step=False, batch_size=len(images))
+        return logits, labels
+
+    def _show_confusion(self, metric: MulticlassConfusionMatrix, name: str, file: Path | None = None) -> None:
+        matrix = metric.compute().cpu().numpy()  # of all ranks
+        metric.reset()
+        writers: list[Any] = [getattr(logger, "experiment", None) for logger in self.loggers]
+        boards = [writer for writer in writers if hasattr(writer, "add_figure")]
+        if not self.trainer.is_global_zero or self.trainer.sanity_checking or not (boards or file):
+            return
+        figure = draw_confusion(matrix, getattr(getattr(self.trainer, "datamodule", None), "class_names", None))
+        for writer in boards:
+            writer.add_figure(name, figure, self.current_epoch, close=False)
+        if file is not None:
+            file.parent.mkdir(parents=True, exist_ok=True)
+            figure.savefig(file)

@@ -1,0 +1,50 @@
+"""A confusion matrix as a picture."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.figure import Figure
+
+MOST_NAMES = 20  # with more classes neither names nor counts can be read
+
+
+def draw_confusion(matrix: np.ndarray, class_names: Sequence[str] | None = None) -> Figure:
+    """Draws it without touching pyplot's global state.
+
+    Args:
+        matrix: Counts ``(true, predicted)``.
+        class_names: Shown on the axes up to 20 classes; numbers if None.
+
+    Returns:
+        A figure; the shade of a cell is its share of the row, i.e. of the true class.
+
+    Raises:
+        ValueError: If the matrix is not square, or the names are not as many.
+    """
+    if matrix.ndim != 2 or matrix.shape[0] != matrix.shape[1]:
+        raise ValueError(f"matrix must be square, got shape {matrix.shape}")
+    count = len(matrix)
+    names = [str(i) for i in range(count)] if class_names is None else list(class_names)
+    if len(names) != count:
+        raise ValueError(f"class_names must be {count}, got {len(names)}")
+    shares = matrix / np.maximum(matrix.sum(axis=1, keepdims=True), 1)
+    few = count <= MOST_NAMES
+    side = 2.5 + 0.5 * count if few else 8.0
+    figure = Figure(figsize=(side + 0.8, side), dpi=100, layout="constrained")
+    FigureCanvasAgg(figure)
+    axes = figure.add_subplot()
+    picture = axes.imshow(shares, cmap="Blues", vmin=0, vmax=1)
+    figure.colorbar(picture, label="share of the true class", fraction=0.046)
+    right = int(np.trace(matrix))
+    total = int(matrix.sum())
+    axes.set(xlabel="predicted", ylabel="true", title=f"{right} of {total} right ({right / max(total, 1):.1%})")
+    if few:
+        axes.set_xticks(range(count), names, rotation=45, ha="right", rotation_mode="anchor")
+        axes.set_yticks(range(count), names)
+        for row, column in np.argwhere(matrix > 0):
+            colour = "white" if shares[row, column] > 0.5 else "black"
+            axes.text(column, row, f"{matrix[row, column]:d}", ha="center", va="center", color=colour, fontsize=8)
+    return figure

@@ -1,0 +1,60 @@
+"""Class folders on disk: which classes there are, which images, and reading one of them."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+from PIL import Image
+from torchvision.datasets.folder import IMG_EXTENSIONS, make_dataset
+
+
+def class_folders(folder: Path) -> tuple[str, ...]:
+    """Names of the folders in a folder, in alphabetical order; hidden ones are left out.
+
+    Raises:
+        FileNotFoundError: If it does not exist, or holds no folders.
+    """
+    if not folder.is_dir():
+        raise FileNotFoundError(f"{folder}: there is no such folder")
+    names = tuple(sorted(entry.name for entry in folder.iterdir() if entry.is_dir() and entry.name[0] != "."))
+    if not names:
+        raise FileNotFoundError(f"{folder}: expected one folder per class, found none; are the images not sorted yet?")
+    return names
+
+
+def list_images(folder: Path, class_names: tuple[str, ...]) -> tuple[list[str], np.ndarray]:
+    """Paths and classes of all images in class folders.
+
+    Args:
+        folder: Holds a folder for each class, or for some of them.
+        class_names: All classes there may be.
+
+    Raises:
+        ValueError: If there is a folder of another class.
+        FileNotFoundError: If a class folder holds no image.
+    """
+    present = class_folders(folder)
+    foreign = [name for name in present if name not in class_names]
+    if foreign:
+        raise ValueError(f"{folder / foreign[0]}: class {foreign[0]!r} does not occur in the training images")
+    index = {name: class_names.index(name) for name in present}
+    samples = make_dataset(str(folder), index, extensions=IMG_EXTENSIONS, allow_empty=True)
+    targets = np.array([target for _, target in samples], dtype=np.int64)
+    empty = [name for name, target in index.items() if target not in targets]
+    if empty:
+        raise FileNotFoundError(f"{folder / empty[0]}: no image in this folder; known are {', '.join(IMG_EXTENSIONS)}")
+    return [path for path, _ in samples], targets
+
+
+def read_rgb(path: str) -> np.ndarray:
+    """Reads an image as RGB, ``(H, W, 3)`` of ``uint8``.
+
+    Raises:
+        ValueError: If the file cannot be decoded wholly.
+    """
+    try:
+        with Image.open(path) as image:
+            return np.asarray(image.convert("RGB"))
+    except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
+        raise ValueError(f"{path}: not an image that can be read ({error})") from error
