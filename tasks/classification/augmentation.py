@@ -94,12 +94,11 @@ def training(
         ValueError: If an argument is out of range.
     """
     check_recipe(recipe, size, cutout)
-    if recipe == "imagenet":
-        steps = imagenet_steps(size)
-    else:
-        steps = (
-            fit_steps(size, size) + {"none": list, "light": light_steps, "cifar": lambda: cifar_steps(size)}[recipe]()
-        )
+    steps = imagenet_steps(size) if recipe == "imagenet" else fit_steps(size, size)
+    if recipe == "light":
+        steps += light_steps()
+    if recipe == "cifar":
+        steps += cifar_steps(size)
     erase = [Cutout(cutout)] if cutout else []
     return Pipeline([*steps, A.Normalize(tuple(mean), tuple(std)), *erase, ToTensorV2()])
 

@@ -106,7 +106,7 @@ class SeededOrder(EpochSampler):
 
 
 class ImageDataModule(pl.LightningDataModule):
-    """Loaders around ``train_set``, ``val_set`` and ``test_set``, which ``setup`` of a subclass makes.
+    """Loaders around ``train_set``, ``val_set`` and ``test_set``; a subclass says in :meth:`read_sets` what they are.
 
     Args:
         batch_size: Training images per batch; validation and test take twice as many.
@@ -138,6 +138,15 @@ class ImageDataModule(pl.LightningDataModule):
                 raise ValueError(f"{name} must be at least {low}, got {value}")
         self.batch_size, self.num_workers, self.seed = batch_size, num_workers, seed
         self.train_set = self.val_set = self.test_set = None
+
+    def read_sets(self) -> tuple[ImageDataset, ImageDataset, ImageDataset]:
+        """The images of training, validation (maybe none) and test."""
+        raise NotImplementedError
+
+    def setup(self, stage: str | None = None) -> None:
+        """Reads and splits the images, once for all stages."""
+        if self.train_set is None:
+            self.train_set, self.val_set, self.test_set = self.read_sets()
 
     def train_dataloader(self) -> DataLoader[Any]:
         """Shuffled training images; the last, smaller batch is dropped."""

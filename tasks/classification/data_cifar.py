@@ -74,10 +74,8 @@ class Cifar10DataModule(ImageDataModule):
         if self.download:
             self.source(str(self.root), download=True)
 
-    def setup(self, stage: str | None = None) -> None:
+    def read_sets(self) -> tuple[ImageDataset, ImageDataset, ImageDataset]:
         """Reads the files, holds validation images out, chooses the subset."""
-        if self.train_set is not None:
-            return
         train, test = self._read(train=True), self._read(train=False)
         held, kept = stratified(
             train.targets,
@@ -88,8 +86,7 @@ class Cifar10DataModule(ImageDataModule):
         if self.subset is not None:
             chosen, _ = stratified(train.targets[kept], self.subset, seed=self.seed, argument=f"subset = {self.subset}")
             kept = kept[chosen]
-        self.train_set, self.val_set = train.part(kept, self.augment), train.part(held, self.keep)
-        self.test_set = test
+        return train.part(kept, self.augment), train.part(held, self.keep), test
 
     def _read(self, *, train: bool) -> ImageDataset:
         try:

@@ -44,7 +44,7 @@ class DigitsDataModule(ImageDataModule):
             raise ValueError(f"augmentation must be 'none' or 'light' for digits, got {augmentation!r}")
         self.augmentation = augmentation
 
-    def setup(self, stage: str | None = None) -> None:
+    def read_sets(self) -> tuple[ImageDataset, ImageDataset, ImageDataset]:
         """Reads and splits the images."""
         images, labels = load_digits(return_X_y=True)
         images = (images.reshape(-1, 8, 8, 1) / 16.0).astype(np.float32)
@@ -57,9 +57,11 @@ class DigitsDataModule(ImageDataModule):
         mean, std = float(train.mean()), float(train.std())
         background = (0.0 - mean) / std
         augment = Pipeline([*light_steps(background), ToTensorV2()]) if self.augmentation == "light" else as_tensor
-        self.train_set = ImageDataset((train - mean) / std, train_labels, augment)
-        self.val_set = ImageDataset((val - mean) / std, val_labels, as_tensor)
-        self.test_set = ImageDataset((test - mean) / std, test_labels, as_tensor)
+        return (
+            ImageDataset((train - mean) / std, train_labels, augment),
+            ImageDataset((val - mean) / std, val_labels, as_tensor),
+            ImageDataset((test - mean) / std, test_labels, as_tensor),
+        )
 
 
 def as_tensor(image: np.ndarray) -> Tensor:

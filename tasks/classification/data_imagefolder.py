@@ -85,10 +85,8 @@ class ImageFolderDataModule(ImageDataModule):
         if self.num_classes < 2:
             raise ValueError(f"{self.folders['train']}: expected two or more class folders, got {self.class_names}")
 
-    def setup(self, stage: str | None = None) -> None:
+    def read_sets(self) -> tuple[ImageDataset, ImageDataset, ImageDataset]:
         """Lists the images, holds out what has no folder of its own, chooses the subset."""
-        if self.train_set is not None:
-            return
         whole = self._read("train")
         kept = whole
         parts = {}
@@ -109,7 +107,7 @@ class ImageFolderDataModule(ImageDataModule):
                 f"{self.root}: neither test/ nor val/ and val_fraction = test_fraction = 0: nothing is left to test on"
             )
         kept.transform = self.augment
-        self.train_set, self.val_set, self.test_set = kept, parts["val"], test
+        return kept, parts["val"], test
 
     def _read(self, part: str) -> ImageDataset:
         paths, targets = list_images(self.folders[part], self.class_names)
