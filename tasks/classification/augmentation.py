@@ -96,7 +96,7 @@ def training(
     check_recipe(recipe, size, cutout)
     steps = imagenet_steps(size) if recipe == "imagenet" else fit_steps(size, size)
     if recipe == "light":
-        steps += light_steps()
+        steps += light_steps(size)
     if recipe == "cifar":
         steps += cifar_steps(size)
     erase = [Cutout(cutout)] if cutout else []
@@ -121,10 +121,12 @@ def fit_steps(resized: int, size: int) -> list[Any]:
     return [A.SmallestMaxSize(resized), A.CenterCrop(size, size)]
 
 
-def light_steps(fill: float = 0.0) -> list[Any]:
+def light_steps(size: int, fill: float = 0.0) -> list[Any]:
     """Shift by up to an eighth, turn by up to 5 degrees, scale by up to 10 %: keeps what text and digits mean."""
-    shift = {"x": (-0.125, 0.125), "y": (-0.125, 0.125)}
-    return [A.Affine(scale=(0.9, 1.1), translate_percent=shift, rotate=(-5, 5), fill=fill, p=1.0)]
+    most = max(size // 8, 1)
+    # In pixels: albumentations cuts shares off towards zero, so that an eighth of 8 pixels would never be one.
+    shift = {"x": (-most, most), "y": (-most, most)}
+    return [A.Affine(scale=(0.9, 1.1), translate_px=shift, rotate=(-5, 5), fill=fill, p=1.0)]
 
 
 def cifar_steps(size: int) -> list[Any]:

@@ -56,7 +56,7 @@ class DigitsDataModule(ImageDataModule):
         )
         mean, std = float(train.mean()), float(train.std())
         background = (0.0 - mean) / std
-        augment = Pipeline([*light_steps(background), ToTensorV2()]) if self.augmentation == "light" else as_tensor
+        augment = Pipeline([*light_steps(8, background), ToTensorV2()]) if self.augmentation == "light" else as_tensor
         return (
             ImageDataset((train - mean) / std, train_labels, augment),
             ImageDataset((val - mean) / std, val_labels, as_tensor),

@@ -2,6 +2,7 @@
 
 import itertools
 import random
+from collections import Counter
 
 import albumentations as A
 import numpy as np
@@ -151,16 +152,15 @@ def test_cutout_of_zero_is_off():
 def test_light_moves_by_no_more_than_it_says():
     dot = np.full((9, 9, 1), -1.0, np.float32)
     dot[4, 4] = 1
-    pipeline = Pipeline([*light_steps(fill=-1.0), A.pytorch.ToTensorV2()])
+    pipeline = Pipeline([*light_steps(9, fill=-1.0), A.pytorch.ToTensorV2()])
     torch.manual_seed(0)
-    places = set()
-    for _ in range(200):
+    places = Counter()
+    for _ in range(450):
         moved = pipeline(dot)[0]
         assert moved.min() >= -1
-        places.add(divmod(int(moved.argmax()), 9))
-    assert places <= set(itertools.product((3, 4, 5), (3, 4, 5)))
-    assert {row for row, _ in places} == {column for _, column in places} == {3, 4, 5}
-    assert len(places) == 9, "rows and columns move independently"
+        places[divmod(int(moved.argmax()), 9)] += 1
+    assert set(places) == set(itertools.product((3, 4, 5), (3, 4, 5)))
+    assert min(places.values()) > 25, "all nine places are equally likely"
 
 
 @pytest.mark.parametrize(
