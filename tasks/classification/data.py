@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import pytorch_lightning as pl
 import torch
+from lightning_fabric.utilities.seed import pl_worker_init_function
 from sklearn.model_selection import train_test_split
 from torch import Tensor
 from torch.utils.data import DataLoader, Dataset
@@ -178,7 +179,12 @@ class ImageDataModule(pl.LightningDataModule):
 
     def _workers(self) -> dict[str, Any]:
         # Workers end with the epoch: those that live on keep a random state that no checkpoint holds.
-        return {"num_workers": self.num_workers, "pin_memory": torch.cuda.is_available()}
+        # Lightning adds its seeding of workers only after seed_everything(workers=True); here it does not depend on that.
+        return {
+            "num_workers": self.num_workers,
+            "pin_memory": torch.cuda.is_available(),
+            "worker_init_fn": pl_worker_init_function,
+        }
 
 
 def check_share(name: str, value: float) -> None:
