@@ -187,7 +187,11 @@ class DartsNetwork(Backbone):
 
 
 class DartsSupernet(Supernet):
-    """The DARTS supernet; logits ``normal`` and ``reduce``, ``(edges, operations)`` each."""
+    """The DARTS supernet; logits ``normal`` and ``reduce``, ``(edges, operations)`` each.
+
+    Attributes:
+        form: How the mixed operations are computed, see :meth:`set_form`.
+    """
 
     def __init__(self, space: Darts, generator: torch.Generator | None = None) -> None:
         edges = sum(range(2, space.steps + 2))
@@ -200,9 +204,28 @@ class DartsSupernet(Supernet):
 
         self.macro = DartsMacro(space.stem, space.channels, space.cells, space.steps, space.in_channels, build)
         self.feature_info, self.auxiliary_info = self.macro.feature_info, self.macro.auxiliary_info
+        self.set_form("fused")
+
+    def set_form(self, form: Literal["fused", "textbook"]) -> None:
+        """Chooses between two ways of computing the same modules.
+
+        Args:
+            form: ``"fused"``, the default: fast and lean, differentiable once. ``"textbook"``: every candidate by itself,
+                as the formulas are written; needed for exact second derivatives (``create_graph=True``).
+
+        Raises:
+            ValueError: If there is no such form.
+        """
+        if form not in ("fused", "textbook"):
+            raise ValueError(f"form must be 'fused' or 'textbook', got {form!r}")
+        self.form = form
+        for cell in self.macro.cells:
+            cell.form = form  # type: ignore[assignment]
 
     def forward_auxiliary(self, x: Tensor) -> tuple[list[Tensor], Tensor | None]:
         """``(B, in_channels, H, W) ->`` feature maps, auxiliary map."""
+        if self.form == "fused":
+            x = x.contiguous(memory_format=torch.channels_last)
         weights: Mapping[str, OptionWeights] = self.option_weights()
         features, auxiliary = self.macro(x, weights)
         return features, auxiliary

@@ -1,14 +1,19 @@
-"""The cells of the DARTS space: the found one, and the one that mixes all candidates (textbook form)."""
+"""The cells of the DARTS space: the found one, and the one that mixes all candidates."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Literal
 
 import torch
 from torch import Tensor, nn
 
 from lightning_nas.ops import DropPath, FactorizedReduce, ReLUConvBN, build_op
+from lightning_nas.ops.fused import FusedNode
+from lightning_nas.ops.fused_known import in_safe_layout
+from lightning_nas.ops.fused_state import SharedState
 from lightning_nas.ops.mixed import MixedOp
+from lightning_nas.ops.running_statistics import RunningStatistics
 from lightning_nas.spaces.supernet import OptionWeights
 
 Gene = tuple[str, int]
@@ -79,7 +84,13 @@ class SearchCell(nn.Module):
     """The cell of the supernet: every node sums the mixed operations on all earlier states.
 
     Edges are numbered node by node, sources ascending: 14 for four nodes.
+
+    Attributes:
+        form: ``"fused"`` computes all edges of a node together, ``"textbook"`` every candidate by itself. Modules,
+            parameters and results are the same; only the textbook form can be differentiated twice.
     """
+
+    form: Literal["fused", "textbook"] = "fused"
 
     def __init__(
         self,
@@ -104,6 +115,8 @@ class SearchCell(nn.Module):
     def forward(self, older: Tensor, newer: Tensor, weights: dict[str, OptionWeights]) -> Tensor:
         """The concatenated nodes, ``(B, steps * channels, H, W)``."""
         mine = weights[self.group]
+        if self.form == "fused":
+            return self._fused(older, newer, mine)
         states = list(self.preprocess(older, newer))
         edge = 0
         for _ in range(self.steps):
@@ -116,6 +129,24 @@ class SearchCell(nn.Module):
                 edge += 1
             states.append(self._empty(states) if total is None else total)
         return torch.cat(states[2:], dim=1)
+
+    def _fused(self, older: Tensor, newer: Tensor, mine: OptionWeights) -> Tensor:
+        older, newer = in_safe_layout(self.preprocess.older, older), in_safe_layout(self.preprocess.newer, newer)
+        states = [SharedState(x) for x in self.preprocess(older, newer)]
+        options = mine.values.shape[1]
+        statistics = RunningStatistics()
+        start = 0
+        for _ in range(self.steps):
+            stop = start + len(states)
+            node = FusedNode(mine.values[start:stop].flatten(), statistics)
+            for source, state in enumerate(states):
+                active = None if mine.active is None else mine.active[start + source]
+                node.add_edge(self.edges[start + source], state, source * options, active)
+            total = node.total()
+            states.append(SharedState(self._empty([state.x for state in states]) if total is None else total))
+            start = stop
+        statistics.apply()
+        return torch.cat([state.x for state in states[2:]], dim=1)
 
     def _empty(self, states: Sequence[Tensor]) -> Tensor:
         """A node that nothing enters."""
