@@ -26,7 +26,7 @@ from lightning_nas.search import (
     BilevelDataModule,
     DropPathSchedule,
     SearchModule,
-    SeedEpochs,
+    SeedBatches,
     TemperatureSchedule,
 )
 from lightning_nas.search.summary import write_summary
@@ -226,7 +226,7 @@ def _trainer(
         max_epochs=epochs,
         max_time=max_time,
         logger=loggers,
-        callbacks=[SeedEpochs(config.seed), *callbacks, checkpoint, RichProgressBar()],
+        callbacks=[SeedBatches(config.seed), *callbacks, checkpoint, RichProgressBar()],
         default_root_dir=str(folder),
         enable_model_summary=False,
         _convert_="all",

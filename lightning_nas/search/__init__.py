@@ -1,6 +1,12 @@
 """The search: SearchModule, the two halves of the data, callbacks."""
 
-from lightning_nas.search.callbacks import ArchitectureHistory, DropPathSchedule, SeedEpochs, TemperatureSchedule
+from lightning_nas.search.callbacks import (
+    ArchitectureHistory,
+    DropPathSchedule,
+    FreezeLogits,
+    SeedBatches,
+    TemperatureSchedule,
+)
 from lightning_nas.search.data import BilevelDataModule
 from lightning_nas.search.module import SearchModule
 
@@ -8,7 +14,8 @@ __all__ = [
     "ArchitectureHistory",
     "BilevelDataModule",
     "DropPathSchedule",
+    "FreezeLogits",
     "SearchModule",
-    "SeedEpochs",
+    "SeedBatches",
     "TemperatureSchedule",
 ]

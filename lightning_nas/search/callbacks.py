@@ -1,8 +1,9 @@
-"""Policy over time: temperature, drop-path, seeds of epochs, the history of the logits."""
+"""Policy over time: temperature, freezing, drop-path, seeds, the history of the logits."""
 
 from __future__ import annotations
 
 import json
+import random
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +12,6 @@ import pytorch_lightning as pl
 import torch
 
 from lightning_nas.ops import PARAMETER_FREE, DropPath
-from lightning_nas.search.module import SearchModule
 
 
 class TemperatureSchedule(pl.Callback):
@@ -45,8 +45,29 @@ class DropPathSchedule(pl.Callback):
                 module.rate = self.rate * trainer.current_epoch / max(trainer.max_epochs or 1, 1)
 
 
-class SeedEpochs(pl.Callback):
-    """Seeds all generators anew at the start of an epoch, from seed and epoch: a resumed run repeats the same numbers.
+class FreezeLogits(pl.Callback):
+    """Keeps the logits at rest for the first epochs, so that they judge weights that have learnt something.
+
+    Args:
+        epochs: Number of epochs without architecture steps.
+    """
+
+    def __init__(self, epochs: int) -> None:
+        if epochs < 0:
+            raise ValueError(f"epochs must be at least 0, got {epochs}")
+        self.epochs = epochs
+
+    def on_train_start(self, trainer: pl.Trainer, pl_module: Any) -> None:
+        """A run that is resumed in the middle of an epoch does not start it again."""
+        self.on_train_epoch_start(trainer, pl_module)
+
+    def on_train_epoch_start(self, trainer: pl.Trainer, pl_module: Any) -> None:
+        """Freezes or releases the logits."""
+        pl_module.logits_frozen = trainer.current_epoch < self.epochs
+
+
+class SeedBatches(pl.Callback):
+    """Seeds all generators before every batch, from seed, rank, epoch and batch: a resumed run repeats its numbers.
 
     Args:
         seed: Of the run.
@@ -55,10 +76,24 @@ class SeedEpochs(pl.Callback):
     def __init__(self, seed: int) -> None:
         self.seed = seed
 
+    def on_train_start(self, trainer: pl.Trainer, pl_module: Any) -> None:
+        """Seeds the first batch of a run that is resumed in the middle of an epoch."""
+        self._seed(trainer, trainer.fit_loop.epoch_loop.batch_progress.current.ready)
+
     def on_train_epoch_start(self, trainer: pl.Trainer, pl_module: Any) -> None:
-        """Seeds Python, NumPy and torch."""
-        state = np.random.SeedSequence([self.seed, trainer.current_epoch]).generate_state(1)
-        pl.seed_everything(int(state[0]), workers=True, verbose=False)
+        """Seeds the first batch of an epoch."""
+        self._seed(trainer, 0)
+
+    def on_train_batch_end(self, trainer: pl.Trainer, pl_module: Any, outputs: Any, batch: Any, batch_idx: int) -> None:
+        """Seeds the next batch, its loading included."""
+        self._seed(trainer, batch_idx + 1)
+
+    def _seed(self, trainer: pl.Trainer, batch: int) -> None:
+        entropy = [self.seed, trainer.global_rank, trainer.current_epoch, batch]
+        state = int(np.random.SeedSequence(entropy).generate_state(1)[0])
+        random.seed(state)
+        np.random.seed(state)  # noqa: NPY002 (data sets of users draw from the global generator)
+        torch.manual_seed(state)
 
 
 class ArchitectureHistory(pl.Callback):
@@ -80,7 +115,6 @@ class ArchitectureHistory(pl.Callback):
 
     def on_train_epoch_end(self, trainer: pl.Trainer, pl_module: Any) -> None:
         """Writes the line of the epoch."""
-        assert isinstance(pl_module, SearchModule)
         if not trainer.is_global_zero:
             return
         line: dict[str, Any] = {"epoch": trainer.current_epoch, "probabilities": {}, "entropy": {}, "skip_share": {}}

@@ -8,9 +8,13 @@ from typing import Any, Literal
 import numpy as np
 import pytorch_lightning as pl
 import torch
+import torch.distributed as dist
 from pytorch_lightning.utilities import CombinedLoader
 from sklearn.model_selection import train_test_split
-from torch.utils.data import DataLoader, Dataset, Sampler, Subset
+from torch.utils.data import DataLoader, Dataset, DistributedSampler, Subset
+
+from lightning_nas.search.distributed import is_distributed
+from lightning_nas.search.wrapped import HALVES, bind_batch_hooks
 
 
 class BilevelDataModule(pl.LightningDataModule):
@@ -46,6 +50,7 @@ class BilevelDataModule(pl.LightningDataModule):
             raise ValueError(f"mode must be 'min_size' or 'max_size_cycle', got {mode!r}")
         self.datamodule, self.seed, self.fraction = datamodule, seed, fraction
         self.mode, self.stratify = mode, stratify
+        bind_batch_hooks(self, datamodule)
 
     def prepare_data(self) -> None:
         """That of the wrapped data module."""
@@ -73,21 +78,30 @@ class BilevelDataModule(pl.LightningDataModule):
         loader = self.datamodule.train_dataloader()
         if not isinstance(loader, DataLoader):
             raise TypeError(f"train_dataloader must return one DataLoader, got {type(loader).__name__}")
-        halves = self.split(loader.dataset)
+        halves = dict(zip(HALVES, self.split(loader.dataset), strict=True))
         loaders = {
-            name: DataLoader(
-                Subset(loader.dataset, indices),
-                batch_size=loader.batch_size,
-                sampler=EpochSampler(len(indices), seed=self.seed + offset),
-                num_workers=loader.num_workers,
-                collate_fn=loader.collate_fn,
-                pin_memory=loader.pin_memory,
-                drop_last=len(indices) >= (loader.batch_size or 1),
-                persistent_workers=False,
-            )
-            for offset, (name, indices) in enumerate(zip(("weights", "architecture"), halves, strict=True))
+            half: self._loader(loader, halves[half], seed=self.seed + offset) for offset, half in enumerate(HALVES)
         }
         return CombinedLoader(loaders, self.mode)
+
+    def _loader(self, whole: DataLoader[Any], indices: list[int], seed: int) -> DataLoader[Any]:
+        """A loader over some samples, in all else like that of the wrapped data module."""
+        # While a fit resumes, `current_epoch` is not up to date yet; `processed` counts the epochs done.
+        progress: Any = None if self.trainer is None else self.trainer.fit_loop.epoch_progress.current
+        epoch = 0 if progress is None else progress.processed
+        order = EpochSampler(len(indices), seed=seed, epoch=epoch)
+        return DataLoader(
+            Subset(whole.dataset, indices),
+            batch_size=whole.batch_size,
+            sampler=order,
+            generator=order.generator,
+            num_workers=whole.num_workers,
+            collate_fn=whole.collate_fn,
+            pin_memory=whole.pin_memory,
+            timeout=whole.timeout,
+            worker_init_fn=whole.worker_init_fn,
+            drop_last=len(order) >= (whole.batch_size or 1),
+        )
 
     def val_dataloader(self) -> Any:
         """That of the wrapped data module."""
@@ -104,24 +118,44 @@ def _loaders(datamodule: Any, name: str) -> Any:
     return [] if method.__func__.__qualname__.startswith("DataHooks.") else method()
 
 
-class EpochSampler(Sampler[int]):
-    """A random order that depends on seed and epoch alone, so that a resumed run sees the same batches.
+class EpochSampler(DistributedSampler[int]):
+    """A random order that follows from seed and epoch alone, so that a resumed run sees the same batches.
 
-    The Trainer calls :meth:`set_epoch`.
+    Ranks share it in turns: batch ``k`` of all ranks together holds the samples of batch ``k`` of a single process with
+    a batch as large as theirs together. The remainder that cannot be shared evenly is left out. The Trainer calls
+    :meth:`set_epoch`.
+
+    Args:
+        count: Number of samples.
+        seed: Of the order.
+        epoch: The first one. A loader with workers begins to fetch before the Trainer calls :meth:`set_epoch`.
+
+    Attributes:
+        generator: For the ``DataLoader``, which seeds its workers from it: follows from seed and epoch as well.
     """
 
-    def __init__(self, count: int, *, seed: int) -> None:
-        self.count, self.seed, self.epoch = count, seed, 0
+    def __init__(self, count: int, *, seed: int, epoch: int = 0) -> None:
+        distributed = is_distributed()
+        super().__init__(
+            range(count),  # type: ignore[arg-type]  # only its length is read
+            num_replicas=dist.get_world_size() if distributed else 1,
+            rank=dist.get_rank() if distributed else 0,
+            seed=seed,
+            drop_last=True,
+        )
+        self.count = count
+        self.generator = torch.Generator()
+        self.set_epoch(epoch)
 
     def set_epoch(self, epoch: int) -> None:
-        """Chooses the order of an epoch."""
-        self.epoch = epoch
+        """Chooses order and worker seeds of an epoch."""
+        super().set_epoch(epoch)
+        entropy = [self.seed, epoch, self.rank]
+        self.generator.manual_seed(int(np.random.SeedSequence(entropy).generate_state(1)[0]))
 
     def __iter__(self) -> Iterator[int]:
-        return iter(np.random.default_rng([self.seed, self.epoch]).permutation(self.count).tolist())
-
-    def __len__(self) -> int:
-        return self.count
+        order = np.random.default_rng([self.seed, self.epoch]).permutation(self.count)
+        return iter(order[: self.total_size][self.rank :: self.num_replicas].tolist())
 
 
 def _targets(dataset: Any) -> np.ndarray | None:

@@ -1,4 +1,4 @@
-"""The second-order gradient of DARTS: through one virtual step of the weights, by finite differences.
+"""The second-order gradient of DARTS: through one virtual step of the weights.
 
 Source: Liu, Simonyan, Yang 2019, arXiv 1806.09055, equations 7 and 8.
 """
@@ -6,87 +6,114 @@ Source: Liu, Simonyan, Yang 2019, arXiv 1806.09055, equations 7 and 8.
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import torch
-import torch.distributed as dist
 from torch import Tensor, nn
 
+from lightning_nas.search.distributed import average_over_ranks
+from lightning_nas.spaces import textbook_form
 from lightning_nas.strategies import Strategy
 
 
-def virtual_step_gradient(
-    train_loss: Callable[[], Tensor],
-    val_loss: Callable[[], Tensor],
-    logits: list[nn.Parameter],
-    weights: list[nn.Parameter],
-    optimizer: torch.optim.Optimizer,
-    model: nn.Module,
-    strategy: Strategy,
-) -> Tensor:
-    """Gradient of the validation loss after a virtual weight step, one flat tensor over all logits.
+@dataclass
+class VirtualStep:
+    """Gradient of the validation loss after a virtual weight step, with respect to the logits.
 
-    ``w' = w - xi * (momentum * buffer + grad L_train(w) + decay * w)`` with ``xi`` the current learning rate; the
-    implicit term is a central difference with ``epsilon = 0.01 / ||grad_w' L_val||``. Weights come back exactly.
-    BatchNorm statistics and random numbers are those of the validation pass alone: the training passes leave no trace.
+    ``w' = w - xi * (momentum * buffer + grad L_train(w) + decay * w)``. The gradient is
+    ``grad_a L_val(w', a) - xi * grad_a (grad_w L_train(w, a) . v)`` with ``v = grad_w' L_val(w', a)``; the second term
+    is a central difference with ``epsilon = 0.01 / ||v||``, as published, or exact by double backward.
+
+    With several parameter groups ``xi`` is each group's own. Weights come back exactly; BatchNorm statistics and random
+    numbers are those of the validation pass alone.
+
+    Args:
+        train_loss: Loss on the weights' half.
+        val_loss: Loss on the architecture half.
+        model: Whose buffers the training passes must not change.
+        logits: Architecture parameters.
+        weights: Trainable weights.
+        optimizer: Of the weights: its learning rates, weight decay and momentum buffers.
+        strategy: Gives ``xi`` (None for the current learning rates) and ``hessian``; its generator is put back.
     """
-    settings = {id(p): group for group in optimizer.param_groups for p in group["params"]}
-    backup = [p.detach().clone() for p in weights]
-    xi = float(optimizer.param_groups[0]["lr"])
-    try:
-        with _without_trace(model, strategy):
-            gradients = _gradients(train_loss(), weights)
-        with torch.no_grad():
-            for p, gradient in zip(weights, gradients, strict=True):
-                group = settings.get(id(p), {})
-                moment = optimizer.state.get(p, {}).get("momentum_buffer")
-                step = gradient + group.get("weight_decay", 0.0) * p
-                if moment is not None:
-                    step = step + group.get("momentum", 0.0) * moment
-                p.sub_(xi * step)
-        loss = val_loss()
-        all_gradients = torch.autograd.grad(loss, [*logits, *weights], allow_unused=True)
-        direct = _flat(all_gradients[: len(logits)], logits)
-        direction = _averaged(_filled(all_gradients[len(logits) :], weights))
-        norm = torch.sqrt(sum(((d.double() ** 2).sum() for d in direction), torch.zeros((), dtype=torch.double)))
-        if float(norm) == 0.0:
-            return direct
-        epsilon = 0.01 / float(norm)
+
+    train_loss: Callable[[], Tensor]
+    val_loss: Callable[[], Tensor]
+    model: nn.Module
+    logits: list[nn.Parameter]
+    weights: list[nn.Parameter]
+    optimizer: torch.optim.Optimizer
+    strategy: Strategy
+
+    def gradient(self) -> list[Tensor]:
+        """One tensor per logit matrix, not averaged over ranks."""
+        settings = {id(p): group for group in self.optimizer.param_groups for p in group["params"]}
+        rates = [self._rate(settings.get(id(p), {})) for p in self.weights]
+        with _restored(self.weights):
+            with _without_trace(self.model, self.strategy):
+                train_gradients = average_over_ranks(_grad(self.train_loss(), self.weights))
+            with torch.no_grad():
+                for p, rate, gradient in zip(self.weights, rates, train_gradients, strict=True):
+                    p.sub_(rate * self._direction(p, gradient, settings.get(id(p), {})))
+            both = _grad(self.val_loss(), [*self.logits, *self.weights])
+        direct, v = both[: len(self.logits)], average_over_ranks(both[len(self.logits) :])
+        scaled = [rate * part for rate, part in zip(rates, v, strict=True)]
+        implicit = self._exact(scaled) if self.strategy.hessian == "exact" else self._finite(scaled, max(rates))
+        return [d - i for d, i in zip(direct, implicit, strict=True)]
+
+    def _rate(self, group: dict[str, Any]) -> float:
+        if self.strategy.xi is not None:
+            return self.strategy.xi
+        return float(group.get("lr", 0.0))
+
+    def _direction(self, p: nn.Parameter, gradient: Tensor, group: dict[str, Any]) -> Tensor:
+        step = gradient + group.get("weight_decay", 0.0) * p
+        buffer = self.optimizer.state.get(p, {}).get("momentum_buffer")
+        return step if buffer is None else step + group.get("momentum", 0.0) * buffer
+
+    def _finite(self, scaled: Sequence[Tensor], largest: float) -> list[Tensor]:
+        """``grad_a (grad_w L_train . scaled)`` as a difference between ``w + epsilon v`` and ``w - epsilon v``."""
+        norm = float(torch.stack([part.double().norm() for part in scaled]).norm()) / largest if largest else 0.0
+        if norm == 0.0:
+            return [torch.zeros_like(p) for p in self.logits]
+        epsilon = 0.01 / norm / largest
         sides = []
         for sign in (1.0, -1.0):
-            with torch.no_grad():
-                for p, saved, d in zip(weights, backup, direction, strict=True):
-                    p.copy_(saved + sign * epsilon * d)
-            with _without_trace(model, strategy):
-                sides.append(_flat(torch.autograd.grad(train_loss(), logits, allow_unused=True), logits))
-        return direct - xi * (sides[0] - sides[1]) / (2 * epsilon)
+            with _restored(self.weights), _without_trace(self.model, self.strategy):
+                with torch.no_grad():
+                    for p, part in zip(self.weights, scaled, strict=True):
+                        p.add_(part, alpha=sign * epsilon)
+                sides.append(_grad(self.train_loss(), self.logits))
+        return [(plus - minus) / (2 * epsilon) for plus, minus in zip(*sides, strict=True)]
+
+    def _exact(self, scaled: Sequence[Tensor]) -> list[Tensor]:
+        """The same by differentiating the gradient; the textbook form of a supernet is differentiable twice."""
+        with _without_trace(self.model, self.strategy), textbook_form(self.model):
+            first = torch.autograd.grad(self.train_loss(), self.weights, create_graph=True, allow_unused=True)
+            terms = [(g * part).sum() for g, part in zip(first, scaled, strict=True) if g is not None]
+            product = torch.stack(terms).sum() if terms else None
+            if product is None or not product.requires_grad:
+                return [torch.zeros_like(p) for p in self.logits]
+            return _grad(product, self.logits)
+
+
+def _grad(loss: Tensor, parameters: Sequence[nn.Parameter]) -> list[Tensor]:
+    gradients = torch.autograd.grad(loss, parameters, allow_unused=True)
+    return [torch.zeros_like(p) if g is None else g for g, p in zip(gradients, parameters, strict=True)]
+
+
+@contextlib.contextmanager
+def _restored(weights: Sequence[nn.Parameter]) -> Iterator[None]:
+    """Weights come back exactly, whatever happens inside."""
+    backup = [p.detach().clone() for p in weights]
+    try:
+        yield
     finally:
         with torch.no_grad():
             for p, saved in zip(weights, backup, strict=True):
                 p.copy_(saved)
-
-
-def _gradients(loss: Tensor, parameters: list[nn.Parameter]) -> list[Tensor]:
-    return _averaged(_filled(torch.autograd.grad(loss, parameters, allow_unused=True), parameters))
-
-
-def _filled(gradients: Any, parameters: list[nn.Parameter]) -> list[Tensor]:
-    return [torch.zeros_like(p) if g is None else g for g, p in zip(gradients, parameters, strict=True)]
-
-
-def _averaged(gradients: list[Tensor]) -> list[Tensor]:
-    """Mean over ranks, by one all-reduce of one flat tensor."""
-    if not (dist.is_available() and dist.is_initialized()):
-        return gradients
-    flat = torch.cat([g.flatten() for g in gradients])
-    dist.all_reduce(flat)
-    parts = (flat / dist.get_world_size()).split([g.numel() for g in gradients])
-    return [part.view_as(g) for part, g in zip(parts, gradients, strict=True)]
-
-
-def _flat(gradients: Any, logits: list[nn.Parameter]) -> Tensor:
-    return torch.cat([g.detach().flatten() for g in _filled(gradients, logits)])
 
 
 @contextlib.contextmanager

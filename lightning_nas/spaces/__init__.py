@@ -11,7 +11,15 @@ from lightning_nas.spaces.genotypes import from_genotype, published, published_n
 from lightning_nas.spaces.nasbench201 import NasBench201
 from lightning_nas.spaces.product import Product
 from lightning_nas.spaces.rebuild import from_architecture
-from lightning_nas.spaces.supernet import OptionWeights, Paths, Relaxation, Supernet, find_supernets, softmax_relaxation
+from lightning_nas.spaces.supernet import (
+    OptionWeights,
+    Paths,
+    Relaxation,
+    Supernet,
+    find_supernets,
+    softmax_relaxation,
+    textbook_form,
+)
 
 for _module in pkgutil.iter_modules(__path__):
     importlib.import_module(f"{__name__}.{_module.name}")
@@ -37,5 +45,6 @@ __all__ = [
     "published_names",
     "softmax_relaxation",
     "space_names",
+    "textbook_form",
     "to_genotype",
 ]

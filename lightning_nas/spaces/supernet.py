@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+import contextlib
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal
 
 import torch
 from torch import Tensor, nn
 
 from lightning_nas.architecture import Choices
 from lightning_nas.spaces.features import Backbone
+
+Form = Literal["fused", "textbook"]
+"""How a supernet computes its mixed operations."""
 
 Paths = tuple[tuple[int, ...], ...]
 """For every edge of a group, the indices of its options that take part."""
@@ -53,7 +57,10 @@ class Supernet(Backbone):
     Attributes:
         logits: The architecture parameters.
         relaxation: Logits -> option weights; a strategy sets it. The softmax of DARTS by default.
+        form: How mixed operations are computed, see :meth:`set_form`.
     """
+
+    form: Form = "textbook"
 
     space: Any  # the SearchSpace that made it; its module imports this one
 
@@ -74,6 +81,19 @@ class Supernet(Backbone):
         if self._path is None:
             return self.relaxation({name: self.logits[name] for name in self.logits})
         return {name: _one_path(self.logits[name], active) for name, active in self._path.items()}
+
+    def set_form(self, form: Form) -> None:
+        """Chooses how mixed operations are computed. A space without a fast form has the textbook's alone.
+
+        Args:
+            form: ``"textbook"``: every candidate by itself, as the formulas are written; can be differentiated twice.
+                ``"fused"``: the same function, fast and lean, differentiable once.
+
+        Raises:
+            ValueError: If there is no such form.
+        """
+        if form != "textbook":
+            raise ValueError(f"form must be 'textbook' for {type(self).__name__}, got {form!r}")
 
     def activate(self, choices: Choices | None) -> None:
         """Makes forward compute one architecture only, with weight 1 for its options; None mixes all again.
@@ -100,6 +120,20 @@ class Supernet(Backbone):
     def weights(self) -> dict[str, nn.Parameter]:
         """All parameters that are not logits, by name."""
         return {name: p for name, p in self.named_parameters() if not name.startswith("logits.")}
+
+
+@contextlib.contextmanager
+def textbook_form(model: nn.Module) -> Iterator[None]:
+    """All supernets in a model compute in their textbook form inside."""
+    supernets = [module for module in model.modules() if isinstance(module, Supernet)]
+    before = [supernet.form for supernet in supernets]
+    try:
+        for supernet in supernets:
+            supernet.set_form("textbook")
+        yield
+    finally:
+        for supernet, form in zip(supernets, before, strict=True):
+            supernet.set_form(form)
 
 
 def find_supernets(model: nn.Module) -> list[Supernet]:

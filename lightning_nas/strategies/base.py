@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Mapping
-from typing import Any
+from typing import Any, Literal
 
 import torch
 from torch import Tensor, nn
@@ -20,6 +20,9 @@ class Strategy(ABC):
 
     Args:
         order: 1 takes the weights as they are; 2 differentiates through one virtual weight step.
+        hessian: How order 2 finds its second derivatives: ``"finite"`` differences, as published, or ``"exact"``.
+        xi: Size of the virtual step of order 2; the current learning rate of the weights if None.
+        level: ``"bi"`` trains logits and weights on separate halves of the data, ``"single"`` both on all of it.
         lr: Learning rate of the logits' Adam.
         betas: Of the same.
         weight_decay: Of the same.
@@ -34,15 +37,27 @@ class Strategy(ABC):
         self,
         *,
         order: int = 1,
+        hessian: Literal["finite", "exact"] = "finite",
+        xi: float | None = None,
+        level: Literal["bi", "single"] = "bi",
         lr: float = 3e-4,
         betas: tuple[float, float] = (0.5, 0.999),
         weight_decay: float = 1e-3,
     ) -> None:
         if order not in (1, 2):
             raise ValueError(f"order must be 1 or 2, got {order!r}")
+        if hessian not in ("finite", "exact"):
+            raise ValueError(f"hessian must be 'finite' or 'exact', got {hessian!r}")
+        if xi is not None and xi < 0:
+            raise ValueError(f"xi must be at least 0, got {xi}")
+        if level not in ("bi", "single"):
+            raise ValueError(f"level must be 'bi' or 'single', got {level!r}")
+        if level == "single" and order == 2:
+            raise ValueError("order = 2 needs two halves of the data, but level = 'single'")
         if lr <= 0:
             raise ValueError(f"lr must be positive, got {lr}")
-        self.order, self.lr, self.betas, self.weight_decay = order, lr, (betas[0], betas[1]), weight_decay
+        self.order, self.hessian, self.xi, self.level = order, hessian, xi, level
+        self.lr, self.betas, self.weight_decay = lr, (betas[0], betas[1]), weight_decay
 
     @abstractmethod
     def relax(self, logits: Mapping[str, Tensor]) -> dict[str, OptionWeights]:

@@ -86,26 +86,6 @@ def stratified(targets: np.ndarray, count: int, *, seed: int, argument: str) -> 
     return np.sort(chosen), np.sort(rest)
 
 
-class SeededOrder(EpochSampler):
-    """The order of an epoch, and the generator that seeds loader workers: both follow from seed and epoch.
-
-    Args:
-        count: Number of images.
-        seed: Of the run.
-        epoch: The first one. A loader with workers begins to fetch before the Trainer calls :meth:`set_epoch`.
-    """
-
-    def __init__(self, count: int, *, seed: int, epoch: int = 0) -> None:
-        super().__init__(count, seed=seed)
-        self.generator = torch.Generator()
-        self.set_epoch(epoch)
-
-    def set_epoch(self, epoch: int) -> None:
-        """Chooses order and worker seeds of an epoch."""
-        super().set_epoch(epoch)
-        self.generator.manual_seed(int(np.random.SeedSequence([self.seed, epoch]).generate_state(1)[0]))
-
-
 class ImageDataModule(pl.LightningDataModule):
     """Loaders around ``train_set``, ``val_set`` and ``test_set``; a subclass says in :meth:`read_sets` what they are.
 
@@ -155,7 +135,7 @@ class ImageDataModule(pl.LightningDataModule):
         # While a fit resumes, `current_epoch` is not up to date yet; `processed` counts the epochs done.
         progress: Any = self.trainer.fit_loop.epoch_progress.current if self.trainer is not None else None
         epoch = 0 if progress is None else progress.processed
-        order = SeededOrder(len(self.train_set), seed=self.seed, epoch=epoch)
+        order = EpochSampler(len(self.train_set), seed=self.seed, epoch=epoch)
         return DataLoader(
             self.train_set,
             self.batch_size,

@@ -1,49 +1,16 @@
 """Each step moves exactly what it should; one batch is one global step."""
 
 import pytest
-import pytorch_lightning as pl
 import torch
-from torch import nn
-from torch.utils.data import DataLoader, TensorDataset
+from toy_project import Data, Project, flat, make_trainer
 
 from lightning_nas.search import BilevelDataModule, SearchModule
-from lightning_nas.spaces import Darts as Space
 from lightning_nas.strategies import Darts, Gdas
 from lightning_nas.strategies.functional import gumbel_hard
 
 
-class Project(pl.LightningModule):
-    """A module that knows nothing of search."""
-
-    def __init__(self):
-        super().__init__()
-        torch.manual_seed(0)
-        ops = ("none", "skip_connect", "nor_conv_1x1")
-        self.backbone = Space(channels=2, cells=1, in_channels=1, ops=ops, steps=2).supernet()
-        self.head = nn.Linear(self.backbone.feature_info.channels()[-1], 3)
-
-    def training_step(self, batch, batch_idx):
-        images, labels = batch
-        loss = nn.functional.cross_entropy(self.head(self.backbone(images)[-1].mean((2, 3))), labels)
-        self.log("train/loss", loss)
-        return loss
-
-    def configure_optimizers(self):
-        return torch.optim.SGD(self.parameters(), 0.05, momentum=0.9, weight_decay=1e-3)
-
-
-class Data(pl.LightningDataModule):
-    def train_dataloader(self):
-        generator = torch.Generator().manual_seed(0)
-        images = torch.randn(48, 1, 6, 6, generator=generator)
-        labels = torch.randint(3, (48,), generator=generator)
-        return DataLoader(TensorDataset(images, labels), batch_size=8, shuffle=True)
-
-
 def fit(strategy, epochs=1, **arguments):
-    trainer = pl.Trainer(
-        max_epochs=epochs, accelerator="cpu", logger=False, enable_checkpointing=False, enable_progress_bar=False
-    )
+    trainer = make_trainer(epochs)
     model = Project()
     search = SearchModule(model, strategy, **arguments)
     before = {name: value.detach().clone() for name, value in model.named_parameters()}
@@ -56,7 +23,9 @@ def moved(model, before):
     return {"logits" if "logits" in name else "weights" for name in changed}
 
 
-@pytest.mark.parametrize("strategy", [Darts(), Darts(order=2), Gdas()], ids=["first", "second", "gdas"])
+@pytest.mark.parametrize(
+    "strategy", [Darts(), Darts(order=2), Darts(level="single"), Gdas()], ids=["first", "second", "single", "gdas"]
+)
 def test_weights_and_logits_move_and_a_batch_is_a_global_step(strategy):
     trainer, model, before = fit(strategy)
     assert moved(model, before) == {"logits", "weights"}
@@ -68,17 +37,22 @@ def test_during_warm_up_the_logits_rest():
     assert moved(model, before) == {"weights"}
 
 
-def test_order_and_accumulation_and_clipping_change_the_result():
+def test_every_argument_changes_the_result():
     results = []
     for strategy, arguments in (
         (Darts(), {}),
         (Darts(order=2), {}),
+        (Darts(order=2, hessian="exact"), {}),
+        (Darts(order=2, xi=0.5), {}),
+        (Darts(level="single"), {}),
+        (Darts(lr=0.01), {}),
+        (Darts(weight_decay=0.1), {}),
         (Darts(), {"accumulate_grad_batches": 2}),
         (Darts(), {"gradient_clip_val": 0.01}),
         (Darts(), {"arch_every_n_steps": 2}),
     ):
         _, model, _ = fit(strategy, **arguments)
-        results.append(torch.cat([value.detach().flatten() for value in model.parameters()]))
+        results.append(flat(model))
     for index, first in enumerate(results):
         for second in results[index + 1 :]:
             assert not torch.equal(first, second)
@@ -105,6 +79,5 @@ def test_a_loss_that_is_not_finite_stops_with_its_place():
         def training_step(self, batch, batch_idx):
             return super().training_step(batch, batch_idx) * float("nan")
 
-    trainer = pl.Trainer(max_epochs=1, accelerator="cpu", logger=False, enable_checkpointing=False)
     with pytest.raises(FloatingPointError, match="epoch 0, batch 0"):
-        trainer.fit(SearchModule(Broken(), Darts()), BilevelDataModule(Data()))
+        make_trainer().fit(SearchModule(Broken(), Darts()), BilevelDataModule(Data()))

@@ -6,7 +6,7 @@ Source: Dong, Yang 2019, "Searching for a Robust Neural Architecture in Four GPU
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, Literal
 
 import torch
 from torch import Tensor
@@ -23,6 +23,7 @@ class Gdas(Strategy):
         tau_start: First temperature.
         tau_end: Last temperature.
         seed: Of the sampling.
+        level: ``"bi"`` trains logits and weights on separate halves of the data, ``"single"`` both on all of it.
         lr: Learning rate of the logits' Adam.
         betas: Of the same.
         weight_decay: Of the same.
@@ -39,11 +40,12 @@ class Gdas(Strategy):
         tau_start: float = 10.0,
         tau_end: float = 0.1,
         seed: int = 0,
+        level: Literal["bi", "single"] = "bi",
         lr: float = 3e-4,
         betas: tuple[float, float] = (0.5, 0.999),
         weight_decay: float = 1e-3,
     ) -> None:
-        super().__init__(order=1, lr=lr, betas=betas, weight_decay=weight_decay)
+        super().__init__(level=level, lr=lr, betas=betas, weight_decay=weight_decay)
         if not 0 < tau_end <= tau_start:
             raise ValueError(f"tau_end must be positive and at most tau_start = {tau_start}, got {tau_end}")
         self.tau_start, self.tau_end, self.tau = tau_start, tau_end, tau_start
