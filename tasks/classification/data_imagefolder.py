@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
+import numpy as np
+
 from lightning_nas.tasks.classification.augmentation import (
     IMAGENET_MEAN,
     IMAGENET_STD,
@@ -111,7 +113,9 @@ class ImageFolderDataModule(ImageDataModule):
 
     def _read(self, part: str) -> ImageDataset:
         paths, targets = list_images(self.folders[part], self.class_names)
-        return ImageDataset(paths, targets, self.keep, read_rgb)
+        # Classes come mixed, so that a run with limit_val_batches or limit_test_batches sees a fair sample of them.
+        order = np.random.default_rng(self.seed).permutation(len(paths))
+        return ImageDataset(paths, targets, self.keep, read_rgb).part(order, self.keep)
 
 
 def _folders(root: Path) -> dict[str, Path]:

@@ -79,11 +79,14 @@ def test_given_parts_are_used_as_they_are(parts):
     assert data.class_names == ("cat", "dog")
     data.setup("fit")
     assert [len(data.train_set), len(data.val_set), len(data.test_set)] == [60, 12, 9]
-    assert data.train_set.targets.tolist() == [0] * 20 + [1] * 40
+    assert np.bincount(data.train_set.targets).tolist() == [20, 40]
+    for part in (data.train_set, data.test_set):
+        assert [name[:3] for name in names(part)] == [data.class_names[target] for target in part.targets]
     images, labels = next(iter(data.test_dataloader()))
     assert images.shape == (9, 3, 8, 8)
     assert labels.dtype == torch.int64
-    assert labels.tolist() == [0, 0, 0, 1, 1, 1, 1, 1, 1]
+    assert np.bincount(labels).tolist() == [3, 6]
+    assert labels.tolist() != sorted(labels.tolist()), "classes are mixed: the first batches are a fair sample"
 
 
 def test_one_folder_of_classes_is_split_without_overlap(tmp_path):
