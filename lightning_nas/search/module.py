@@ -16,7 +16,7 @@ from torch import Tensor, nn
 from lightning_nas.architecture import Architecture
 from lightning_nas.search.callbacks import FreezeLogits, SeedBatches, TemperatureSchedule
 from lightning_nas.search.distributed import average_over_ranks, check_equal_on_ranks
-from lightning_nas.search.optimization import split_configured, step_schedules
+from lightning_nas.search.optimization import manual_schedules, restore_monitors, split_configured, step_schedules
 from lightning_nas.search.second_order import VirtualStep
 from lightning_nas.search.wrapped import WrappedModule, has_halves
 from lightning_nas.spaces import Supernet, find_supernets
@@ -236,7 +236,13 @@ class SearchModule(WrappedModule):
         owned = {id(p) for p in self._logits}
         for group in optimizer.param_groups:
             group["params"] = [p for p in group["params"] if id(p) not in owned]
+        schedules, self._monitored = manual_schedules(schedules)
         return [optimizer, self.strategy.architecture_optimizer(self._logits)], schedules
+
+    def on_train_start(self) -> None:
+        """Lets schedules monitor metrics as in automatic optimization."""
+        restore_monitors(self.trainer, self._monitored)
+        self.model.on_train_start()
 
     def on_before_optimizer_step(self, optimizer: torch.optim.Optimizer) -> None:
         """Clips the weights' gradients, after the precision plugin has unscaled them."""

@@ -40,6 +40,39 @@ def _split(configured: Any) -> tuple[list[torch.optim.Optimizer], list[Any]]:
     raise ValueError(f"configure_optimizers must return an optimizer, got {configured!r}")
 
 
+def manual_schedules(schedules: list[Any]) -> tuple[list[Any], list[dict[str, Any]]]:
+    """Schedules as manual optimization takes them, and what it would ignore.
+
+    Args:
+        schedules: Schedulers, or Lightning's dictionaries around them.
+
+    Returns:
+        The schedules without the keys that concern monitored metrics, and these, for :func:`restore_monitors`.
+    """
+    stripped, monitored = [], []
+    for schedule in schedules:
+        config = dict(schedule) if isinstance(schedule, Mapping) else {"scheduler": schedule}
+        plateau = isinstance(config["scheduler"], torch.optim.lr_scheduler.ReduceLROnPlateau)
+        monitored.append(
+            {
+                "monitor": config.pop("monitor", None),
+                "strict": config.pop("strict", True),
+                "reduce_on_plateau": config.pop("reduce_on_plateau", plateau),
+            }
+        )
+        if monitored[-1]["reduce_on_plateau"] and monitored[-1]["monitor"] is None:
+            raise ValueError("a schedule that reduces on plateaus needs 'monitor' in its dictionary, got none")
+        stripped.append(config)
+    return stripped, monitored
+
+
+def restore_monitors(trainer: pl.Trainer, monitored: list[dict[str, Any]]) -> None:
+    """Gives the Trainer's schedules the keys that :func:`manual_schedules` took away."""
+    for config, values in zip(trainer.lr_scheduler_configs, monitored, strict=True):
+        for name, value in values.items():
+            setattr(config, name, value)
+
+
 def step_schedules(trainer: pl.Trainer, model: Any, interval: str, count: int) -> None:
     """Steps the schedules of an interval, which Lightning leaves alone in manual optimization.
 

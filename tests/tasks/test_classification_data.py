@@ -12,6 +12,7 @@ import torchvision
 from PIL import Image
 
 from lightning_nas import BilevelDataModule
+from lightning_nas.search.data import EpochSampler
 from lightning_nas.tasks.classification import (
     Cifar10DataModule,
     Cifar100DataModule,
@@ -19,7 +20,7 @@ from lightning_nas.tasks.classification import (
     ImageFolderDataModule,
     ImageNetDataModule,
 )
-from lightning_nas.tasks.classification.data import SeededOrder, stratified
+from lightning_nas.tasks.classification.data import stratified
 from lightning_nas.tasks.classification.folders import read_rgb
 
 DATA = Path(os.environ.get("NAS_DATA", Path(__file__).resolve().parents[3] / "shared" / "data"))
@@ -366,12 +367,12 @@ def test_light_digits_move_over_their_own_background():
 
 def test_order_and_worker_seeds_follow_from_seed_and_epoch():
     def first(seed, epoch):
-        order = SeededOrder(50, seed=seed)
+        order = EpochSampler(50, seed=seed)
         order.set_epoch(epoch)
         return [*order, int(torch.randint(1 << 40, (), generator=order.generator))]
 
     assert first(0, 3) == first(0, 3)
-    started = SeededOrder(50, seed=0, epoch=3)
+    started = EpochSampler(50, seed=0, epoch=3)
     assert [*started, int(torch.randint(1 << 40, (), generator=started.generator))] == first(0, 3)
     for other in (first(0, 4), first(1, 3)):
         assert first(0, 3)[:-1] != other[:-1]

@@ -11,7 +11,7 @@ from pytorch_lightning.loggers import CSVLogger, TensorBoardLogger
 from torch import nn
 from torch.utils.data import DataLoader, TensorDataset
 
-from lightning_nas.search import SeedEpochs
+from lightning_nas.search import SeedBatches
 from lightning_nas.spaces import Backbone, Darts, FeatureInfo, FeatureLevel
 from lightning_nas.spaces.genotypes import published
 from lightning_nas.tasks.classification import ClassificationTask, DigitsDataModule
@@ -295,7 +295,7 @@ def test_a_resumed_run_sees_the_same_augmented_images(tmp_path, monkeypatch, num
             limit_train_batches=3,
             limit_val_batches=1,
             num_sanity_val_steps=0,
-            callbacks=[SeedEpochs(0), every],
+            callbacks=[SeedBatches(0), every],
         )
         run.fit(task, datamodule=data, ckpt_path=checkpoint)
         return task.state_dict()
