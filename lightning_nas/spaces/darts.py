@@ -20,7 +20,7 @@ from lightning_nas.spaces.base import SearchSpace
 from lightning_nas.spaces.darts_cells import Cell, Gene, SearchCell
 from lightning_nas.spaces.darts_macro import DartsMacro, reduction_cells
 from lightning_nas.spaces.features import Backbone, FeatureInfo
-from lightning_nas.spaces.supernet import OptionWeights, Paths, Supernet
+from lightning_nas.spaces.supernet import Form, OptionWeights, Paths, Supernet
 
 DARTS_OPS = (
     "none",
@@ -206,7 +206,7 @@ class DartsSupernet(Supernet):
         self.feature_info, self.auxiliary_info = self.macro.feature_info, self.macro.auxiliary_info
         self.set_form("fused")
 
-    def set_form(self, form: Literal["fused", "textbook"]) -> None:
+    def set_form(self, form: Form) -> None:
         """Chooses between two ways of computing the same modules.
 
         Args:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Literal
 
 import torch
 from torch import Tensor, nn
@@ -14,7 +13,7 @@ from lightning_nas.ops.fused_known import in_safe_layout
 from lightning_nas.ops.fused_state import SharedState
 from lightning_nas.ops.mixed import MixedOp
 from lightning_nas.ops.running_statistics import RunningStatistics
-from lightning_nas.spaces.supernet import OptionWeights
+from lightning_nas.spaces.supernet import Form, OptionWeights
 
 Gene = tuple[str, int]
 """An operation and the state that it reads (0 and 1 are the cell's inputs, 2 the first node)."""
@@ -90,7 +89,7 @@ class SearchCell(nn.Module):
             parameters and results are the same; only the textbook form can be differentiated twice.
     """
 
-    form: Literal["fused", "textbook"] = "fused"
+    form: Form = "fused"
 
     def __init__(
         self,
