@@ -66,6 +66,7 @@ class TrainSchema:
     architecture: str | None = None
     network: dict[str, Any] = field(default_factory=dict)
     weights: str | None = None
+    inherit: str | None = None
     drop_path: float = 0.0
     epochs: int = 30
     seed: int = 0

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import random
 import time
+from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -20,6 +21,7 @@ from lightning_nas.architecture import Architecture
 from lightning_nas.config import ConfigError, check_component
 from lightning_nas.networks.backbone import build_network, load_weights
 from lightning_nas.networks.hand_made import residual_of_size
+from lightning_nas.networks.inherit import inherit_from_run
 from lightning_nas.report.page import build as build_report
 from lightning_nas.search import (
     ArchitectureHistory,
@@ -27,7 +29,6 @@ from lightning_nas.search import (
     DropPathSchedule,
     SearchModule,
     SeedBatches,
-    TemperatureSchedule,
 )
 from lightning_nas.search.summary import write_summary
 from lightning_nas.search.trials import TrialResult, TrialRunner, plain_metrics
@@ -72,7 +73,8 @@ def search(config: DictConfig) -> Path:
         architecture=architecture,
         results=results,
         datamodule=datamodule,
-        task=type(datamodule).__name__,
+        task=_chosen("task"),
+        data=_chosen("data"),
         strategy=type(strategy).__name__.lower(),
         seed=config.seed,
         seconds={"search": searched - started, "evaluate": time.perf_counter() - searched},
@@ -100,10 +102,16 @@ def train(config: DictConfig) -> Path:
 
     started = time.perf_counter()
     backbone = build_network(architecture)
+    if config.weights and config.inherit:
+        raise ConfigError("weights and inherit are both given: name one of them")
     if config.weights:
         load_weights(backbone, config.weights)
+    if config.inherit:
+        inherited = inherit_from_run(backbone, architecture, config.inherit)
+        print(f"inherited {len(inherited.copied)} tensors of {config.inherit}, {len(inherited.skipped)} start anew")
     task = instantiate(config.task)(backbone=backbone, num_classes=datamodule.num_classes)
-    trainer = _trainer(config, folder, config.epochs, [DropPathSchedule(config.drop_path)])
+    callbacks = [SeedBatches(config.seed), DropPathSchedule(config.drop_path)]
+    trainer = _trainer(config, folder, config.epochs, callbacks, max_time=config.max_time)
     trainer.fit(task, datamodule=datamodule, ckpt_path=_last_checkpoint(folder))
     trainer.test(task, datamodule=datamodule, verbose=False)
     size = (datamodule.in_channels, *datamodule.image_size)
@@ -113,7 +121,8 @@ def train(config: DictConfig) -> Path:
         architecture=architecture,
         results=[result],
         datamodule=datamodule,
-        task=type(datamodule).__name__,
+        task=_chosen("task"),
+        data=_chosen("data"),
         strategy="train",
         seed=config.seed,
         seconds={"search": 0.0, "evaluate": result.seconds},
@@ -146,9 +155,12 @@ def _train_supernet(
     supernet = space.supernet(generator=torch.Generator().manual_seed(config.seed))
     task = instantiate(config.task)(backbone=supernet, num_classes=datamodule.num_classes)
     arguments = {key: value for key, value in config.search.items() if key not in ("epochs", "fraction")}
-    module = SearchModule(task, strategy, **arguments)
-    callbacks = [ArchitectureHistory(folder / "history.jsonl"), TemperatureSchedule()]
-    trainer = _trainer(config, folder, config.search.epochs, callbacks, max_time=config.max_time)
+    module = SearchModule(task, strategy, **arguments, seed=config.seed)
+    changed: dict[str, Any] = {"max_time": config.max_time}
+    if strategy.needs_unused_parameters and config.trainer.strategy == "ddp":
+        changed["strategy"] = "ddp_find_unused_parameters_true"
+    history = ArchitectureHistory(folder / "history.jsonl")
+    trainer = _trainer(config, folder, config.search.epochs, [history], **changed)
     halves = BilevelDataModule(datamodule, seed=config.seed, fraction=config.search.fraction)
     trainer.fit(module, datamodule=halves, ckpt_path=_last_checkpoint(folder))
     return module
@@ -166,7 +178,7 @@ def _compare(
     runner = TrialRunner(
         folder / "evaluation",
         make_task=lambda backbone: make_task(backbone=backbone),
-        make_trainer=lambda trial: _trainer(config, trial, config.evaluate.epochs, []),
+        make_trainer=lambda trial: _trainer(config, trial, config.evaluate.epochs, [SeedBatches(config.seed)]),
         datamodule=datamodule,
         input_size=(datamodule.in_channels, *datamodule.image_size),
         seed=config.seed,
@@ -214,7 +226,7 @@ def _architecture(config: DictConfig) -> Architecture:
 
 
 def _trainer(
-    config: DictConfig, folder: Path, epochs: int, callbacks: list[pl.Callback], max_time: str | None = None
+    config: DictConfig, folder: Path, epochs: int, callbacks: Sequence[pl.Callback], **changed: Any
 ) -> pl.Trainer:
     loggers: list[Logger] = [
         CSVLogger(folder, name=None, version=""),
@@ -224,13 +236,18 @@ def _trainer(
     return instantiate(
         config.trainer,
         max_epochs=epochs,
-        max_time=max_time,
         logger=loggers,
-        callbacks=[SeedBatches(config.seed), *callbacks, checkpoint, RichProgressBar()],
+        callbacks=[*callbacks, checkpoint, RichProgressBar()],
         default_root_dir=str(folder),
         enable_model_summary=False,
         _convert_="all",
+        **changed,
     )
+
+
+def _chosen(group: str) -> str:
+    """Name of the config that the user chose for a group, e.g. ``"classification"`` for ``"task"``."""
+    return str(HydraConfig.get().runtime.choices[group])
 
 
 def _last_checkpoint(folder: Path) -> str | None:

@@ -2,7 +2,7 @@
 
 from lightning_nas.networks.backbone import SelectedFeatures, build_network, load_backbone
 from lightning_nas.networks.hand_made import ResidualBackbone, residual_of_size
-from lightning_nas.networks.inherit import Inherited, inherit_weights
+from lightning_nas.networks.inherit import Inherited, inherit_from_run, inherit_weights
 from lightning_nas.networks.torchvision import PyramidBackbone, with_fpn
 from lightning_nas.networks.weights import WeightsError, load_weights, read_state_dict
 
@@ -13,6 +13,7 @@ __all__ = [
     "SelectedFeatures",
     "WeightsError",
     "build_network",
+    "inherit_from_run",
     "inherit_weights",
     "load_backbone",
     "load_weights",

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping
 from dataclasses import dataclass
+from pathlib import Path
 
 import torch
 from torch import nn
 
-from lightning_nas.architecture import Choices
+from lightning_nas.architecture import Architecture, Choices
+from lightning_nas.networks.weights import load_weights
 from lightning_nas.spaces import Supernet
+from lightning_nas.spaces.rebuild import from_architecture
 
 
 @dataclass(frozen=True)
@@ -66,6 +70,29 @@ def inherit_weights(network: nn.Module, supernet: Supernet, choices: Choices) ->
     if not copied:
         raise ValueError(f"network: no tensor of {type(network).__name__} fits one of {type(supernet).__name__}")
     return Inherited(tuple(copied), skipped)
+
+
+def inherit_from_run(network: nn.Module, architecture: Architecture, folder: str | os.PathLike[str]) -> Inherited:
+    """Copies what the supernet of a finished search has learnt, see :func:`inherit_weights`.
+
+    Args:
+        network: The network of the architecture, filled in place.
+        architecture: Found by that search; its size may have been changed since.
+        folder: The run folder of the search, with ``architecture.json`` and ``checkpoints/last.ckpt``.
+
+    Raises:
+        FileNotFoundError: If the folder lacks one of the files.
+        ValueError: If the weights are not those of a supernet of the run's space, or nothing fits.
+    """
+    run = Path(folder)
+    for name in ("architecture.json", "checkpoints/last.ckpt"):
+        if not (run / name).is_file():
+            raise FileNotFoundError(f"inherit = {str(folder)!r}: there is no {name}, so it is no finished search")
+    space, _ = from_architecture(Architecture.load(run / "architecture.json"))
+    supernet = space.supernet()
+    load_weights(supernet, run / "checkpoints" / "last.ckpt", prefix="model.backbone.")
+    _, choices = from_architecture(architecture)
+    return inherit_weights(network, supernet, choices)
 
 
 def _source_name(name: str, sources: Mapping[str, str]) -> str:

@@ -27,6 +27,7 @@ def write_summary(
     results: Sequence[TrialResult],
     datamodule: Any,
     task: str,
+    data: str,
     strategy: str,
     seed: int,
     seconds: Mapping[str, float],
@@ -38,7 +39,7 @@ def write_summary(
     summary = {
         "architecture": architecture.hash,
         "task": task,
-        "data": type(datamodule).__name__,
+        "data": data,
         "generated": bool(getattr(datamodule, "generated", False)),
         "space": architecture.components["backbone"].space,
         "strategy": strategy,

@@ -5,7 +5,7 @@ import torch
 from torch import nn
 
 from lightning_nas.architecture import ArchitectureError
-from lightning_nas.networks import inherit_weights
+from lightning_nas.networks import inherit_from_run, inherit_weights
 from lightning_nas.spaces import Darts
 from lightning_nas.spaces.chain import Chain
 from lightning_nas.spaces.nasbench201 import NasBench201
@@ -97,3 +97,36 @@ def test_foreign_networks_and_choices_are_refused(supernet):
         inherit_weights(nn.Linear(2, 2), supernet, choices)
     with pytest.raises(ArchitectureError, match=r"inputs = '0\+9'"):
         inherit_weights(SPACE.network(choices), supernet, {**choices, "normal.2.inputs": "0+9"})
+
+
+def finished_search(folder, supernet):
+    choices = SPACE.sample(random.Random(0))
+    SPACE.architecture(choices).save(folder / "architecture.json")
+    (folder / "checkpoints").mkdir()
+    state = {f"model.backbone.{name}": value for name, value in supernet.state_dict().items()}
+    torch.save({"state_dict": state}, folder / "checkpoints" / "last.ckpt")
+    return choices
+
+
+def test_a_run_folder_is_inherited_from_and_the_network_may_be_of_another_size(tmp_path, supernet):
+    choices = finished_search(tmp_path, supernet)
+    small, large = SPACE.network(choices), Darts(channels=4, cells=7, ops=OPS).network(choices)
+    architecture = SPACE.architecture(choices)
+    expected = SPACE.network(choices)
+    assert inherit_from_run(small, architecture, tmp_path) == inherit_weights(expected, supernet, choices)
+    for name, value in expected.state_dict().items():
+        torch.testing.assert_close(small.state_dict()[name], value)
+    inherited = inherit_from_run(large, architecture.with_args("backbone", cells=7), tmp_path)
+    assert inherited.copied
+    assert inherited.skipped
+
+
+def test_an_unfinished_search_and_foreign_weights_are_refused(tmp_path, supernet):
+    network, folder = SPACE.network(SPACE.sample(random.Random(0))), tmp_path / "run"
+    folder.mkdir()
+    architecture = SPACE.architecture(SPACE.sample(random.Random(0)))
+    with pytest.raises(FileNotFoundError, match=r"architecture\.json"):
+        inherit_from_run(network, architecture, folder)
+    finished_search(folder, Darts(channels=8, cells=4, ops=OPS).supernet())
+    with pytest.raises(ValueError, match="mis-shaped"):
+        inherit_from_run(network, architecture, folder)
