@@ -1,4 +1,4 @@
-"""The commands: ``lightning-nas search|train|report [key=value ...]``, composed by Hydra from ``lightning_nas.conf``."""
+"""The commands: ``lightning-nas search|train|report|benchmark [key=value ...]``, composed by Hydra."""
 
 from __future__ import annotations
 
@@ -16,6 +16,7 @@ COMMANDS: dict[str, Callable[[DictConfig], object]] = {
     "search": run.search,
     "train": run.train,
     "report": run.report,
+    "benchmark": run.benchmark,
 }
 
 

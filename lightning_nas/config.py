@@ -81,12 +81,27 @@ class ReportSchema:
     run: str | None = None
 
 
+@dataclass
+class BenchmarkSchema:
+    """Keys and types of ``benchmark.yaml``."""
+
+    what: str = "supernet"
+    channels: int = 16
+    cells: int = 8
+    batch_size: int = 16
+    image_size: int = 32
+    repeats: int = 5
+    device: str = "auto"
+    seed: int = 0
+
+
 def register_schemas() -> None:
     """Makes the schemas known to Hydra."""
     store = ConfigStore.instance()
     store.store(name="search_schema", node=SearchSchema)
     store.store(name="train_schema", node=TrainSchema)
     store.store(name="report_schema", node=ReportSchema)
+    store.store(name="benchmark_schema", node=BenchmarkSchema)
 
 
 def check_component(config: DictConfig | Mapping[str, Any], key: str) -> None:

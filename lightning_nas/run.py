@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import random
 import time
 from collections.abc import Sequence
@@ -16,8 +17,11 @@ from hydra.utils import instantiate
 from omegaconf import DictConfig
 from pytorch_lightning.callbacks import ModelCheckpoint, RichProgressBar
 from pytorch_lightning.loggers import CSVLogger, Logger, TensorBoardLogger
+from rich.console import Console
 
-from lightning_nas.architecture import Architecture
+from lightning_nas.architecture import Architecture, write_atomic
+from lightning_nas.benchmark import SupernetBenchmark
+from lightning_nas.benchmark.table import as_table
 from lightning_nas.config import ConfigError, check_component
 from lightning_nas.networks.backbone import build_network, load_weights
 from lightning_nas.networks.hand_made import residual_of_size
@@ -35,6 +39,8 @@ from lightning_nas.search.trials import TrialResult, TrialRunner, plain_metrics
 from lightning_nas.spaces import SearchSpace
 from lightning_nas.spaces.genotypes import published, published_names
 from lightning_nas.strategies import Random, Strategy
+
+BENCHMARKS = {"supernet": SupernetBenchmark}
 
 COMPONENTS = ("task", "data", "space", "strategy", "trainer")
 
@@ -146,6 +152,31 @@ def report(config: DictConfig) -> Path:
         raise ConfigError(f"run = {config.run!r}: there is no such folder")
     path = build_report(Path(config.run))
     print(f"report: {path}")
+    return path
+
+
+def benchmark(config: DictConfig) -> Path:
+    """Measures the library against a reference, prints a table and writes ``benchmark.json``.
+
+    Raises:
+        ConfigError: If there is no such benchmark or a value is out of range.
+    """
+    if config.what not in BENCHMARKS:
+        raise ConfigError(f"what = {config.what!r}: expected one of {sorted(BENCHMARKS)}")
+    settings = {str(key): value for key, value in config.items() if key != "what"}
+    check_component(
+        {"_target_": f"{BENCHMARKS[config.what].__module__}.{BENCHMARKS[config.what].__name__}", **settings},
+        "benchmark",
+    )
+    try:
+        measurement = BENCHMARKS[config.what](**settings)
+    except ValueError as error:
+        raise ConfigError(str(error)) from None
+    result = measurement.run()
+    Console().print(as_table(result))
+    path = Path(HydraConfig.get().runtime.output_dir) / "benchmark.json"
+    write_atomic(path, json.dumps(result, indent=2) + "\n")
+    print(f"benchmark: {path}")
     return path
 
 
