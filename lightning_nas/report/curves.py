@@ -30,7 +30,7 @@ class Chart:
 def training_charts(curves: Curves, *, limit: int = 4) -> list[Chart]:
     """One chart per logged quantity, with a line per stage; losses first.
 
-    Quantities with fewer than two epochs and learning rates are left out.
+    Quantities with fewer than two epochs, learning rates and the counters of the search are left out.
 
     Args:
         curves: Logged name such as ``val/loss`` -> (epoch, value).
@@ -40,7 +40,7 @@ def training_charts(curves: Curves, *, limit: int = 4) -> list[Chart]:
     for name, points in curves.items():
         stage, _, quantity = name.rpartition("/")
         quantity = re.sub(r"_(step|epoch)$", "", quantity)
-        if len(points) >= 2 and not quantity.startswith("lr"):
+        if len(points) >= 2 and stage != "search" and not quantity.startswith("lr"):
             quantities.setdefault(quantity, {})[stage or "value"] = points
     names = sorted(quantities, key=lambda name: ("loss" not in name, "acc" not in name, name))
     return [Chart(name, line_chart(quantities[name], seed=name)) for name in names[:limit]]
