@@ -15,8 +15,8 @@ import torch
 from hydra.core.hydra_config import HydraConfig
 from hydra.utils import instantiate
 from omegaconf import DictConfig
-from pytorch_lightning.callbacks import ModelCheckpoint, RichProgressBar
-from pytorch_lightning.loggers import CSVLogger, Logger, TensorBoardLogger
+from pytorch_lightning.callbacks import RichProgressBar
+from pytorch_lightning.loggers import Logger, TensorBoardLogger
 from rich.console import Console
 
 from lightning_nas.architecture import Architecture, write_atomic
@@ -34,6 +34,7 @@ from lightning_nas.search import (
     SearchModule,
     SeedBatches,
 )
+from lightning_nas.search.persistence import ContinuedCSVLogger, LastCheckpoint
 from lightning_nas.search.summary import write_summary
 from lightning_nas.search.trials import TrialResult, TrialRunner, plain_metrics
 from lightning_nas.spaces import SearchSpace
@@ -260,10 +261,10 @@ def _trainer(
     config: DictConfig, folder: Path, epochs: int, callbacks: Sequence[pl.Callback], **changed: Any
 ) -> pl.Trainer:
     loggers: list[Logger] = [
-        CSVLogger(folder, name=None, version=""),
+        ContinuedCSVLogger(folder),
         TensorBoardLogger(str(folder), name=None, version=""),
     ]
-    checkpoint = ModelCheckpoint(folder / "checkpoints", save_last=True, save_top_k=0, every_n_epochs=1)
+    checkpoint = LastCheckpoint(folder / "checkpoints")
     return instantiate(
         config.trainer,
         max_epochs=epochs,

@@ -1,5 +1,6 @@
 """The commands as a user runs them: composition, refusals, resume after a kill, sweeps."""
 
+import csv
 import json
 import os
 import signal
@@ -9,6 +10,7 @@ import time
 from pathlib import Path
 
 import pytest
+import torch
 
 ROOT = Path(__file__).resolve().parent.parent
 TINY = [
@@ -57,31 +59,63 @@ def test_train_refuses_to_start_without_an_architecture(tmp_path):
     assert "darts_v2" in result.stderr
 
 
+def kill_after_an_epoch(cwd: Path, name: str, arguments: list[str], folder: Path) -> None:
+    """Starts a command and ends it with SIGKILL once a checkpoint is there."""
+    process = subprocess.Popen(
+        command(name, *arguments, f"hydra.run.dir={folder}"),
+        cwd=cwd,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+        start_new_session=True,
+    )
+    while not (folder / "checkpoints" / "last.ckpt").is_file():
+        assert process.poll() is None, "ended before it could be killed"
+        time.sleep(0.01)
+    os.killpg(process.pid, signal.SIGKILL)
+    process.wait()
+
+
+def epochs_logged(folder: Path) -> list[int]:
+    with (folder / "metrics.csv").open() as file:
+        return sorted({int(row["epoch"]) for row in csv.DictReader(file)})
+
+
 def test_a_killed_search_resumes_to_the_same_architecture(tmp_path):
     arguments = [*TINY, "search.epochs=4", "trainer.limit_train_batches=6"]
     whole = run(tmp_path, "search", *arguments, "hydra.run.dir=whole")
     assert whole.returncode == 0, whole.stderr
 
-    broken = tmp_path / "broken"
-    process = subprocess.Popen(
-        command("search", *arguments, "hydra.run.dir=broken"),
-        cwd=tmp_path,
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.DEVNULL,
-        start_new_session=True,
-    )
-    while not (broken / "checkpoints" / "last.ckpt").is_file():
-        assert process.poll() is None, "ended before it could be killed"
-        time.sleep(0.01)
-    os.killpg(process.pid, signal.SIGKILL)
-    process.wait()
-    assert not (broken / "summary.json").exists()
-
-    resumed = run(tmp_path, "search", *arguments, "hydra.run.dir=broken")
+    kill_after_an_epoch(tmp_path, "search", arguments, broken := tmp_path / "broken")
+    assert not (broken / "architecture.json").exists()
+    resumed = run(tmp_path, "search", *arguments, f"hydra.run.dir={broken}")
     assert resumed.returncode == 0, resumed.stderr
-    assert (broken / "architecture.json").read_bytes() == (tmp_path / "whole" / "architecture.json").read_bytes()
+    assert "Restored all states" in resumed.stderr
+    for name in ("architecture.json", "history.jsonl"):
+        assert (broken / name).read_bytes() == (tmp_path / "whole" / name).read_bytes()
+    assert epochs_logged(broken) == [0, 1, 2, 3]
     first, second = (json.loads((tmp_path / name / "summary.json").read_text()) for name in ("whole", "broken"))
     assert first["metrics"] == second["metrics"]
+
+
+def test_a_killed_training_resumes_to_the_same_weights(tmp_path):
+    arguments = [
+        "architecture=darts_v2", "network.channels=4", "network.cells=2", "epochs=4", "drop_path=0.2",
+        "trainer.accelerator=cpu", "trainer.limit_train_batches=6", "data.augmentation=light",
+    ]  # fmt: skip
+    whole = run(tmp_path, "train", *arguments, "hydra.run.dir=whole")
+    assert whole.returncode == 0, whole.stderr
+
+    kill_after_an_epoch(tmp_path, "train", arguments, broken := tmp_path / "broken")
+    assert not (broken / "summary.json").exists()
+    resumed = run(tmp_path, "train", *arguments, f"hydra.run.dir={broken}")
+    assert resumed.returncode == 0, resumed.stderr
+    assert "Restored all states" in resumed.stderr
+    assert epochs_logged(broken) == [0, 1, 2, 3, 4]  # the last line is of the test, after four epochs
+    first, second = (
+        torch.load(tmp_path / name / "checkpoints" / "last.ckpt", weights_only=True) for name in ("whole", "broken")
+    )
+    assert first["global_step"] == second["global_step"] == 24
+    assert all(torch.equal(value, second["state_dict"][name]) for name, value in first["state_dict"].items())
 
 
 def test_a_sweep_ends_with_a_table_over_seeds(tmp_path):

@@ -17,6 +17,10 @@ from lightning_nas.ops import PARAMETER_FREE, DropPath
 class TemperatureSchedule(pl.Callback):
     """Lowers a strategy's ``tau`` linearly from ``tau_start`` to ``tau_end`` over the epochs; others are left alone."""
 
+    def on_train_start(self, trainer: pl.Trainer, pl_module: Any) -> None:
+        """A run that is resumed within an epoch does not start it again."""
+        self.on_train_epoch_start(trainer, pl_module)
+
     def on_train_epoch_start(self, trainer: pl.Trainer, pl_module: Any) -> None:
         """Sets the temperature of the epoch."""
         strategy = pl_module.strategy
@@ -78,7 +82,8 @@ class SeedBatches(pl.Callback):
 
     def on_train_start(self, trainer: pl.Trainer, pl_module: Any) -> None:
         """Seeds the first batch of a run that is resumed in the middle of an epoch."""
-        self._seed(trainer, trainer.fit_loop.epoch_loop.batch_progress.current.ready)
+        progress = trainer.fit_loop.epoch_loop.batch_progress
+        self._seed(trainer, 0 if progress.is_last_batch else progress.current.ready)
 
     def on_train_epoch_start(self, trainer: pl.Trainer, pl_module: Any) -> None:
         """Seeds the first batch of an epoch."""

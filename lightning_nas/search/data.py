@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from typing import Any, Literal
 
 import numpy as np
 import pytorch_lightning as pl
 import torch
-import torch.distributed as dist
 from pytorch_lightning.utilities import CombinedLoader
 from sklearn.model_selection import train_test_split
-from torch.utils.data import DataLoader, Dataset, DistributedSampler, Subset
+from torch.utils.data import DataLoader, Dataset, Subset
 
-from lightning_nas.search.distributed import is_distributed
+from lightning_nas.search.loader import shuffled
 from lightning_nas.search.wrapped import HALVES, bind_batch_hooks
 
 
@@ -86,21 +84,16 @@ class BilevelDataModule(pl.LightningDataModule):
 
     def _loader(self, whole: DataLoader[Any], indices: list[int], seed: int) -> DataLoader[Any]:
         """A loader over some samples, in all else like that of the wrapped data module."""
-        # While a fit resumes, `current_epoch` is not up to date yet; `processed` counts the epochs done.
-        progress: Any = None if self.trainer is None else self.trainer.fit_loop.epoch_progress.current
-        epoch = 0 if progress is None else progress.processed
-        order = EpochSampler(len(indices), seed=seed, epoch=epoch)
-        return DataLoader(
+        return shuffled(
             Subset(whole.dataset, indices),
-            batch_size=whole.batch_size,
-            sampler=order,
-            generator=order.generator,
+            seed=seed,
+            trainer=self.trainer,
+            batch_size=whole.batch_size or 1,
             num_workers=whole.num_workers,
             collate_fn=whole.collate_fn,
             pin_memory=whole.pin_memory,
             timeout=whole.timeout,
             worker_init_fn=whole.worker_init_fn,
-            drop_last=len(order) >= (whole.batch_size or 1),
         )
 
     def val_dataloader(self) -> Any:
@@ -116,46 +109,6 @@ def _loaders(datamodule: Any, name: str) -> Any:
     """What a hook returns, or no loaders where the data module inherits Lightning's own, which only raises."""
     method = getattr(datamodule, name)
     return [] if method.__func__.__qualname__.startswith("DataHooks.") else method()
-
-
-class EpochSampler(DistributedSampler[int]):
-    """A random order that follows from seed and epoch alone, so that a resumed run sees the same batches.
-
-    Ranks share it in turns: batch ``k`` of all ranks together holds the samples of batch ``k`` of a single process with
-    a batch as large as theirs together. The remainder that cannot be shared evenly is left out. The Trainer calls
-    :meth:`set_epoch`.
-
-    Args:
-        count: Number of samples.
-        seed: Of the order.
-        epoch: The first one. A loader with workers begins to fetch before the Trainer calls :meth:`set_epoch`.
-
-    Attributes:
-        generator: For the ``DataLoader``, which seeds its workers from it: follows from seed and epoch as well.
-    """
-
-    def __init__(self, count: int, *, seed: int, epoch: int = 0) -> None:
-        distributed = is_distributed()
-        super().__init__(
-            range(count),  # type: ignore[arg-type]  # only its length is read
-            num_replicas=dist.get_world_size() if distributed else 1,
-            rank=dist.get_rank() if distributed else 0,
-            seed=seed,
-            drop_last=True,
-        )
-        self.count = count
-        self.generator = torch.Generator()
-        self.set_epoch(epoch)
-
-    def set_epoch(self, epoch: int) -> None:
-        """Chooses order and worker seeds of an epoch."""
-        super().set_epoch(epoch)
-        entropy = [self.seed, epoch, self.rank]
-        self.generator.manual_seed(int(np.random.SeedSequence(entropy).generate_state(1)[0]))
-
-    def __iter__(self) -> Iterator[int]:
-        order = np.random.default_rng([self.seed, self.epoch]).permutation(self.count)
-        return iter(order[: self.total_size][self.rank :: self.num_replicas].tolist())
 
 
 def _targets(dataset: Any) -> np.ndarray | None:

@@ -84,6 +84,7 @@ class SearchModule(WrappedModule):
         self.supernet.relaxation = strategy.relax
         self.logits_frozen = False
         self._counts = {"batch": 0, "arch_step": 0}
+        self._epochs_ended = 0
         self._logits = list(self.supernet.logits.values())
         owned = {id(p) for p in self._logits}
         self._weights = [p for p in model.parameters() if id(p) not in owned]
@@ -241,8 +242,10 @@ class SearchModule(WrappedModule):
 
     def on_train_start(self) -> None:
         """Lets schedules monitor metrics as in automatic optimization."""
+        super().on_train_start()
         restore_monitors(self.trainer, self._monitored)
-        self.model.on_train_start()
+        if self._epochs_ended < self.current_epoch:  # resumed from the last batch of an epoch, before its end
+            self._end_epoch(self.current_epoch)
 
     def on_before_optimizer_step(self, optimizer: torch.optim.Optimizer) -> None:
         """Clips the weights' gradients, after the precision plugin has unscaled them."""
@@ -252,8 +255,12 @@ class SearchModule(WrappedModule):
     def on_train_epoch_end(self) -> None:
         """Steps the schedules that count epochs; checks that ranks agree."""
         self.model.on_train_epoch_end()
-        step_schedules(self.trainer, self.model, "epoch", self.current_epoch + 1)
+        self._end_epoch(self.current_epoch + 1)
         check_equal_on_ranks(self._logits, "the logits of the search")
+
+    def _end_epoch(self, count: int) -> None:
+        step_schedules(self.trainer, self.model, "epoch", count)
+        self._epochs_ended = count
 
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         """Adds the strategy's state, the identity of the space, and the architecture found so far."""
@@ -262,6 +269,7 @@ class SearchModule(WrappedModule):
             "identity": self._identity(),
             "strategy": self.strategy.state_dict(),
             "counts": dict(self._counts),
+            "epochs_ended": self._epochs_ended,
             "architecture": self.architecture().to_json(),
             "metrics": {name: float(value) for name, value in self.trainer.callback_metrics.items()},
         }
@@ -279,7 +287,7 @@ class SearchModule(WrappedModule):
                 f"{type(self.strategy).__name__} over {self.supernet.space!r}, or was not written by a SearchModule"
             )
         self.strategy.load_state_dict(saved["strategy"])
-        self._counts = dict(saved["counts"])
+        self._counts, self._epochs_ended = dict(saved["counts"]), saved["epochs_ended"]
         self.model.on_load_checkpoint(checkpoint)
 
     def _identity(self) -> str:

@@ -13,7 +13,7 @@ from sklearn.model_selection import train_test_split
 from torch import Tensor
 from torch.utils.data import DataLoader, Dataset
 
-from lightning_nas.search.data import EpochSampler
+from lightning_nas.search.loader import shuffled
 
 
 class ImageDataset(Dataset[tuple[Tensor, int]]):
@@ -132,16 +132,11 @@ class ImageDataModule(pl.LightningDataModule):
     def train_dataloader(self) -> DataLoader[Any]:
         """Shuffled training images; the last, smaller batch is dropped."""
         assert self.train_set is not None, "setup() comes first"
-        # While a fit resumes, `current_epoch` is not up to date yet; `processed` counts the epochs done.
-        progress: Any = self.trainer.fit_loop.epoch_progress.current if self.trainer is not None else None
-        epoch = 0 if progress is None else progress.processed
-        order = EpochSampler(len(self.train_set), seed=self.seed, epoch=epoch)
-        return DataLoader(
+        return shuffled(
             self.train_set,
-            self.batch_size,
-            sampler=order,
-            generator=order.generator,
-            drop_last=len(self.train_set) >= self.batch_size,
+            seed=self.seed,
+            trainer=self.trainer,
+            batch_size=self.batch_size,
             **self._workers(),
         )
 

@@ -12,7 +12,7 @@ import torchvision
 from PIL import Image
 
 from lightning_nas import BilevelDataModule
-from lightning_nas.search.data import EpochSampler
+from lightning_nas.search.loader import EpochSampler
 from lightning_nas.tasks.classification import (
     Cifar10DataModule,
     Cifar100DataModule,
