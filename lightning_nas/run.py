@@ -4,22 +4,20 @@ from __future__ import annotations
 
 import json
 import random
-import time
 from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any
 
-import pytorch_lightning as pl
 import torch
 from hydra.core.hydra_config import HydraConfig
 from hydra.utils import instantiate
 from omegaconf import DictConfig
-from pytorch_lightning.callbacks import RichProgressBar
-from pytorch_lightning.loggers import Logger, TensorBoardLogger
+from pytorch_lightning.utilities import rank_zero_only
 from rich.console import Console
 
 from lightning_nas.architecture import Architecture, write_atomic
+from lightning_nas.assemble import chosen, last_checkpoint, make_trainer, named_architecture, prepare
 from lightning_nas.benchmark import SupernetBenchmark
 from lightning_nas.benchmark.table import as_table
 from lightning_nas.config import ConfigError, check_component
@@ -34,11 +32,9 @@ from lightning_nas.search import (
     SearchModule,
     SeedBatches,
 )
-from lightning_nas.search.persistence import ContinuedCSVLogger, LastCheckpoint
 from lightning_nas.search.summary import write_summary
-from lightning_nas.search.trials import TrialResult, TrialRunner, plain_metrics
+from lightning_nas.search.trials import TrialResult, TrialRunner
 from lightning_nas.spaces import SearchSpace
-from lightning_nas.spaces.genotypes import published, published_names
 from lightning_nas.strategies import Random, Strategy
 
 BENCHMARKS = {"supernet": SupernetBenchmark}
@@ -55,14 +51,13 @@ def search(config: DictConfig) -> Path:
     Raises:
         ConfigError: If a key, a type or a value of the config is wrong.
     """
-    folder = _prepare(config, list(COMPONENTS))
+    folder = prepare(config, list(COMPONENTS))
     datamodule = instantiate(config.data)
     space: SearchSpace = instantiate(config.space, in_channels=datamodule.in_channels)
     strategy: Strategy = instantiate(config.strategy)
     if getattr(datamodule, "generated", False):
         print("note: the data of this run are generated, not real")
 
-    started = time.perf_counter()
     architecture_file = folder / "architecture.json"
     if not architecture_file.is_file():
         provenance = {"strategy": type(strategy).__name__.lower(), "seed": config.seed}
@@ -72,22 +67,8 @@ def search(config: DictConfig) -> Path:
             architecture = _train_supernet(config, folder, datamodule, space, strategy).architecture(provenance)
         architecture.save(architecture_file)
     architecture = Architecture.load(architecture_file)
-    searched = time.perf_counter()
-
     results = _compare(config, folder, datamodule, space, architecture)
-    write_summary(
-        folder,
-        architecture=architecture,
-        results=results,
-        datamodule=datamodule,
-        task=_chosen("task"),
-        data=_chosen("data"),
-        strategy=type(strategy).__name__.lower(),
-        seed=config.seed,
-        seconds={"search": searched - started, "evaluate": time.perf_counter() - searched},
-    )
-    report = build_report(folder)
-    print(f"architecture: {architecture_file}\nreport:       {report}")
+    _finish(config, folder, architecture, results, datamodule, strategy=type(strategy).__name__.lower())
     return folder
 
 
@@ -100,14 +81,13 @@ def train(config: DictConfig) -> Path:
     Raises:
         ConfigError: If there is no architecture, or a key or value is wrong.
     """
-    architecture = _architecture(config)
-    folder = _prepare(config, ["task", "data", "trainer"])
+    architecture = named_architecture(config)
+    folder = prepare(config, ["task", "data", "trainer"])
     datamodule = instantiate(config.data)
     architecture = architecture.with_args("backbone", **dict(config.network), in_channels=datamodule.in_channels)
     print(f"building {config.architecture}: {architecture.components['backbone'].to_dict()}")
     architecture.save(folder / "architecture.json")
 
-    started = time.perf_counter()
     backbone = build_network(architecture)
     if config.weights and config.inherit:
         raise ConfigError("weights and inherit are both given: name one of them")
@@ -118,26 +98,14 @@ def train(config: DictConfig) -> Path:
         print(f"inherited {len(inherited.copied)} tensors of {config.inherit}, {len(inherited.skipped)} start anew")
     task = instantiate(config.task)(backbone=backbone, num_classes=datamodule.num_classes)
     callbacks = [SeedBatches(config.seed), DropPathSchedule(config.drop_path)]
-    trainer = _trainer(config, folder, config.epochs, callbacks, max_time=config.max_time)
-    trainer.fit(task, datamodule=datamodule, ckpt_path=_last_checkpoint(folder))
+    trainer = make_trainer(config, folder, config.epochs, callbacks, config.max_time)
+    trainer.fit(task, datamodule=datamodule, ckpt_path=last_checkpoint(folder))
     trainer.test(task, datamodule=datamodule, verbose=False)
     size = (datamodule.in_channels, *datamodule.image_size)
-    result = TrialResult.of("found", "found", plain_metrics(trainer.callback_metrics), backbone, size, started)
-    write_summary(
-        folder,
-        architecture=architecture,
-        results=[result],
-        datamodule=datamodule,
-        task=_chosen("task"),
-        data=_chosen("data"),
-        strategy="train",
-        seed=config.seed,
-        seconds={"search": 0.0, "evaluate": result.seconds},
-    )
-    build_report(folder)
-    print(
-        f"test: {result.metrics}\ncheckpoint: {folder / 'checkpoints' / 'last.ckpt'}\nreport: {folder / 'report.html'}"
-    )
+    result = TrialResult.of("found", "found", trainer, backbone, size)
+    _finish(config, folder, architecture, [result], datamodule, strategy="train")
+    if trainer.is_global_zero:
+        print(f"checkpoint:   {folder / 'checkpoints' / 'last.ckpt'}\ntest:         {result.metrics}")
     return folder
 
 
@@ -181,6 +149,30 @@ def benchmark(config: DictConfig) -> Path:
     return path
 
 
+@rank_zero_only
+def _finish(
+    config: DictConfig,
+    folder: Path,
+    architecture: Architecture,
+    results: Sequence[TrialResult],
+    datamodule: Any,
+    strategy: str,
+) -> None:
+    """Writes summary and report, says where they are."""
+    write_summary(
+        folder,
+        architecture=architecture,
+        results=results,
+        datamodule=datamodule,
+        task=chosen("task"),
+        data=chosen("data"),
+        strategy=strategy,
+        seed=config.seed,
+    )
+    report = build_report(folder)
+    print(f"architecture: {folder / 'architecture.json'}\nreport:       {report}")
+
+
 def _train_supernet(
     config: DictConfig, folder: Path, datamodule: Any, space: SearchSpace, strategy: Strategy
 ) -> SearchModule:
@@ -188,13 +180,13 @@ def _train_supernet(
     task = instantiate(config.task)(backbone=supernet, num_classes=datamodule.num_classes)
     arguments = {key: value for key, value in config.search.items() if key not in ("epochs", "fraction")}
     module = SearchModule(task, strategy, **arguments, seed=config.seed)
-    changed: dict[str, Any] = {"max_time": config.max_time}
+    changed: dict[str, Any] = {}
     if strategy.needs_unused_parameters and config.trainer.strategy == "ddp":
         changed["strategy"] = "ddp_find_unused_parameters_true"
     history = ArchitectureHistory(folder / "history.jsonl")
-    trainer = _trainer(config, folder, config.search.epochs, [history], **changed)
+    trainer = make_trainer(config, folder, config.search.epochs, [history], config.max_time, **changed)
     halves = BilevelDataModule(datamodule, seed=config.seed, fraction=config.search.fraction)
-    trainer.fit(module, datamodule=halves, ckpt_path=_last_checkpoint(folder))
+    trainer.fit(module, datamodule=halves, ckpt_path=last_checkpoint(folder))
     return module
 
 
@@ -210,7 +202,7 @@ def _compare(
     runner = TrialRunner(
         folder / "evaluation",
         make_task=lambda backbone: make_task(backbone=backbone),
-        make_trainer=lambda trial: _trainer(config, trial, config.evaluate.epochs, [SeedBatches(config.seed)]),
+        make_trainer=lambda trial: make_trainer(config, trial, config.evaluate.epochs, [SeedBatches(config.seed)]),
         datamodule=datamodule,
         input_size=(datamodule.in_channels, *datamodule.image_size),
         seed=config.seed,
@@ -224,64 +216,3 @@ def _compare(
         build = partial(residual_of_size, results[0].parameters, reductions, datamodule.in_channels)
         results.append(runner.run("hand-made residual", "baseline", build))
     return results
-
-
-def _prepare(config: DictConfig, components: list[str]) -> Path:
-    """Checks the config and the run folder, seeds all generators."""
-    for name in components:
-        check_component(config[name], name)
-    hydra = HydraConfig.get()
-    if hydra.mode is not None and hydra.mode.name == "MULTIRUN" and config.trainer.devices not in (1, "1", "auto"):
-        raise ConfigError(
-            f"trainer.devices = {config.trainer.devices!r}: multirun jobs run on one device each, because the ranks that "
-            "Lightning starts would each start the sweep again; start the jobs one by one, or use trainer.devices=1"
-        )
-    if config.max_time is not None and len(str(config.max_time).split(":")) != 4:
-        raise ConfigError(f"max_time = {config.max_time!r}: expected DD:HH:MM:SS, e.g. 00:01:30:00")
-    pl.seed_everything(config.seed, workers=True, verbose=False)
-    return Path(hydra.runtime.output_dir)
-
-
-def _architecture(config: DictConfig) -> Architecture:
-    if not config.architecture:
-        raise ConfigError(
-            "architecture = null: name the architecture.json of a search or a published one: "
-            + ", ".join(published_names())
-        )
-    if config.architecture in published_names():
-        return published(config.architecture)
-    if not Path(config.architecture).is_file():
-        raise ConfigError(
-            f"architecture = {config.architecture!r}: neither a file nor a published name ({', '.join(published_names())})"
-        )
-    return Architecture.load(config.architecture)
-
-
-def _trainer(
-    config: DictConfig, folder: Path, epochs: int, callbacks: Sequence[pl.Callback], **changed: Any
-) -> pl.Trainer:
-    loggers: list[Logger] = [
-        ContinuedCSVLogger(folder),
-        TensorBoardLogger(str(folder), name=None, version=""),
-    ]
-    checkpoint = LastCheckpoint(folder / "checkpoints")
-    return instantiate(
-        config.trainer,
-        max_epochs=epochs,
-        logger=loggers,
-        callbacks=[*callbacks, checkpoint, RichProgressBar()],
-        default_root_dir=str(folder),
-        enable_model_summary=False,
-        _convert_="all",
-        **changed,
-    )
-
-
-def _chosen(group: str) -> str:
-    """Name of the config that the user chose for a group, e.g. ``"classification"`` for ``"task"``."""
-    return str(HydraConfig.get().runtime.choices[group])
-
-
-def _last_checkpoint(folder: Path) -> str | None:
-    last = folder / "checkpoints" / "last.ckpt"
-    return str(last) if last.is_file() else None

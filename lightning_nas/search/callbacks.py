@@ -11,6 +11,7 @@ import numpy as np
 import pytorch_lightning as pl
 import torch
 
+from lightning_nas.architecture import write_atomic
 from lightning_nas.ops import PARAMETER_FREE, DropPath
 
 
@@ -111,12 +112,12 @@ class ArchitectureHistory(pl.Callback):
     def __init__(self, path: Path) -> None:
         self.path = Path(path)
 
-    def on_fit_start(self, trainer: pl.Trainer, pl_module: Any) -> None:
+    def on_train_start(self, trainer: pl.Trainer, pl_module: Any) -> None:
         """Drops lines of epochs that a resumed run does again."""
         if trainer.is_global_zero and self.path.is_file():
             lines = [json.loads(line) for line in self.path.read_text().splitlines() if line.endswith("}")]
             kept = [line for line in lines if line["epoch"] < trainer.current_epoch]
-            self.path.write_text("".join(json.dumps(line) + "\n" for line in kept))
+            write_atomic(self.path, "".join(json.dumps(line) + "\n" for line in kept))
 
     def on_train_epoch_end(self, trainer: pl.Trainer, pl_module: Any) -> None:
         """Writes the line of the epoch."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import platform
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict
 from importlib.metadata import version
 from pathlib import Path
@@ -30,7 +30,6 @@ def write_summary(
     data: str,
     strategy: str,
     seed: int,
-    seconds: Mapping[str, float],
 ) -> Path:
     """Measures the latency of the found network and writes ``summary.json``; the first result is the found network."""
     found = results[0]
@@ -46,7 +45,7 @@ def write_summary(
         "seed": seed,
         "device": torch.cuda.get_device_name() if torch.cuda.is_available() else platform.processor() or "cpu",
         "versions": {"python": platform.python_version(), **{name: version(name) for name in PACKAGES}},
-        "seconds": dict(seconds),
+        "seconds": {"search": _seconds_of_search(folder), "evaluate": sum(result.seconds for result in results)},
         "metrics": found.metrics,
         "cost": {
             "parameters": found.parameters,
@@ -58,3 +57,12 @@ def write_summary(
     path = folder / "summary.json"
     write_atomic(path, json.dumps(summary, indent=2, sort_keys=True) + "\n")
     return path
+
+
+def _seconds_of_search(folder: Path) -> float:
+    """Wall time of all attempts, which the Timer of the search keeps in its checkpoint; 0 where nothing was trained."""
+    last = folder / "checkpoints" / "last.ckpt"
+    if not last.is_file():
+        return 0.0
+    checkpoint = torch.load(last, map_location="cpu", weights_only=True)
+    return float(checkpoint["callbacks"]["Timer"]["time_elapsed"]["train"]) if "lightning_nas" in checkpoint else 0.0

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import json
-import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
 import pytorch_lightning as pl
+from pytorch_lightning.callbacks import Timer
 
 from lightning_nas.architecture import write_atomic
 from lightning_nas.cost import count_macs, count_parameters
@@ -26,7 +26,7 @@ class TrialResult:
         metrics: Test metrics.
         parameters: Parameters of the backbone.
         macs: Multiply-adds of the backbone for one image.
-        seconds: Wall time of training and testing.
+        seconds: Wall time of the training, over all attempts where it was resumed.
     """
 
     name: str
@@ -38,22 +38,17 @@ class TrialResult:
 
     @classmethod
     def of(
-        cls,
-        name: str,
-        kind: str,
-        metrics: dict[str, float],
-        backbone: Backbone,
-        input_size: tuple[int, int, int],
-        started: float,
+        cls, name: str, kind: str, trainer: pl.Trainer, backbone: Backbone, input_size: tuple[int, int, int]
     ) -> TrialResult:
-        """The result of a backbone whose training began at ``started`` (``time.perf_counter``)."""
+        """The result of a backbone that a Trainer has trained and tested just now; it must hold a ``Timer``."""
+        (timer,) = (callback for callback in trainer.callbacks if isinstance(callback, Timer))  # type: ignore[attr-defined]
         return cls(
             name,
             kind,
-            metrics,
+            plain_metrics(trainer.callback_metrics),
             parameters=count_parameters(backbone),
             macs=count_macs(backbone, input_size),
-            seconds=time.perf_counter() - started,
+            seconds=timer.time_elapsed("train"),
         )
 
 
@@ -86,19 +81,17 @@ class TrialRunner:
         pl.seed_everything(self.seed, workers=True, verbose=False)
         backbone = build()
         trainer = self.make_trainer(folder)
-        started = time.perf_counter()
         task = self.make_task(backbone)
         last = folder / "checkpoints" / "last.ckpt"
         trainer.fit(task, datamodule=self.datamodule, ckpt_path=str(last) if last.is_file() else None)
         trainer.test(task, datamodule=self.datamodule, verbose=False)
-        metrics = plain_metrics(trainer.callback_metrics)
-        result = TrialResult.of(name, kind, metrics, backbone, self.input_size, started)
+        result = TrialResult.of(name, kind, trainer, backbone, self.input_size)
         if trainer.is_global_zero:
             write_atomic(record, json.dumps(asdict(result), indent=2, sort_keys=True) + "\n")
         return result
 
 
-def plain_metrics(metrics: dict[str, Any]) -> dict[str, float]:
+def plain_metrics(metrics: Mapping[str, Any]) -> dict[str, float]:
     """Logged scalars as numbers, ``test/`` prefix removed, training and validation values left out."""
     return {
         name.removeprefix("test/"): float(value) for name, value in sorted(metrics.items()) if name.startswith("test/")

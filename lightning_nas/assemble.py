@@ -1,0 +1,108 @@
+"""Pieces of a run that several commands need: checks, seeds, the Trainer, the architecture that was named."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import pytorch_lightning as pl
+from hydra.core.hydra_config import HydraConfig
+from hydra.utils import instantiate
+from omegaconf import DictConfig
+from pytorch_lightning.callbacks import RichProgressBar, Timer
+from pytorch_lightning.loggers import Logger, TensorBoardLogger
+
+from lightning_nas.architecture import Architecture
+from lightning_nas.config import ConfigError, check_component
+from lightning_nas.search.persistence import ContinuedCSVLogger, LastCheckpoint
+from lightning_nas.spaces.genotypes import published, published_names
+
+
+def prepare(config: DictConfig, components: list[str]) -> Path:
+    """Checks the components of a config, seeds all generators.
+
+    Returns:
+        The run folder.
+
+    Raises:
+        ConfigError: If a component or a value cannot be run.
+    """
+    for name in components:
+        check_component(config[name], name)
+    hydra = HydraConfig.get()
+    if hydra.mode is not None and hydra.mode.name == "MULTIRUN" and config.trainer.devices not in (1, "1", "auto"):
+        raise ConfigError(
+            f"trainer.devices = {config.trainer.devices!r}: multirun jobs run on one device each, because the ranks that "
+            "Lightning starts would each start the sweep again; start the jobs one by one, or use trainer.devices=1"
+        )
+    if config.max_time is not None and len(str(config.max_time).split(":")) != 4:
+        raise ConfigError(f"max_time = {config.max_time!r}: expected DD:HH:MM:SS, e.g. 00:01:30:00")
+    pl.seed_everything(config.seed, workers=True, verbose=False)
+    return Path(hydra.runtime.output_dir)
+
+
+def named_architecture(config: DictConfig) -> Architecture:
+    """The architecture that ``config.architecture`` names: a file or a published name.
+
+    Raises:
+        ConfigError: If there is neither.
+    """
+    if not config.architecture:
+        raise ConfigError(
+            "architecture = null: name the architecture.json of a search or a published one: "
+            + ", ".join(published_names())
+        )
+    if config.architecture in published_names():
+        return published(config.architecture)
+    if not Path(config.architecture).is_file():
+        raise ConfigError(
+            f"architecture = {config.architecture!r}: neither a file nor a published name ({', '.join(published_names())})"
+        )
+    return Architecture.load(config.architecture)
+
+
+def make_trainer(
+    config: DictConfig,
+    folder: Path,
+    epochs: int,
+    callbacks: Sequence[pl.Callback],
+    max_time: str | None = None,
+    **changed: Any,
+) -> pl.Trainer:
+    """The Trainer of ``config.trainer`` with loggers, checkpoints and a progress bar in a folder.
+
+    Args:
+        config: Of the command.
+        folder: Of the run or the trial.
+        epochs: Number of epochs.
+        callbacks: Added to those that every run has.
+        max_time: Budget of wall time, DD:HH:MM:SS, over all attempts of a run that was resumed.
+        changed: Arguments that win over those of the config.
+    """
+    loggers: list[Logger] = [
+        ContinuedCSVLogger(folder),
+        TensorBoardLogger(str(folder), name=None, version=""),
+    ]
+    checkpoint = LastCheckpoint(folder / "checkpoints")
+    return instantiate(
+        config.trainer,
+        max_epochs=epochs,
+        logger=loggers,
+        callbacks=[*callbacks, checkpoint, Timer(max_time), RichProgressBar()],
+        default_root_dir=str(folder),
+        enable_model_summary=False,
+        _convert_="all",
+        **changed,
+    )
+
+
+def chosen(group: str) -> str:
+    """Name of the config that the user chose for a group, e.g. ``"classification"`` for ``"task"``."""
+    return str(HydraConfig.get().runtime.choices[group])
+
+
+def last_checkpoint(folder: Path) -> str | None:
+    """The checkpoint that an interrupted run left in its folder."""
+    last = folder / "checkpoints" / "last.ckpt"
+    return str(last) if last.is_file() else None
