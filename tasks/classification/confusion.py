@@ -33,7 +33,7 @@ def draw_confusion(matrix: np.ndarray, class_names: Sequence[str] | None = None)
     shares = matrix / np.maximum(matrix.sum(axis=1, keepdims=True), 1)
     few = count <= MOST_NAMES
     side = 2.5 + 0.5 * count if few else 8.0
-    figure = Figure(figsize=(side + 0.8, side), dpi=100, layout="constrained")
+    figure = Figure(figsize=(side + 1.8, side), dpi=100, layout="constrained")
     FigureCanvasAgg(figure)
     axes = figure.add_subplot()
     picture = axes.imshow(shares, cmap="Blues", vmin=0, vmax=1)
