@@ -1,5 +1,6 @@
 """The wheel holds every file it should and nothing else, and works in a fresh environment outside the checkout."""
 
+import os
 import shutil
 import subprocess
 import sys
@@ -9,6 +10,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).resolve().parent.parent
+UV = os.environ.get("UV", "uv")  # `uv run` says where it is
 
 
 @pytest.fixture(scope="module")
@@ -17,7 +19,7 @@ def wheel(tmp_path_factory) -> Path:
     ignore = shutil.ignore_patterns(".*", "__pycache__", "*.egg-info", "build", "dist", "runs")
     shutil.copytree(ROOT, source, ignore=ignore)
     out = tmp_path_factory.mktemp("wheel")
-    subprocess.run(["uv", "build", "--wheel", "--quiet", "--out-dir", str(out), str(source)], check=True)
+    subprocess.run([UV, "build", "--wheel", "--quiet", "--out-dir", str(out), str(source)], check=True)
     return next(out.glob("*.whl"))
 
 
@@ -31,39 +33,35 @@ def test_wheel_holds_all_files_and_one_top_level_package(wheel):
 
 
 @pytest.fixture(scope="module")
-def installed(wheel, tmp_path_factory) -> Path:
-    """A folder that holds the wheel's content alone; dependencies come from the environment that runs the tests."""
-    site = tmp_path_factory.mktemp("site")
-    command = ["uv", "pip", "install", "--quiet", "--no-deps", "--target", str(site), str(wheel)]
-    subprocess.run([*command, "--python", sys.executable], check=True)
-    return site
+def environment(wheel, tmp_path_factory) -> Path:
+    """A fresh virtual environment with the wheel and what it asks for, nothing else."""
+    folder = tmp_path_factory.mktemp("environment") / "venv"
+    subprocess.run([UV, "venv", "--quiet", "--python", sys.executable, str(folder)], check=True)
+    install = [UV, "pip", "install", "--quiet", "--python", str(folder / "bin" / "python"), str(wheel)]
+    subprocess.run(install, cwd=ROOT, check=True)  # in the checkout, whose constraints hold then
+    return folder / "bin"
 
 
-def run(site: Path, cwd: Path, *arguments: str) -> subprocess.CompletedProcess:
-    # -S -I would hide the dependencies too, so the checkout's editable finder is removed by hand.
-    code = (
-        "import sys; sys.meta_path[:] = [f for f in sys.meta_path if 'editable' not in getattr(f, '__module__', '')]; "
-        f"sys.path.insert(0, {str(site)!r}); {arguments[0]}"
-    )
-    return subprocess.run([sys.executable, "-c", code, *arguments[1:]], cwd=cwd, capture_output=True, text=True)
+def run(cwd: Path, *command: str | Path) -> subprocess.CompletedProcess:
+    clean = {key: value for key, value in os.environ.items() if key not in ("PYTHONPATH", "VIRTUAL_ENV")}
+    return subprocess.run(command, cwd=cwd, env=clean, capture_output=True, text=True)
 
 
-def test_top_level_tasks_and_conf_are_not_importable(installed, tmp_path):
+def test_top_level_tasks_and_conf_are_not_importable(environment, tmp_path):
     for name in ("tasks", "conf"):
-        result = run(installed, tmp_path, f"import {name}")
+        result = run(tmp_path, environment / "python", "-c", f"import {name}")
         assert result.returncode != 0
         assert "ModuleNotFoundError" in result.stderr
-    result = run(installed, tmp_path, "import lightning_nas.tasks.classification as m; print(m.__file__)")
-    assert str(installed) in result.stdout, result.stderr
+    code = "import lightning_nas.tasks.classification as m; print(m.__file__)"
+    result = run(tmp_path, environment / "python", "-c", code)
+    assert str(environment.parent) in result.stdout, result.stderr
 
 
-def test_wheel_searches_and_trains_outside_the_checkout(installed, tmp_path):
-    main = "from lightning_nas.cli import main; main()"
+def test_wheel_searches_and_trains_outside_the_checkout(environment, tmp_path):
     tiny = ["trainer.accelerator=cpu", "trainer.limit_train_batches=2", "trainer.limit_val_batches=1"]
     searched = run(
-        installed,
         tmp_path,
-        main,
+        environment / "lightning-nas",
         "search",
         *tiny,
         "space.cells=2",
@@ -79,7 +77,7 @@ def test_wheel_searches_and_trains_outside_the_checkout(installed, tmp_path):
         assert (tmp_path / "found" / name).stat().st_size > 0, name
     assert (tmp_path / "found" / "checkpoints" / "last.ckpt").is_file()
     trained = run(
-        installed, tmp_path, main, "train", *tiny, "architecture=found/architecture.json", "epochs=1",
+        tmp_path, environment / "lightning-nas", "train", *tiny, "architecture=found/architecture.json", "epochs=1",
         "hydra.run.dir=trained",
     )  # fmt: skip
     assert trained.returncode == 0, trained.stderr
