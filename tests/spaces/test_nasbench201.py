@@ -38,6 +38,14 @@ def test_sizes_of_the_extremes(op, parameters, macs):
     assert count_macs(network, (3, 32, 32)) + head(space, 10) == macs
 
 
+def test_size_of_a_supernet_whose_options_have_affine_normalisation():
+    """It holds the skeleton once and the options of all edges, as the networks of one operation do."""
+    space = NasBench201()
+    sizes = {op: count_parameters(space.network(uniform(space, op))) for op in space.ops}
+    options = sum(size - sizes["none"] for size in sizes.values())
+    assert sizes["none"] + options + head(space, 10) + 10 == 1_699_546
+
+
 def test_other_heads_and_image_sizes():
     space = NasBench201()
     network = space.network(uniform(space, "nor_conv_3x3"))

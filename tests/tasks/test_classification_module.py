@@ -119,18 +119,32 @@ def test_impossible_arguments_are_named(arguments, said):
 # ---- parameters ------------------------------------------------------------------------------------------------------
 
 
+CIFAR = {"channels": 36, "cells": 20}
+IMAGENET = {"channels": 48, "cells": 14, "stem": "imagenet"}
+
+
 @pytest.mark.parametrize(
-    ("num_classes", "arguments", "plain", "with_auxiliary"),
+    ("name", "num_classes", "arguments", "plain", "with_auxiliary"),
     [
-        (10, {"channels": 36, "cells": 20}, 3_349_342, 3_825_768),
-        (100, {"channels": 36, "cells": 20}, 3_401_272, 3_946_908),
-        (1000, {"channels": 48, "cells": 14, "stem": "imagenet"}, 4_718_752, 5_979_528),
+        ("darts_v1", 10, CIFAR, 3_169_414, 3_645_840),
+        ("darts_v2", 10, CIFAR, 3_349_342, 3_825_768),
+        ("pc_darts_cifar", 10, CIFAR, 3_634_678, 4_111_104),
+        ("pc_darts_imagenet", 10, CIFAR, 3_721_510, 4_197_936),
+        ("p_darts", 10, CIFAR, 3_433_798, 3_910_224),
+        ("drnas_cifar", 10, CIFAR, 4_099_294, 4_575_720),
+        ("drnas_imagenet", 10, CIFAR, 4_048_750, 4_525_176),
+        ("darts_v2", 100, CIFAR, 3_401_272, 3_946_908),
+        ("darts_v1", 1000, IMAGENET, 4_510_432, 5_771_208),
+        ("darts_v2", 1000, IMAGENET, 4_718_752, 5_979_528),
+        ("pc_darts_cifar", 1000, IMAGENET, 5_270_560, 6_531_336),
+        ("pc_darts_imagenet", 1000, IMAGENET, 5_342_464, 6_603_240),
+        ("p_darts", 1000, IMAGENET, 4_944_352, 6_205_128),
+        ("drnas_cifar", 1000, IMAGENET, 5_738_464, 6_999_240),
+        ("drnas_imagenet", 1000, IMAGENET, 5_726_368, 6_987_144),
     ],
-    ids=["cifar10", "cifar100", "imagenet"],
 )
-def test_the_retrained_networks_have_the_published_sizes(num_classes, arguments, plain, with_auxiliary):
-    choices = published("darts_v2").components["backbone"].choices
-    backbone = Darts(**arguments).network(choices)
+def test_the_retrained_networks_have_the_published_sizes(name, num_classes, arguments, plain, with_auxiliary):
+    backbone = Darts(**arguments).network(published(name).components["backbone"].choices)
     for weight, expected in ((0.0, plain), (0.4, with_auxiliary)):
         task = ClassificationTask(backbone, num_classes, auxiliary_weight=weight)
         assert sum(p.numel() for p in task.parameters()) == expected
