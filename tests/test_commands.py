@@ -89,6 +89,19 @@ def kill_after_an_epoch(cwd: Path, name: str, arguments: list[str], folder: Path
     process.wait()
 
 
+def run_whole_and_broken(cwd: Path, name: str, arguments: list[str], unwritten: str) -> tuple[Path, Path]:
+    """The folders of an undisturbed run and of one that was killed, before it wrote a file, and started again."""
+    whole, broken = cwd / "whole", cwd / "broken"
+    done = run(cwd, name, *arguments, f"hydra.run.dir={whole}")
+    assert done.returncode == 0, done.stderr
+    kill_after_an_epoch(cwd, name, arguments, broken)
+    assert not (broken / unwritten).exists()
+    resumed = run(cwd, name, *arguments, f"hydra.run.dir={broken}")
+    assert resumed.returncode == 0, resumed.stderr
+    assert "Restored all states" in resumed.stderr
+    return whole, broken
+
+
 def epochs_logged(folder: Path) -> list[int]:
     with (folder / "metrics.csv").open() as file:
         return sorted({int(row["epoch"]) for row in csv.DictReader(file)})
@@ -96,18 +109,11 @@ def epochs_logged(folder: Path) -> list[int]:
 
 def test_a_killed_search_resumes_to_the_same_architecture(tmp_path):
     arguments = [*TINY, "search.epochs=4", "trainer.limit_train_batches=6"]
-    whole = run(tmp_path, "search", *arguments, "hydra.run.dir=whole")
-    assert whole.returncode == 0, whole.stderr
-
-    kill_after_an_epoch(tmp_path, "search", arguments, broken := tmp_path / "broken")
-    assert not (broken / "architecture.json").exists()
-    resumed = run(tmp_path, "search", *arguments, f"hydra.run.dir={broken}")
-    assert resumed.returncode == 0, resumed.stderr
-    assert "Restored all states" in resumed.stderr
+    whole, broken = run_whole_and_broken(tmp_path, "search", arguments, unwritten="architecture.json")
     for name in ("architecture.json", "history.jsonl"):
-        assert (broken / name).read_bytes() == (tmp_path / "whole" / name).read_bytes()
+        assert (broken / name).read_bytes() == (whole / name).read_bytes()
     assert epochs_logged(broken) == [0, 1, 2, 3]
-    first, second = (json.loads((tmp_path / name / "summary.json").read_text()) for name in ("whole", "broken"))
+    first, second = (json.loads((folder / "summary.json").read_text()) for folder in (whole, broken))
     assert first["metrics"] == second["metrics"]
 
 
@@ -116,18 +122,9 @@ def test_a_killed_training_resumes_to_the_same_weights(tmp_path):
         "architecture=darts_v2", "++network.channels=4", "++network.cells=2", "epochs=4", "drop_path=0.2",
         "trainer.accelerator=cpu", "trainer.limit_train_batches=6", "data.augmentation=light",
     ]  # fmt: skip
-    whole = run(tmp_path, "train", *arguments, "hydra.run.dir=whole")
-    assert whole.returncode == 0, whole.stderr
-
-    kill_after_an_epoch(tmp_path, "train", arguments, broken := tmp_path / "broken")
-    assert not (broken / "summary.json").exists()
-    resumed = run(tmp_path, "train", *arguments, f"hydra.run.dir={broken}")
-    assert resumed.returncode == 0, resumed.stderr
-    assert "Restored all states" in resumed.stderr
+    whole, broken = run_whole_and_broken(tmp_path, "train", arguments, unwritten="summary.json")
     assert epochs_logged(broken) == [0, 1, 2, 3, 4]  # the last line is of the test, after four epochs
-    first, second = (
-        torch.load(tmp_path / name / "checkpoints" / "last.ckpt", weights_only=True) for name in ("whole", "broken")
-    )
+    first, second = (torch.load(folder / "checkpoints" / "last.ckpt", weights_only=True) for folder in (whole, broken))
     assert first["global_step"] == second["global_step"] == 24
     assert all(torch.equal(value, second["state_dict"][name]) for name, value in first["state_dict"].items())
 
