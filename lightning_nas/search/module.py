@@ -241,7 +241,7 @@ class SearchModule(WrappedModule):
         return [optimizer, self.strategy.architecture_optimizer(self._logits)], schedules
 
     def on_train_start(self) -> None:
-        """Lets schedules monitor metrics as in automatic optimization."""
+        """Lets schedules monitor metrics as in automatic optimization; catches up on the end of an epoch."""
         super().on_train_start()
         restore_monitors(self.trainer, self._monitored)
         if self._epochs_ended < self.current_epoch:  # resumed from the last batch of an epoch, before its end
