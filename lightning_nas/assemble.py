@@ -9,13 +9,17 @@ from typing import Any
 import pytorch_lightning as pl
 from hydra.core.hydra_config import HydraConfig
 from hydra.utils import instantiate
-from omegaconf import DictConfig
+from omegaconf import DictConfig, OmegaConf
 from pytorch_lightning.callbacks import RichProgressBar, Timer
 from pytorch_lightning.loggers import Logger, TensorBoardLogger
 
 from lightning_nas.architecture import Architecture
 from lightning_nas.config import ConfigError, check_component
+from lightning_nas.networks.backbone import load_weights
+from lightning_nas.networks.inherit import inherit_from_run
+from lightning_nas.networks.transfer import load_backbone_weights
 from lightning_nas.search.persistence import ContinuedCSVLogger, LastCheckpoint
+from lightning_nas.spaces import Backbone, SearchSpace
 from lightning_nas.spaces.genotypes import published, published_names
 
 
@@ -60,6 +64,56 @@ def named_architecture(config: DictConfig) -> Architecture:
             f"architecture = {config.architecture!r}: neither a file nor a published name ({', '.join(published_names())})"
         )
     return Architecture.load(config.architecture)
+
+
+def make_data(config: DictConfig) -> Any:
+    """The data module; says at once if its data are generated."""
+    datamodule = instantiate(config.data)
+    if getattr(datamodule, "generated", False):
+        print("note: the data of this run are generated, not real")
+    return datamodule
+
+
+def make_space(config: DictConfig, in_channels: int) -> SearchSpace:
+    """The search space for images with so many channels."""
+    node = OmegaConf.to_container(config, resolve=True)
+    assert isinstance(node, dict)
+    for part in node["parts"].values() if "parts" in node else (node,):
+        if "in_channels" in part:
+            part["in_channels"] = in_channels
+    space: SearchSpace = instantiate(node, _convert_="all")
+    return space
+
+
+def resized(architecture: Architecture, config: DictConfig, in_channels: int) -> Architecture:
+    """An architecture with the changes of ``config.network`` and ``config.neck``, for images with so many channels.
+
+    Raises:
+        ConfigError: If a neck is to be changed that there is not.
+    """
+    if config.neck and "neck" not in architecture.components:
+        raise ConfigError(f"neck = {dict(config.neck)}: the architecture has no neck; use task.neck and task.channels")
+    if config.neck:
+        architecture = architecture.with_args("neck", **config.neck)
+    return architecture.with_args("backbone", **config.network, in_channels=in_channels)
+
+
+def start_from(network: Backbone, architecture: Architecture, config: DictConfig) -> None:
+    """Fills a network with the weights that ``weights``, ``backbone_weights`` or ``inherit`` name, if any.
+
+    Raises:
+        ConfigError: If several are named, or the backbone is of another architecture.
+    """
+    named = [key for key in ("weights", "backbone_weights", "inherit") if config[key]]
+    if len(named) > 1:
+        raise ConfigError(f"{' and '.join(named)} are given: name one of them")
+    if config.weights:
+        load_weights(network, config.weights)
+    if config.backbone_weights:
+        load_backbone_weights(network, architecture, config.backbone_weights)
+    if config.inherit:
+        inherited = inherit_from_run(network, architecture, config.inherit)
+        print(f"inherited {len(inherited.copied)} tensors of {config.inherit}, {len(inherited.skipped)} start anew")
 
 
 def make_trainer(

@@ -1,4 +1,4 @@
-"""The commands: ``lightning-nas search|train|report|benchmark [key=value ...]``, composed by Hydra."""
+"""The commands: ``lightning-nas search|train|report|predict|benchmark [key=value ...]``, composed by Hydra."""
 
 from __future__ import annotations
 
@@ -16,6 +16,7 @@ COMMANDS: dict[str, Callable[[DictConfig], object]] = {
     "search": run.search,
     "train": run.train,
     "report": run.report,
+    "predict": run.predict,
     "benchmark": run.benchmark,
 }
 

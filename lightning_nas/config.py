@@ -65,7 +65,9 @@ class TrainSchema:
     trainer: dict[str, Any] = field(default_factory=dict)
     architecture: str | None = None
     network: dict[str, Any] = field(default_factory=dict)
+    neck: dict[str, Any] = field(default_factory=dict)
     weights: str | None = None
+    backbone_weights: str | None = None
     inherit: str | None = None
     drop_path: float = 0.0
     epochs: int = 30
@@ -79,6 +81,17 @@ class ReportSchema:
     """Keys and types of ``report.yaml``."""
 
     run: str | None = None
+
+
+@dataclass
+class PredictSchema:
+    """Keys and types of ``predict.yaml``."""
+
+    run: str | None = None
+    images: str | None = None
+    out: str | None = None
+    batch_size: int = 4
+    device: str = "auto"
 
 
 @dataclass
@@ -101,6 +114,7 @@ def register_schemas() -> None:
     store.store(name="search_schema", node=SearchSchema)
     store.store(name="train_schema", node=TrainSchema)
     store.store(name="report_schema", node=ReportSchema)
+    store.store(name="predict_schema", node=PredictSchema)
     store.store(name="benchmark_schema", node=BenchmarkSchema)
 
 
@@ -134,6 +148,9 @@ def check_component(config: DictConfig | Mapping[str, Any], key: str) -> None:
             raise ConfigError(f"unknown key {key}.{name}; {node['_target_']} takes {sorted(parameters)}")
         if isinstance(value, dict) and "_target_" in value:
             check_component(value, f"{key}.{name}")
+        elif isinstance(value, dict) and any(isinstance(part, dict) and "_target_" in part for part in value.values()):
+            for part_name, part in value.items():
+                check_component(part, f"{key}.{name}.{part_name}")
         elif name in hints:
             _check_type(hints[name], value, f"{key}.{name}")
 

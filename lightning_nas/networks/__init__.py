@@ -3,7 +3,9 @@
 from lightning_nas.networks.backbone import SelectedFeatures, build_network, load_backbone
 from lightning_nas.networks.hand_made import ResidualBackbone, residual_of_size
 from lightning_nas.networks.inherit import Inherited, inherit_from_run, inherit_weights
+from lightning_nas.networks.normalization import convert_norms
 from lightning_nas.networks.torchvision import PyramidBackbone, with_fpn
+from lightning_nas.networks.transfer import load_backbone_weights
 from lightning_nas.networks.weights import WeightsError, load_weights, read_state_dict
 
 __all__ = [
@@ -13,9 +15,11 @@ __all__ = [
     "SelectedFeatures",
     "WeightsError",
     "build_network",
+    "convert_norms",
     "inherit_from_run",
     "inherit_weights",
     "load_backbone",
+    "load_backbone_weights",
     "load_weights",
     "read_state_dict",
     "residual_of_size",

@@ -124,7 +124,7 @@ class ArchitectureHistory(pl.Callback):
         if not trainer.is_global_zero:
             return
         line: dict[str, Any] = {"epoch": trainer.current_epoch, "probabilities": {}, "entropy": {}, "skip_share": {}}
-        choices = pl_module.architecture().components[pl_module.supernet.space.role].choices
+        choices = pl_module.choices()
         for name, group in pl_module.supernet.logits.items():
             p = group.detach().double().softmax(dim=-1)
             line["probabilities"][name] = [[round(float(v), 6) for v in row] for row in p]

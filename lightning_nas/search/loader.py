@@ -9,6 +9,7 @@ import numpy as np
 import pytorch_lightning as pl
 import torch
 import torch.distributed as dist
+from pytorch_lightning.overrides.distributed import UnrepeatedDistributedSampler
 from torch.utils.data import DataLoader, Dataset, DistributedSampler
 
 from lightning_nas.search.distributed import is_distributed
@@ -110,3 +111,18 @@ def shuffled(
         drop_last=len(order) >= batch_size,
         **arguments,
     )
+
+
+def in_order(dataset: Dataset[Any], **arguments: Any) -> DataLoader[Any]:
+    """A loader for evaluation: every sample once, shared out over the ranks without repeats.
+
+    (Lightning's own choice repeats some where the ranks cannot share evenly, which changes metrics.)
+
+    Args:
+        dataset: With a length.
+        arguments: Of a ``DataLoader``.
+    """
+    if not is_distributed():
+        return DataLoader(dataset, **arguments)
+    sampler = UnrepeatedDistributedSampler(dataset, dist.get_world_size(), dist.get_rank(), shuffle=False)
+    return DataLoader(dataset, sampler=sampler, **arguments)

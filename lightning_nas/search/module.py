@@ -13,7 +13,7 @@ import torch
 from pytorch_lightning.strategies import DDPStrategy
 from torch import Tensor, nn
 
-from lightning_nas.architecture import Architecture
+from lightning_nas.architecture import Architecture, Option
 from lightning_nas.search.callbacks import FreezeLogits, SeedBatches, TemperatureSchedule
 from lightning_nas.search.distributed import average_over_ranks, check_equal_on_ranks
 from lightning_nas.search.optimization import manual_schedules, restore_monitors, split_configured, step_schedules
@@ -93,8 +93,12 @@ class SearchModule(WrappedModule):
 
     def architecture(self, provenance: Mapping[str, Any] | None = None) -> Architecture:
         """The architecture that the logits point to now."""
-        choices = self.strategy.decode(self.supernet.space, dict(self.supernet.logits.items()))
-        return self.supernet.space.architecture(choices, provenance)
+        architecture: Architecture = self.supernet.space.architecture(self.choices(), provenance)
+        return architecture
+
+    def choices(self) -> dict[str, Option]:
+        """The same as decisions of the supernet's space."""
+        return self.strategy.decode(self.supernet.space, dict(self.supernet.logits.items()))
 
     # ---- the two steps ------------------------------------------------------------------------------------------
 

@@ -33,14 +33,14 @@ def write_summary(
 ) -> Path:
     """Measures the latency of the found network and writes ``summary.json``; the first result is the found network."""
     found = results[0]
-    size = (datamodule.in_channels, *datamodule.image_size)
-    latency = measure_latency(build_network(architecture), size)
+    latency = measure_latency(build_network(architecture), found.input_size)
     summary = {
         "architecture": architecture.hash,
         "task": task,
         "data": data,
+        "classes": _classes(datamodule),
         "generated": bool(getattr(datamodule, "generated", False)),
-        "space": architecture.components["backbone"].space,
+        "space": " x ".join(part.space for part in architecture.components.values()),
         "strategy": strategy,
         "seed": seed,
         "device": torch.cuda.get_device_name() if torch.cuda.is_available() else platform.processor() or "cpu",
@@ -57,6 +57,14 @@ def write_summary(
     path = folder / "summary.json"
     write_atomic(path, json.dumps(summary, indent=2, sort_keys=True) + "\n")
     return path
+
+
+def _classes(datamodule: Any) -> list[dict[str, Any]]:
+    """Id and name of every class: those of the data's annotation files, else counted from 0."""
+    if hasattr(datamodule, "categories"):
+        return [{"id": category.id, "name": category.name} for category in datamodule.categories]
+    names = getattr(datamodule, "class_names", None) or [str(index) for index in range(datamodule.num_classes)]
+    return [{"id": index, "name": name} for index, name in enumerate(names)]
 
 
 def _seconds_of_search(folder: Path) -> float:

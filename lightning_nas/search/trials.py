@@ -27,6 +27,7 @@ class TrialResult:
         parameters: Parameters of the backbone.
         macs: Multiply-adds of the backbone for one image.
         seconds: Wall time of the training, over all attempts where it was resumed.
+        input_size: Channels, height and width of the image that cost was counted for.
     """
 
     name: str
@@ -35,20 +36,24 @@ class TrialResult:
     parameters: int
     macs: int
     seconds: float
+    input_size: tuple[int, int, int]
 
     @classmethod
-    def of(
-        cls, name: str, kind: str, trainer: pl.Trainer, backbone: Backbone, input_size: tuple[int, int, int]
-    ) -> TrialResult:
-        """The result of a backbone that a Trainer has trained and tested just now; it must hold a ``Timer``."""
+    def of(cls, name: str, kind: str, trainer: pl.Trainer, task: Any, datamodule: Any) -> TrialResult:
+        """The result of a task that a Trainer has trained and tested just now; it must hold a ``Timer``.
+
+        Cost is that of the task's ``backbone`` for images of the task's ``input_size``, or else of the data's size.
+        """
         (timer,) = (callback for callback in trainer.callbacks if isinstance(callback, Timer))  # type: ignore[attr-defined]
+        size = tuple(getattr(task, "input_size", None) or (datamodule.in_channels, *datamodule.image_size))
         return cls(
             name,
             kind,
             plain_metrics(trainer.callback_metrics),
-            parameters=count_parameters(backbone),
-            macs=count_macs(backbone, input_size),
+            parameters=count_parameters(task.backbone),
+            macs=count_macs(task.backbone, size),
             seconds=timer.time_elapsed("train"),
+            input_size=size,
         )
 
 
@@ -61,7 +66,6 @@ class TrialRunner:
         make_task: Backbone -> the task.
         make_trainer: Folder of the trial -> a Trainer.
         datamodule: The data.
-        input_size: Shape of one image, ``(C, H, W)``.
         seed: Seed of every trial: initial weights and data order are equal across trials.
     """
 
@@ -69,7 +73,6 @@ class TrialRunner:
     make_task: Callable[[Backbone], pl.LightningModule]
     make_trainer: Callable[[Path], pl.Trainer]
     datamodule: pl.LightningDataModule
-    input_size: tuple[int, int, int]
     seed: int
 
     def run(self, name: str, kind: str, build: Callable[[], Backbone]) -> TrialResult:
@@ -85,7 +88,7 @@ class TrialRunner:
         last = folder / "checkpoints" / "last.ckpt"
         trainer.fit(task, datamodule=self.datamodule, ckpt_path=str(last) if last.is_file() else None)
         trainer.test(task, datamodule=self.datamodule, verbose=False)
-        result = TrialResult.of(name, kind, trainer, backbone, self.input_size)
+        result = TrialResult.of(name, kind, trainer, task, self.datamodule)
         if trainer.is_global_zero:
             write_atomic(record, json.dumps(asdict(result), indent=2, sort_keys=True) + "\n")
         return result

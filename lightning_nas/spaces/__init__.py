@@ -7,7 +7,9 @@ from lightning_nas.spaces.base import SearchSpace, build_space, space_names
 from lightning_nas.spaces.chain import Chain
 from lightning_nas.spaces.darts import Darts
 from lightning_nas.spaces.features import Backbone, FeatureInfo, FeatureLevel
+from lightning_nas.spaces.fixed_necks import BiFpn, Fpn, Panet
 from lightning_nas.spaces.genotypes import from_genotype, published, published_names, to_genotype
+from lightning_nas.spaces.nas_fpn import NasFpn
 from lightning_nas.spaces.nasbench201 import NasBench201
 from lightning_nas.spaces.product import Product
 from lightning_nas.spaces.rebuild import from_architecture
@@ -26,12 +28,16 @@ for _module in pkgutil.iter_modules(__path__):
 
 __all__ = [
     "Backbone",
+    "BiFpn",
     "Chain",
     "Darts",
     "FeatureInfo",
     "FeatureLevel",
+    "Fpn",
     "NasBench201",
+    "NasFpn",
     "OptionWeights",
+    "Panet",
     "Paths",
     "Product",
     "Relaxation",

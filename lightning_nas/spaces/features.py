@@ -68,10 +68,12 @@ class Backbone(nn.Module):
     Attributes:
         feature_info: Describes the maps that :meth:`forward` returns, shallowest first.
         auxiliary_info: The map for an auxiliary classifier in training, or None where the space has no such tap.
+        role: What its maps are: those of a ``"backbone"``, or those that a ``"neck"`` has made of them.
     """
 
     feature_info: FeatureInfo
     auxiliary_info: FeatureLevel | None = None
+    role: str = "backbone"
 
     def forward(self, x: Tensor) -> list[Tensor]:
         """``(B, in_channels, H, W) ->`` one ``(B, channels, H/reduction, W/reduction)`` per level."""

@@ -32,7 +32,8 @@ def part_order(name: str, space: SearchSpace) -> tuple[int, str, str]:
 class Product(SearchSpace):
     """Named parts, one after the other: the first reads the image, every other one the maps of the part before it.
 
-    The decisions of a part have its name in front: ``backbone/normal.2.op0``. A fixed part has no decisions.
+    The decisions of a part have its name in front: ``backbone/normal.2.op0``. A fixed part has no decisions, and a part
+    without decisions is fixed.
 
     Args:
         parts: Name -> space, in the order of the data: by role (backbone, neck, head), then by name.
@@ -67,6 +68,9 @@ class Product(SearchSpace):
         roles = [space.role for space in parts.values()]
         if roles.count("backbone") > 1:
             raise ValueError(f"parts: only the first one can read the image as a backbone, got the roles {roles}")
+        for name, space in parts.items():
+            if not space.decisions:
+                fixed.setdefault(name, {})
         for name, choices in fixed.items():
             if name not in parts:
                 raise ValueError(f"fixed: there is no part {name!r}; there are {sorted(parts)}")
@@ -112,7 +116,7 @@ class Product(SearchSpace):
 
     def part_choices(self, choices: Choices) -> dict[str, dict[str, Option]]:
         """The choices of every part, fixed ones included, in the part's own names."""
-        return {part: self.fixed_choices.get(part) or within(part, choices) for part in self.spaces}
+        return {part: self.fixed_choices.get(part, within(part, choices)) for part in self.spaces}
 
     @property
     def args(self) -> dict[str, Any]:
@@ -165,7 +169,7 @@ class ProductNetwork(Backbone):
     def __init__(self, modules: Mapping[str, Backbone]) -> None:
         super().__init__()
         self.parts = nn.ModuleDict(modules)
-        self.feature_info, self.auxiliary_info = _described(list(modules.values()))
+        self.feature_info, self.auxiliary_info, self.role = _described(list(modules.values()))
 
     def forward_auxiliary(self, x: Tensor) -> tuple[list[Tensor], Tensor | None]:
         """What the first part reads -> the maps of the last part, the auxiliary map of the first."""
@@ -191,7 +195,7 @@ class ProductSupernet(Supernet):
                 modules[part] = own.network(space.fixed_choices[part], inputs=inputs)
             inputs = modules[part].feature_info
         self.parts = nn.ModuleDict(modules)
-        self.feature_info, self.auxiliary_info = _described(list(modules.values()))
+        self.feature_info, self.auxiliary_info, self.role = _described(list(modules.values()))
 
     def forward_auxiliary(self, x: Tensor) -> tuple[list[Tensor], Tensor | None]:
         """What the first part reads -> the maps of the last part, the auxiliary map of the first."""
@@ -224,8 +228,8 @@ class ProductSupernet(Supernet):
         return part
 
 
-def _described(modules: Sequence[Backbone]) -> tuple[FeatureInfo, Any]:
-    return modules[-1].feature_info, modules[0].auxiliary_info
+def _described(modules: Sequence[Backbone]) -> tuple[FeatureInfo, Any, str]:
+    return modules[-1].feature_info, modules[0].auxiliary_info, modules[-1].role
 
 
 def _run(modules: Sequence[Any], x: Tensor) -> tuple[list[Tensor], Tensor | None]:

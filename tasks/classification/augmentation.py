@@ -5,45 +5,14 @@ A recipe takes an RGB array ``(H, W, 3)`` of ``uint8`` and gives a float tensor 
 
 from __future__ import annotations
 
-import os
-import random
 from collections.abc import Sequence
 from typing import Any, Literal, get_args
 
 import numpy as np
-import torch
-from torch import Tensor
 
-# On import albumentations asks the network for newer versions; a training job has no business there.
-os.environ.setdefault("NO_ALBUMENTATIONS_UPDATE", "1")
-
-import albumentations as A
-from albumentations.pytorch import ToTensorV2
+from lightning_nas.tasks.images import IMAGENET_MEAN, IMAGENET_STD, A, Pipeline, ToTensorV2
 
 Recipe = Literal["none", "light", "cifar", "imagenet"]
-
-IMAGENET_MEAN, IMAGENET_STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
-
-
-class Pipeline:
-    """Random steps that draw from torch's generator, so that whoever seeds torch decides all of them.
-
-    One number per image seeds the pair of generators that all steps share. (``A.Compose.set_random_seed`` would give
-    every step a generator with the same seed: a flip would then follow from the place of the crop before it.)
-
-    Args:
-        steps: In order; the last one makes the tensor.
-    """
-
-    def __init__(self, steps: Sequence[Any]) -> None:
-        self.steps = A.Compose(list(steps))
-
-    def __call__(self, image: np.ndarray) -> Tensor:
-        """``(H, W, C) -> (C, H', W')``."""
-        seed = int(torch.randint(2**62, ()))
-        self.steps.set_random_state(np.random.default_rng(seed), random.Random(seed))
-        result: Tensor = self.steps(image=image)["image"]
-        return result
 
 
 class Cutout(A.ImageOnlyTransform):

@@ -1,4 +1,4 @@
-"""What the data modules of images share: the data set, stratified splits, loaders that a resumed run repeats."""
+"""What the data modules of classification share: images with a class each, splits that keep the classes' shares."""
 
 from __future__ import annotations
 
@@ -6,14 +6,9 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
-import pytorch_lightning as pl
-import torch
-from lightning_fabric.utilities.seed import pl_worker_init_function
 from sklearn.model_selection import train_test_split
 from torch import Tensor
-from torch.utils.data import DataLoader, Dataset
-
-from lightning_nas.search.loader import shuffled
+from torch.utils.data import Dataset
 
 
 class ImageDataset(Dataset[tuple[Tensor, int]]):
@@ -84,82 +79,6 @@ def stratified(targets: np.ndarray, count: int, *, seed: int, argument: str) -> 
         raise ValueError(f"{argument}: class {classes[sizes.argmin()]} has one image and cannot be in both parts")
     chosen, rest = train_test_split(everything, train_size=count, random_state=seed, stratify=targets)
     return np.sort(chosen), np.sort(rest)
-
-
-class ImageDataModule(pl.LightningDataModule):
-    """Loaders around ``train_set``, ``val_set`` and ``test_set``; a subclass says in :meth:`read_sets` what they are.
-
-    Args:
-        batch_size: Training images per batch; validation and test take twice as many.
-        num_workers: Processes that read images.
-        seed: Of splits and orders.
-
-    Attributes:
-        num_classes: Number of classes.
-        in_channels: Channels of an image.
-        image_size: Height and width.
-        class_names: Name of each class.
-
-    Raises:
-        ValueError: If an argument is out of range.
-    """
-
-    num_classes: int
-    in_channels: int = 3
-    image_size: tuple[int, int]
-    class_names: tuple[str, ...]
-    train_set: ImageDataset | None
-    val_set: ImageDataset | None
-    test_set: ImageDataset | None
-
-    def __init__(self, *, batch_size: int, num_workers: int, seed: int) -> None:
-        super().__init__()
-        for name, value, low in (("batch_size", batch_size, 1), ("num_workers", num_workers, 0), ("seed", seed, 0)):
-            if value < low:
-                raise ValueError(f"{name} must be at least {low}, got {value}")
-        self.batch_size, self.num_workers, self.seed = batch_size, num_workers, seed
-        self.train_set = self.val_set = self.test_set = None
-
-    def read_sets(self) -> tuple[ImageDataset, ImageDataset, ImageDataset]:
-        """The images of training, validation (maybe none) and test."""
-        raise NotImplementedError
-
-    def setup(self, stage: str | None = None) -> None:
-        """Reads and splits the images, once for all stages."""
-        if self.train_set is None:
-            self.train_set, self.val_set, self.test_set = self.read_sets()
-
-    def train_dataloader(self) -> DataLoader[Any]:
-        """Shuffled training images; the last, smaller batch is dropped."""
-        assert self.train_set is not None, "setup() comes first"
-        return shuffled(
-            self.train_set,
-            seed=self.seed,
-            trainer=self.trainer,
-            batch_size=self.batch_size,
-            **self._workers(),
-        )
-
-    def val_dataloader(self) -> DataLoader[Any] | list[DataLoader[Any]]:
-        """Validation images; no loader if none are held out."""
-        return self._ordered(self.val_set) if self.val_set is not None and len(self.val_set) else []
-
-    def test_dataloader(self) -> DataLoader[Any]:
-        """Test images."""
-        assert self.test_set is not None, "setup() comes first"
-        return self._ordered(self.test_set)
-
-    def _ordered(self, images: ImageDataset) -> DataLoader[Any]:
-        return DataLoader(images, 2 * self.batch_size, **self._workers())
-
-    def _workers(self) -> dict[str, Any]:
-        # Workers end with the epoch: those that live on keep a random state that no checkpoint holds.
-        # Lightning adds its seeding of workers only after seed_everything(workers=True); here it does not depend on that.
-        return {
-            "num_workers": self.num_workers,
-            "pin_memory": torch.cuda.is_available(),
-            "worker_init_fn": pl_worker_init_function,
-        }
 
 
 def check_share(name: str, value: float) -> None:

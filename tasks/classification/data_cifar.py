@@ -9,12 +9,12 @@ from torchvision.datasets import CIFAR10, CIFAR100
 
 from lightning_nas.tasks.classification.augmentation import Recipe, evaluation, training
 from lightning_nas.tasks.classification.data import (
-    ImageDataModule,
     ImageDataset,
     check_share,
     check_subset,
     stratified,
 )
+from lightning_nas.tasks.images import ImageDataModule
 
 
 class Cifar10DataModule(ImageDataModule):

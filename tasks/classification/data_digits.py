@@ -10,8 +10,9 @@ from sklearn.datasets import load_digits
 from sklearn.model_selection import train_test_split
 from torch import Tensor
 
-from lightning_nas.tasks.classification.augmentation import Pipeline, ToTensorV2, light_steps
-from lightning_nas.tasks.classification.data import ImageDataModule, ImageDataset
+from lightning_nas.tasks.classification.augmentation import light_steps
+from lightning_nas.tasks.classification.data import ImageDataset
+from lightning_nas.tasks.images import ImageDataModule, Pipeline, ToTensorV2
 
 
 class DigitsDataModule(ImageDataModule):

@@ -8,20 +8,18 @@ from pathlib import Path
 import numpy as np
 
 from lightning_nas.tasks.classification.augmentation import (
-    IMAGENET_MEAN,
-    IMAGENET_STD,
     Recipe,
     evaluation,
     training,
 )
 from lightning_nas.tasks.classification.data import (
-    ImageDataModule,
     ImageDataset,
     check_share,
     check_subset,
     stratified,
 )
-from lightning_nas.tasks.classification.folders import class_folders, list_images, read_rgb
+from lightning_nas.tasks.classification.folders import class_folders, list_images
+from lightning_nas.tasks.images import IMAGENET_MEAN, IMAGENET_STD, ImageDataModule, read_rgb
 
 
 class ImageFolderDataModule(ImageDataModule):

@@ -1,11 +1,10 @@
-"""Class folders on disk: which classes there are, which images, and reading one of them."""
+"""Class folders on disk: which classes there are, and which images."""
 
 from __future__ import annotations
 
 from pathlib import Path
 
 import numpy as np
-from PIL import Image
 from torchvision.datasets.folder import IMG_EXTENSIONS, make_dataset
 
 
@@ -45,16 +44,3 @@ def list_images(folder: Path, class_names: tuple[str, ...]) -> tuple[list[str], 
     if empty:
         raise FileNotFoundError(f"{folder / empty[0]}: no image in this folder; known are {', '.join(IMG_EXTENSIONS)}")
     return [path for path, _ in samples], targets
-
-
-def read_rgb(path: str) -> np.ndarray:
-    """Reads an image as RGB, ``(H, W, 3)`` of ``uint8``.
-
-    Raises:
-        ValueError: If the file cannot be decoded wholly.
-    """
-    try:
-        with Image.open(path) as image:
-            return np.asarray(image.convert("RGB"))
-    except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
-        raise ValueError(f"{path}: not an image that can be read ({error})") from error

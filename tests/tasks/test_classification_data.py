@@ -21,7 +21,7 @@ from lightning_nas.tasks.classification import (
     ImageNetDataModule,
 )
 from lightning_nas.tasks.classification.data import stratified
-from lightning_nas.tasks.classification.folders import read_rgb
+from lightning_nas.tasks.images import read_rgb
 
 DATA = Path(os.environ.get("NAS_DATA", Path(__file__).resolve().parents[3] / "shared" / "data"))
 

@@ -1,0 +1,55 @@
+"""Other normalisation for small batches: BatchNorm frozen, synchronised over ranks, or replaced by GroupNorm."""
+
+from __future__ import annotations
+
+import math
+from typing import Literal, get_args
+
+from torch import nn
+from torchvision.ops import FrozenBatchNorm2d
+
+from lightning_nas.spaces import Supernet
+
+Normalization = Literal["batch", "frozen", "sync", "group"]
+
+SMALLEST_BATCH = 8
+"""Images per device below which the statistics of BatchNorm are too noisy (Wu, He 2018, arXiv 1803.08494, figure 1)."""
+
+
+def convert_norms(module: nn.Module, kind: Normalization, *, groups: int = 32) -> None:
+    """Replaces every ``BatchNorm2d`` in a module, in place.
+
+    A supernet with other norms computes in its textbook form.
+
+    Args:
+        module: Any module.
+        kind: ``"batch"`` leaves all as they are; ``"frozen"`` uses running statistics, scale and shift as constants;
+            ``"sync"`` shares statistics over the ranks; ``"group"`` normalises groups of channels of every image.
+        groups: Of GroupNorm, at most; as many as the channels can be shared evenly by.
+
+    Raises:
+        ValueError: If there is no such kind.
+    """
+    if kind not in get_args(Normalization):
+        raise ValueError(f"norm must be one of {list(get_args(Normalization))}, got {kind!r}")
+    if kind == "batch":
+        return
+    for supernet in (part for part in module.modules() if isinstance(part, Supernet)):
+        supernet.set_form("textbook")
+    for parent in list(module.modules()):
+        for name, child in list(parent.named_children()):
+            if type(child) is nn.BatchNorm2d:
+                setattr(parent, name, _converted(child, kind, groups))
+
+
+def _converted(norm: nn.BatchNorm2d, kind: Normalization, groups: int) -> nn.Module:
+    channels = norm.num_features
+    if kind == "sync":
+        return nn.SyncBatchNorm.convert_sync_batchnorm(norm)
+    if kind == "group":
+        return nn.GroupNorm(math.gcd(groups, channels), channels, eps=norm.eps, affine=norm.affine)
+    frozen = FrozenBatchNorm2d(channels, eps=norm.eps)
+    for name, tensor in norm.state_dict().items():
+        if name in frozen.state_dict():
+            frozen.get_buffer(name).copy_(tensor)
+    return frozen

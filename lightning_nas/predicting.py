@@ -1,0 +1,55 @@
+"""The network of a finished run, on images of which nothing is known."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import torch
+from hydra.utils import instantiate
+from omegaconf import DictConfig, OmegaConf
+
+from lightning_nas.architecture import Architecture
+from lightning_nas.config import ConfigError
+from lightning_nas.networks.backbone import build_network
+from lightning_nas.networks.weights import read_state_dict
+
+CHECKPOINTS = ("checkpoints/last.ckpt", "evaluation/found/checkpoints/last.ckpt")
+"""Where the trained network of a run lies: of a training, and of a search."""
+
+
+def predict_folder(config: DictConfig) -> Path:
+    """Loads the trained network of ``config.run`` and lets its task predict the images of ``config.images``.
+
+    Returns:
+        The folder that was written.
+
+    Raises:
+        ConfigError: If run or images are not there, or the task of the run has no ``predict_folder``.
+    """
+    for key in ("run", "images"):
+        if not config[key]:
+            raise ConfigError(f"{key} = null: name a folder, e.g. {key}=<folder>")
+        if not Path(config[key]).is_dir():
+            raise ConfigError(f"{key} = {config[key]!r}: there is no such folder")
+    run = Path(config.run)
+    for name in ("architecture.json", "summary.json", ".hydra/config.yaml"):
+        if not (run / name).is_file():
+            raise ConfigError(f"run = {config.run!r}: there is no {name}, so it is no finished run")
+    saved = OmegaConf.load(run / ".hydra" / "config.yaml")
+    summary = json.loads((run / "summary.json").read_text(encoding="utf-8"))
+    searched = "strategy" in saved
+    task = instantiate(saved.task)(
+        backbone=build_network(Architecture.load(run / "architecture.json")), num_classes=len(summary["classes"])
+    )
+    if not hasattr(task, "predict_folder"):
+        raise ConfigError(f"run = {config.run!r}: its task, {summary['task']}, cannot predict folders of images")
+    task.load_state_dict(read_state_dict(run / CHECKPOINTS[searched]))
+    device = config.device
+    if device == "auto":
+        device = "cuda" if torch.cuda.is_available() else "cpu"
+    out = Path(config.out) if config.out else run / "predictions"
+    task.to(device).eval()
+    task.predict_folder(Path(config.images), out, summary["classes"], batch_size=config.batch_size)
+    print(f"predictions: {out}")
+    return out

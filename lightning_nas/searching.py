@@ -1,0 +1,51 @@
+"""The ways of searching: a draw, logits trained by gradient."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import torch
+from hydra.utils import instantiate
+from omegaconf import DictConfig
+
+from lightning_nas.architecture import Architecture
+from lightning_nas.assemble import last_checkpoint, make_trainer
+from lightning_nas.search import ArchitectureHistory, BilevelDataModule, SearchModule
+from lightning_nas.spaces import SearchSpace
+from lightning_nas.strategies import Random, Strategy
+
+
+def find_architecture(
+    config: DictConfig, folder: Path, datamodule: Any, space: SearchSpace, strategy: Any
+) -> Architecture:
+    """Searches as the strategy says.
+
+    Args:
+        config: Of the search.
+        folder: Of the run; an interrupted search goes on from what it left there.
+        datamodule: The data.
+        space: The space.
+        strategy: The strategy.
+    """
+    provenance = {"strategy": type(strategy).__name__.lower(), "seed": config.seed}
+    if isinstance(strategy, Random):
+        return space.architecture(strategy.sample(space), provenance)
+    return _train_logits(config, folder, datamodule, space, strategy).architecture(provenance)
+
+
+def _train_logits(
+    config: DictConfig, folder: Path, datamodule: Any, space: SearchSpace, strategy: Strategy
+) -> SearchModule:
+    supernet = space.supernet(generator=torch.Generator().manual_seed(config.seed))
+    task = instantiate(config.task)(backbone=supernet, num_classes=datamodule.num_classes)
+    arguments = {key: value for key, value in config.search.items() if key not in ("epochs", "fraction")}
+    module = SearchModule(task, strategy, **arguments, seed=config.seed)
+    changed: dict[str, Any] = {}
+    if strategy.needs_unused_parameters and config.trainer.strategy == "ddp":
+        changed["strategy"] = "ddp_find_unused_parameters_true"
+    history = ArchitectureHistory(folder / "history.jsonl")
+    trainer = make_trainer(config, folder, config.search.epochs, [history], config.max_time, **changed)
+    halves = BilevelDataModule(datamodule, seed=config.seed, fraction=config.search.fraction)
+    trainer.fit(module, datamodule=halves, ckpt_path=last_checkpoint(folder))
+    return module

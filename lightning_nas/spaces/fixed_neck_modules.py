@@ -1,0 +1,168 @@
+"""The networks of the necks drawn by hand."""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor, nn
+from torchvision.ops import FeaturePyramidNetwork
+from torchvision.ops.feature_pyramid_network import ExtraFPNBlock
+
+from lightning_nas.spaces.features import Backbone, FeatureInfo
+from lightning_nas.spaces.nas_fpn_blocks import pyramid_info
+from lightning_nas.spaces.pyramid import LateralInputs, resample, source_maps
+
+
+class StridedLevels(ExtraFPNBlock):
+    """Coarser levels by strided 3x3 convolutions, the first on the coarsest map of the pyramid (RetinaNet's P6, P7).
+
+    Args:
+        channels: Width of all maps.
+        count: Number of levels to add.
+    """
+
+    def __init__(self, channels: int, count: int) -> None:
+        super().__init__()
+        self.convs = nn.ModuleList(nn.Conv2d(channels, channels, 3, 2, 1) for _ in range(count))
+
+    def forward(self, results: list[Tensor], x: list[Tensor], names: list[str]) -> tuple[list[Tensor], list[str]]:
+        """Appends the levels to the results."""
+        for index, conv in enumerate(self.convs):
+            last = results[-1] if index == 0 else results[-1].relu()
+            results, names = [*results, conv(last)], [*names, f"extra{index}"]
+        return results, names
+
+
+class FpnNetwork(Backbone):
+    """torchvision's feature pyramid on the maps of a backbone.
+
+    Raises:
+        ValueError: If the backbone lacks a level.
+    """
+
+    role = "neck"
+
+    def __init__(self, inputs: FeatureInfo | None, channels: int, min_level: int, max_level: int) -> None:
+        super().__init__()
+        self.sources = source_maps(inputs, min_level, max_level)
+        assert inputs is not None  # source_maps has checked
+        widths = [inputs.channels()[index] for index in self.sources]
+        extra = max_level - min_level + 1 - len(self.sources)
+        self.fpn = FeaturePyramidNetwork(widths, channels, StridedLevels(channels, extra) if extra else None)
+        self.feature_info = pyramid_info(channels, range(min_level, max_level + 1), "fpn")
+
+    def forward_auxiliary(self, x: Sequence[Tensor]) -> tuple[list[Tensor], Tensor | None]:  # type: ignore[override]
+        """The backbone's maps -> one map per level, None."""
+        named = OrderedDict((str(index), x[index]) for index in self.sources)
+        return list(self.fpn(named).values()), None
+
+
+class PanetNetwork(Backbone):
+    """A feature pyramid, then from fine to coarse ``N(l + 1) = conv(conv_stride2(N(l)) + P(l + 1))``.
+
+    Raises:
+        ValueError: If the backbone lacks a level.
+    """
+
+    role = "neck"
+
+    def __init__(self, inputs: FeatureInfo | None, channels: int, min_level: int, max_level: int) -> None:
+        super().__init__()
+        self.pyramid = FpnNetwork(inputs, channels, min_level, max_level)
+        steps = max_level - min_level
+        self.down = nn.ModuleList(_conv_relu(channels, stride=2) for _ in range(steps))
+        self.fuse = nn.ModuleList(_conv_relu(channels) for _ in range(steps))
+        self.feature_info = pyramid_info(channels, range(min_level, max_level + 1), "fuse")
+
+    def forward_auxiliary(self, x: Sequence[Tensor]) -> tuple[list[Tensor], Tensor | None]:  # type: ignore[override]
+        """The backbone's maps -> one map per level, None."""
+        levels, _ = self.pyramid.forward_auxiliary(x)
+        results = [levels[0]]
+        for level, down, fuse in zip(levels[1:], self.down, self.fuse, strict=True):
+            results.append(fuse(down(results[-1]) + level))
+        return results, None
+
+
+class WeightedSum(nn.Module):
+    """Fast normalised fusion, SiLU, separable 3x3 convolution, BatchNorm.
+
+    ``sum_i relu(w_i) x_i / (sum_i relu(w_i) + 1e-4)`` (Tan, Pang, Le 2020, arXiv 1911.09070, section 3.3).
+
+    Args:
+        channels: Width of the maps.
+        terms: Number of maps that are added up.
+    """
+
+    def __init__(self, channels: int, terms: int) -> None:
+        super().__init__()
+        self.weights = nn.Parameter(torch.ones(terms))
+        self.conv = nn.Sequential(
+            nn.SiLU(),
+            nn.Conv2d(channels, channels, 3, padding=1, groups=channels, bias=False),
+            nn.Conv2d(channels, channels, 1),
+            nn.BatchNorm2d(channels),
+        )
+
+    def forward(self, maps: Sequence[Tensor]) -> Tensor:
+        """Maps of one size -> their fusion."""
+        weights = self.weights.relu()
+        weights = weights / (weights.sum() + 1e-4)
+        fused: Tensor = self.conv(torch.stack([w * x for w, x in zip(weights, maps, strict=True)]).sum(dim=0))
+        return fused
+
+
+class BiFpnLayer(nn.Module):
+    """From coarse to fine, then from fine to coarse with the inputs added once more.
+
+    Args:
+        channels: Width of the maps.
+        levels: Number of levels, at least two.
+    """
+
+    def __init__(self, channels: int, levels: int) -> None:
+        super().__init__()
+        self.up = nn.ModuleList(WeightedSum(channels, 2) for _ in range(levels - 1))
+        # Levels between the ends take three maps: the input, the way down's, and the finer result.
+        self.down = nn.ModuleList(WeightedSum(channels, 3 if i < levels - 2 else 2) for i in range(levels - 1))
+
+    def forward(self, levels: Sequence[Tensor]) -> list[Tensor]:
+        """One map per level -> one map per level."""
+        between = [levels[-1]]
+        for x, fuse in zip(reversed(levels[:-1]), self.up, strict=True):
+            between.insert(0, fuse([x, resample(between[0], x)]))
+        results = [between[0]]
+        for index, fuse in enumerate(self.down, start=1):
+            last = index == len(levels) - 1
+            maps = [levels[index], resample(results[-1], levels[index])]
+            results.append(fuse(maps if last else [maps[0], between[index], maps[1]]))
+        return results
+
+
+class BiFpnNetwork(Backbone):
+    """Laterals of equal width, then :class:`BiFpnLayer` several times.
+
+    Raises:
+        ValueError: If the backbone lacks a level.
+    """
+
+    role = "neck"
+
+    def __init__(self, inputs: FeatureInfo | None, channels: int, min_level: int, max_level: int, repeats: int) -> None:
+        super().__init__()
+        self.laterals = LateralInputs(inputs, channels, min_level, max_level, always=True)
+        count = max_level - min_level + 1
+        self.layers = nn.ModuleList(BiFpnLayer(channels, count) for _ in range(repeats))
+        self.feature_info = pyramid_info(channels, range(min_level, max_level + 1), f"layers.{repeats - 1}")
+
+    def forward_auxiliary(self, x: Sequence[Tensor]) -> tuple[list[Tensor], Tensor | None]:  # type: ignore[override]
+        """The backbone's maps -> one map per level, None."""
+        levels = self.laterals(x)
+        for layer in self.layers:
+            levels = layer(levels)
+        return levels, None
+
+
+def _conv_relu(channels: int, stride: int = 1) -> nn.Sequential:
+    return nn.Sequential(nn.Conv2d(channels, channels, 3, stride, 1), nn.ReLU())

@@ -1,0 +1,144 @@
+"""Necks drawn by hand: what a searched neck is compared with. Each is a space of one architecture."""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import ClassVar
+
+import torch
+from torch import Tensor
+
+from lightning_nas.architecture import Choices, Option
+from lightning_nas.spaces.base import SearchSpace
+from lightning_nas.spaces.features import Backbone, FeatureInfo
+from lightning_nas.spaces.fixed_neck_modules import BiFpnNetwork, FpnNetwork, PanetNetwork
+from lightning_nas.spaces.pyramid import check_levels
+from lightning_nas.spaces.supernet import Paths, Supernet
+
+
+@dataclass(frozen=True)
+class FixedNeck(SearchSpace):
+    """A neck without decisions.
+
+    Args:
+        channels: Width of all maps.
+        min_level: The finest level; level ``l`` has stride ``2 ** l``.
+        max_level: The coarsest level.
+
+    Raises:
+        ValueError: If an argument is out of range.
+    """
+
+    role: ClassVar[str] = "neck"
+
+    channels: int = 256
+    min_level: int = 3
+    max_level: int = 7
+
+    def __post_init__(self) -> None:
+        check_levels(self.min_level, self.max_level)
+        if isinstance(self.channels, bool) or not isinstance(self.channels, int) or not 1 <= self.channels <= 4096:
+            raise ValueError(f"channels must be a whole number from 1 to 4096, got {self.channels!r}")
+
+    @property
+    def decisions(self) -> tuple[str, ...]:
+        """None."""
+        return ()
+
+    def options(self, name: str, choices: Choices) -> Sequence[Option]:
+        """There are no decisions.
+
+        Raises:
+            KeyError: Always.
+        """
+        raise KeyError(name)
+
+    @abstractmethod
+    def network(self, choices: Choices, *, inputs: FeatureInfo | None = None) -> Backbone:
+        """The neck on a backbone's maps."""
+
+    def supernet(self, *, inputs: FeatureInfo | None = None, generator: torch.Generator | None = None) -> Supernet:
+        """The neck itself, with nothing to search."""
+        return FixedSupernet(self, self.network({}, inputs=inputs))
+
+    def decode(self, logits: Mapping[str, Tensor]) -> dict[str, Option]:
+        """The only architecture."""
+        return {}
+
+
+class FixedSupernet(Supernet):
+    """A network without options.
+
+    Args:
+        space: The space.
+        network: Its network.
+    """
+
+    def __init__(self, space: SearchSpace, network: Backbone) -> None:
+        super().__init__({})
+        self.space, self.network, self.role = space, network, network.role
+        self.feature_info = network.feature_info
+
+    def forward_auxiliary(self, x: Tensor) -> tuple[list[Tensor], Tensor | None]:
+        """What the network gives."""
+        return self.network.forward_auxiliary(x)
+
+    def path(self, choices: Choices) -> dict[str, Paths]:
+        """Nothing to choose."""
+        self.space.validate(choices)
+        return {}
+
+
+@dataclass(frozen=True)
+class Fpn(FixedNeck):
+    """The feature pyramid network (Lin et al. 2017, arXiv 1612.03144), with RetinaNet's strided coarser levels."""
+
+    name: ClassVar[str] = "fpn"
+
+    def network(self, choices: Choices, *, inputs: FeatureInfo | None = None) -> Backbone:
+        """The neck on a backbone's maps."""
+        self.validate(choices)
+        return FpnNetwork(inputs, self.channels, self.min_level, self.max_level)
+
+
+@dataclass(frozen=True)
+class Panet(FixedNeck):
+    """The path aggregation network (Liu et al. 2018, arXiv 1803.01534): a way back down to the coarse levels."""
+
+    name: ClassVar[str] = "panet"
+
+    def network(self, choices: Choices, *, inputs: FeatureInfo | None = None) -> Backbone:
+        """The neck on a backbone's maps."""
+        self.validate(choices)
+        return PanetNetwork(inputs, self.channels, self.min_level, self.max_level)
+
+
+@dataclass(frozen=True)
+class BiFpn(FixedNeck):
+    """Repeated ways up and down with learned weights of their sums (Tan, Pang, Le 2020, arXiv 1911.09070).
+
+    Args:
+        channels: Width of all maps.
+        min_level: The finest level; level ``l`` has stride ``2 ** l``.
+        max_level: The coarsest level.
+        repeats: Layers, one after the other.
+
+    Raises:
+        ValueError: If an argument is out of range.
+    """
+
+    name: ClassVar[str] = "bifpn"
+
+    repeats: int = 3
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if isinstance(self.repeats, bool) or not isinstance(self.repeats, int) or not 1 <= self.repeats <= 64:
+            raise ValueError(f"repeats must be a whole number from 1 to 64, got {self.repeats!r}")
+
+    def network(self, choices: Choices, *, inputs: FeatureInfo | None = None) -> Backbone:
+        """The neck on a backbone's maps."""
+        self.validate(choices)
+        return BiFpnNetwork(inputs, self.channels, self.min_level, self.max_level, self.repeats)

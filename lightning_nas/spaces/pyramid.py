@@ -1,0 +1,107 @@
+"""What necks share: levels of a pyramid, where they come from, and how a map moves between them.
+
+Level ``l`` has stride ``2 ** l``: a pyramid from 3 to 7 has the strides 8, 16, 32, 64 and 128.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor, nn
+
+from lightning_nas.spaces.features import FeatureInfo, FeatureLevel
+
+
+def check_levels(min_level: int, max_level: int) -> None:
+    """Refuses impossible levels.
+
+    Raises:
+        ValueError: Naming the argument.
+    """
+    for name, value in (("min_level", min_level), ("max_level", max_level)):
+        if isinstance(value, bool) or not isinstance(value, int) or not 0 <= value <= 10:
+            raise ValueError(f"{name} must be a whole number from 0 to 10, got {value!r}")
+    if max_level < min_level:
+        raise ValueError(f"max_level must be at least min_level = {min_level}, got {max_level}")
+
+
+def source_maps(inputs: FeatureInfo | None, min_level: int, max_level: int) -> list[int]:
+    """Indices of a backbone's maps that a pyramid is made of: the last one of every stride, finest first.
+
+    Raises:
+        ValueError: If there are no maps, or those of the finest level or of one between are missing.
+    """
+    if inputs is None:
+        raise ValueError("inputs = None: a neck needs the feature_info of a backbone")
+    by_stride = {reduction: index for index, reduction in enumerate(inputs.reduction())}
+    found = []
+    for level in range(min_level, max_level + 1):
+        if 2**level not in by_stride:
+            break
+        found.append(by_stride[2**level])
+    deeper = [stride for stride in by_stride if 2 ** (min_level + len(found)) < stride <= 2**max_level]
+    if not found or deeper:
+        raise ValueError(
+            f"inputs must hold maps of stride {2 ** (min_level + len(found))} for a pyramid from level {min_level} to "
+            f"{max_level} (stride 2 ** level), got the strides {inputs.reduction()}"
+        )
+    return found
+
+
+class LateralInputs(nn.Module):
+    """A backbone's maps brought to one width by 1x1 convolutions with BatchNorm; coarser levels are pooled from the last.
+
+    Args:
+        inputs: The backbone's maps.
+        channels: Width of all levels.
+        min_level: The finest level.
+        max_level: The coarsest level.
+        always: Whether a map that has the width already is convolved as well.
+
+    Attributes:
+        feature_info: The levels, finest first.
+    """
+
+    def __init__(
+        self, inputs: FeatureInfo | None, channels: int, min_level: int, max_level: int, *, always: bool = False
+    ) -> None:
+        super().__init__()
+        self.sources = source_maps(inputs, min_level, max_level)
+        self.pooled = max_level - min_level + 1 - len(self.sources)
+        assert inputs is not None  # source_maps has checked
+        widths = [inputs.channels()[index] for index in self.sources]
+        self.convs = nn.ModuleList(
+            nn.Sequential(nn.Conv2d(width, channels, 1), nn.BatchNorm2d(channels))
+            if always or width != channels
+            else nn.Identity()
+            for width in widths
+        )
+        self.feature_info = FeatureInfo(
+            tuple(FeatureLevel(channels, 2**level) for level in range(min_level, max_level + 1))
+        )
+
+    def forward(self, maps: Sequence[Tensor]) -> list[Tensor]:
+        """The backbone's maps -> one map per level."""
+        levels = [conv(maps[index]) for conv, index in zip(self.convs, self.sources, strict=True)]
+        for _ in range(self.pooled):
+            levels.append(
+                nn.functional.max_pool2d(levels[-1], 1 if min(levels[-1].shape[-2:]) == 1 else 2, 2, ceil_mode=True)
+            )
+        return levels
+
+
+def resample(x: Tensor, like: Tensor) -> Tensor:
+    """Brings a map to the size of another level: nearest neighbours upwards, max pooling downwards.
+
+    Where one size divides the other this is pooling with kernel and stride ``2 ** d``; other sizes are met as well.
+    """
+    size = like.shape[-2:]
+    if x.shape[-2:] == size:
+        return x
+    if size[0] >= x.shape[-2] and size[1] >= x.shape[-1]:
+        return nn.functional.interpolate(x, size=size, mode="nearest")
+    height, width = x.shape[-2] // size[0], x.shape[-1] // size[1]
+    if (height * size[0], width * size[1]) == x.shape[-2:]:
+        return nn.functional.max_pool2d(x, (height, width))
+    return torch.nn.functional.adaptive_max_pool2d(x, size)

@@ -1,0 +1,159 @@
+"""torchvision's detectors around any network that returns a feature pyramid."""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from collections.abc import Mapping, Sequence
+from functools import partial
+from typing import Any, Literal, get_args
+
+import torch
+from torch import Tensor, nn
+from torchvision.models.detection import FCOS, FasterRCNN, RetinaNet
+from torchvision.models.detection.anchor_utils import AnchorGenerator
+from torchvision.models.detection.fcos import FCOSHead
+from torchvision.models.detection.retinanet import RetinaNetHead
+from torchvision.ops import MultiScaleRoIAlign
+
+from lightning_nas.spaces import Backbone
+from lightning_nas.tasks.images import IMAGENET_MEAN, IMAGENET_STD
+
+Detector = Literal["retinanet", "fcos", "faster_rcnn"]
+HeadNorm = Literal["none", "group"]
+
+ASPECTS = (0.5, 1.0, 2.0)
+OCTAVES = (1.0, 2 ** (1 / 3), 2 ** (2 / 3))
+GROUPS = 32
+
+
+class Pyramid(nn.Module):
+    """A network's maps by name, as torchvision's detectors expect them, in float32 whatever the precision.
+
+    The network is not a submodule of this one: its owner is the task, under the name that other tasks use as well.
+
+    Args:
+        parts: Backbone and maybe neck, in a row; the last returns maps of equal width.
+
+    Attributes:
+        out_channels: Width of every map.
+        strides: Of every map.
+
+    Raises:
+        ValueError: If the maps differ in width.
+    """
+
+    def __init__(self, parts: Sequence[Backbone]) -> None:
+        super().__init__()
+        info = parts[-1].feature_info
+        if len(set(info.channels())) != 1:
+            raise ValueError(f"backbone must return maps of equal width to be detected on, got {info.channels()}")
+        self._parts = tuple(parts)
+        self.out_channels, self.strides = info.channels()[0], info.reduction()
+
+    def forward(self, x: Any) -> OrderedDict[str, Tensor]:
+        """``(B, C, H, W) ->`` maps ``"0"``, ``"1"``, ..., fine to coarse."""
+        for part in self._parts:
+            x = part(x)
+        # Anchors and boxes take the type of the maps: coordinates in bfloat16 would be off by pixels.
+        return OrderedDict((str(index), feature.float()) for index, feature in enumerate(x))
+
+
+def build_detector(
+    name: Detector,
+    pyramid: Pyramid,
+    num_classes: int,
+    *,
+    min_size: int,
+    max_size: int,
+    anchor_scale: float = 4.0,
+    head_convs: int = 4,
+    head_norm: HeadNorm = "none",
+    mean: Sequence[float] = IMAGENET_MEAN,
+    std: Sequence[float] = IMAGENET_STD,
+) -> Any:
+    """A detector: with targets a dictionary of losses in training, without them detections in evaluation.
+
+    ``"retinanet"``: Lin et al. 2017, arXiv 1708.02002; ``"fcos"``: Tian et al. 2019, arXiv 1904.01355; ``"faster_rcnn"``:
+    Ren et al. 2015, arXiv 1506.01497, on a pyramid as Lin et al. 2017, arXiv 1612.03144.
+
+    Args:
+        name: Which one.
+        pyramid: Image -> maps of equal width.
+        num_classes: Classes of objects; the background is added here, as class 0.
+        min_size: The shorter side of an image is resized to this ...
+        max_size: ... as long as the longer one stays below that.
+        anchor_scale: Smallest anchor of a level in multiples of its stride; FCOS has no anchors.
+        head_convs: Convolutions in the towers of a one-stage head.
+        head_norm: Whether RetinaNet's towers are normalised (``"group"``); those of FCOS always are.
+        mean: Of each channel of images.
+        std: Of each channel of images.
+
+    Raises:
+        ValueError: If there is no such detector, or an argument is out of range.
+    """
+    if name not in get_args(Detector):
+        raise ValueError(f"detector must be one of {list(get_args(Detector))}, got {name!r}")
+    if not 1 <= min_size <= max_size:
+        raise ValueError(f"min_size must be at least 1 and at most max_size = {max_size}, got {min_size}")
+    if anchor_scale <= 0:
+        raise ValueError(f"anchor_scale must be positive, got {anchor_scale}")
+    if not 1 <= head_convs <= 4:
+        raise ValueError(f"head_convs must be from 1 to 4, got {head_convs}")
+    if head_norm not in get_args(HeadNorm):
+        raise ValueError(f"head_norm must be one of {list(get_args(HeadNorm))}, got {head_norm!r}")
+    channels, strides = pyramid.out_channels, pyramid.strides
+    if channels % GROUPS and (name == "fcos" or (name == "retinanet" and head_norm == "group")):
+        raise ValueError(
+            f"channels must be a multiple of {GROUPS}, the groups of the head's normalisation, got {channels} "
+            f"for detector = {name!r}"
+        )
+    shared = {
+        "min_size": min_size,
+        "max_size": max_size,
+        "image_mean": list(mean),
+        "image_std": list(std),
+        # Sides that every stride divides: merges then meet maps whose sizes are exact multiples.
+        "size_divisible": max(32, *strides),
+    }
+    classes = num_classes + 1
+    detector: Any
+    head: Any
+    if name == "fcos":
+        anchors = AnchorGenerator(tuple((stride,) for stride in strides), ((1.0,),) * len(strides))
+        head = FCOSHead(channels, 1, classes, head_convs)
+        detector = FCOS(pyramid, classes, anchor_generator=anchors, head=head, score_thresh=0.05, **shared)
+        as_float32(detector.head)
+    elif name == "retinanet":
+        sizes = tuple(tuple(anchor_scale * stride * octave for octave in OCTAVES) for stride in strides)
+        anchors = AnchorGenerator(sizes, (ASPECTS,) * len(strides))
+        norm = partial(nn.GroupNorm, GROUPS) if head_norm == "group" else None
+        head = RetinaNetHead(channels, len(ASPECTS) * len(OCTAVES), classes, norm)
+        for part in (head.classification_head, head.regression_head):
+            part.conv = part.conv[:head_convs]
+        detector = RetinaNet(pyramid, classes, anchor_generator=anchors, head=head, **shared)
+        as_float32(detector.head)
+    else:
+        names = [str(index) for index in range(len(strides))]
+        anchors = AnchorGenerator(tuple((anchor_scale * stride,) for stride in strides), (ASPECTS,) * len(strides))
+        pool = MultiScaleRoIAlign(names, output_size=7, sampling_ratio=2)
+        detector = FasterRCNN(pyramid, classes, rpn_anchor_generator=anchors, box_roi_pool=pool, **shared)
+        as_float32(detector.rpn.head, detector.roi_heads.box_predictor)
+    return detector
+
+
+def as_float32(*modules: nn.Module) -> None:
+    """Makes modules return float32 under any precision, for the arithmetic of boxes that follows."""
+
+    def convert(module: nn.Module, args: Any, output: Any) -> Any:
+        return _float32(output)
+
+    for module in modules:
+        module.register_forward_hook(convert)
+
+
+def _float32(value: Any) -> Any:
+    if isinstance(value, Tensor):
+        return value.float() if torch.is_floating_point(value) else value
+    if isinstance(value, Mapping):
+        return {key: _float32(item) for key, item in value.items()}
+    return type(value)(_float32(item) for item in value)

@@ -1,0 +1,200 @@
+"""Object detection: an ordinary LightningModule around torchvision's detectors and any backbone."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any, Literal
+
+import pytorch_lightning as pl
+import torch
+from pytorch_lightning.utilities import rank_zero_warn
+from torch import Tensor
+
+from lightning_nas.networks.normalization import SMALLEST_BATCH, Normalization, convert_norms
+from lightning_nas.spaces import Backbone
+from lightning_nas.tasks.detection.dataset import Target
+from lightning_nas.tasks.detection.detectors import Detector, HeadNorm, Pyramid, build_detector
+from lightning_nas.tasks.detection.metrics import AveragePrecision
+from lightning_nas.tasks.detection.necks import Neck, build_neck
+from lightning_nas.tasks.detection.predict import predict_images
+from lightning_nas.tasks.detection.records import TestRecord
+
+Batch = tuple[list[Tensor], list[Target]]
+
+
+class DetectionTask(pl.LightningModule):
+    """Trains a detector over the epochs of its Trainer.
+
+    After a test the folder of the first logger holds ``detections.json``, all detections in COCO's results format, and
+    ``samples.png``, some images with true and predicted boxes.
+
+    Args:
+        backbone: Image -> feature maps. If they are those of a backbone, a neck is put on them; the maps of a network
+            that ends with a neck are taken as they are.
+        num_classes: Number of classes of objects.
+        detector: ``"retinanet"``, ``"fcos"`` or ``"faster_rcnn"``.
+        neck: Put on a backbone: ``"fpn"``, ``"panet"``, ``"bifpn"``, or ``"nas_fpn"``, the published one.
+        channels: Width of that neck.
+        min_size: The shorter side of images is resized to this ...
+        max_size: ... as long as the longer one stays below that.
+        anchor_scale: Smallest anchor of a level in multiples of its stride.
+        head_convs: Convolutions in the towers of the head.
+        head_norm: Whether RetinaNet's towers have ``"group"`` normalisation or ``"none"``.
+        norm: BatchNorm of backbone and neck: ``"batch"``, ``"frozen"`` (with weights that were trained elsewhere),
+            ``"sync"`` (over the ranks, on GPUs), or ``"group"`` instead.
+        optimizer: ``"sgd"`` or ``"adamw"``.
+        lr: Learning rate after the warm-up.
+        momentum: Of SGD.
+        weight_decay: Of the optimizer.
+        schedule: ``"steps"``: times 0.1 at each of the milestones; ``"cosine"``: down to 0 over the epochs.
+        milestones: Epochs after which the learning rate falls.
+        warmup_steps: Batches over which the learning rate rises linearly.
+
+    Raises:
+        ValueError: If an argument is out of range.
+    """
+
+    def __init__(
+        self,
+        backbone: Backbone,
+        num_classes: int,
+        *,
+        detector: Detector = "retinanet",
+        neck: Neck = "fpn",
+        channels: int = 256,
+        min_size: int = 800,
+        max_size: int = 1333,
+        anchor_scale: float = 4.0,
+        head_convs: int = 4,
+        head_norm: HeadNorm = "none",
+        norm: Normalization = "batch",
+        optimizer: Literal["sgd", "adamw"] = "sgd",
+        lr: float = 0.01,
+        momentum: float = 0.9,
+        weight_decay: float = 1e-4,
+        schedule: Literal["steps", "cosine"] = "steps",
+        milestones: Sequence[int] = (8, 11),
+        warmup_steps: int = 500,
+    ) -> None:
+        super().__init__()
+        if num_classes < 1:
+            raise ValueError(f"num_classes must be at least 1, got {num_classes}")
+        for name, value, allowed in (
+            ("optimizer", optimizer, ("sgd", "adamw")),
+            ("schedule", schedule, ("steps", "cosine")),
+        ):
+            if value not in allowed:
+                raise ValueError(f"{name} must be one of {list(allowed)}, got {value!r}")
+        if warmup_steps < 0:
+            raise ValueError(f"warmup_steps must be at least 0, got {warmup_steps}")
+        self.optimizer_name, self.lr, self.momentum, self.weight_decay = optimizer, lr, momentum, weight_decay
+        self.schedule, self.milestones, self.warmup_steps = schedule, tuple(milestones), warmup_steps
+        self.min_size, self.norm = min_size, norm
+        self.backbone = backbone
+        self.neck = build_neck(neck, channels, backbone.feature_info) if backbone.role != "neck" else None
+        convert_norms(self.backbone, norm)
+        if self.neck is not None:
+            convert_norms(self.neck, norm)
+        self.detector = build_detector(
+            detector,
+            Pyramid([self.backbone] if self.neck is None else [self.backbone, self.neck]),
+            num_classes,
+            min_size=min_size,
+            max_size=max_size,
+            anchor_scale=anchor_scale,
+            head_convs=head_convs,
+            head_norm=head_norm,
+        )
+        self.val_metric, self.test_metric = AveragePrecision(), AveragePrecision()
+        self.record = TestRecord()
+
+    @property
+    def input_size(self) -> tuple[int, int, int]:
+        """Channels, height and width of a square image as the backbone sees it."""
+        return (3, self.min_size, self.min_size)
+
+    def forward(self, images: list[Tensor]) -> list[dict[str, Tensor]]:
+        """Images ``(3, H, W)`` from 0 to 1 -> ``boxes (n, 4)``, ``labels (n,)``, ``scores (n,)`` of each."""
+        detections: list[dict[str, Tensor]] = self.detector(images)
+        return detections
+
+    def training_step(self, batch: Batch, batch_idx: int) -> Tensor:
+        """The sum of the detector's losses."""
+        images, targets = batch
+        if batch_idx == 0 and self.norm == "batch" and len(images) < SMALLEST_BATCH:
+            rank_zero_warn(
+                f"{len(images)} images per device are few for BatchNorm, whose statistics become noisy below "
+                f"{SMALLEST_BATCH}: consider task.norm=group, task.norm=sync (several GPUs), or task.norm=frozen with "
+                "trained weights"
+            )
+        losses: dict[str, Tensor] = self.detector(images, targets)
+        loss = torch.stack(list(losses.values())).sum()
+        named = {f"train/{name}": value for name, value in losses.items()}
+        self.log_dict(named, on_epoch=True, on_step=False, batch_size=len(images))
+        self.log("train/loss", loss, on_epoch=True, on_step=False, prog_bar=True, batch_size=len(images))
+        return loss
+
+    def validation_step(self, batch: Batch, batch_idx: int) -> None:
+        """Collects detections."""
+        images, targets = batch
+        self.val_metric.update(self(images), targets)
+
+    def on_validation_epoch_end(self) -> None:
+        """Average precision of the epoch."""
+        self._log(self.val_metric, "val")
+
+    def test_step(self, batch: Batch, batch_idx: int) -> None:
+        """Collects detections, for the metrics and for the files."""
+        images, targets = batch
+        detections = self(images)
+        self.test_metric.update(detections, targets)
+        self.record.add(images, targets, detections)
+
+    def on_test_epoch_end(self) -> None:
+        """Average precision; writes ``detections.json`` and ``samples.png``."""
+        self._log(self.test_metric, "test")
+        folder = self.trainer.log_dir or self.trainer.default_root_dir  # asks the other ranks: not for rank 0 alone
+        self.record.write(Path(folder), getattr(getattr(self.trainer, "datamodule", None), "categories", None))
+
+    def predict_step(self, batch: list[Tensor], batch_idx: int) -> list[dict[str, Tensor]]:
+        """Detections of a list of images."""
+        return self(batch)
+
+    def predict_folder(self, images: Path, out: Path, classes: Sequence[Mapping[str, Any]], *, batch_size: int) -> None:
+        """Writes the detections of a folder of images, see :func:`predict_images`."""
+        predict_images(self, images, out, classes, batch_size)
+
+    def setup(self, stage: str) -> None:
+        """Checks what depends on the machine.
+
+        Raises:
+            ValueError: If statistics are to be shared over ranks on a machine where PyTorch cannot.
+        """
+        if self.norm == "sync" and self.trainer.strategy.root_device.type == "cpu":
+            raise ValueError("norm = 'sync' works on GPUs only; on a CPU use 'group', 'frozen' or 'batch'")
+
+    def configure_optimizers(self) -> Any:
+        """The optimizer, with a warm-up per batch and a schedule per epoch."""
+        parameters = [p for p in self.parameters() if p.requires_grad]
+        optimizer: torch.optim.Optimizer
+        if self.optimizer_name == "adamw":
+            optimizer = torch.optim.AdamW(parameters, self.lr, weight_decay=self.weight_decay)
+        else:
+            optimizer = torch.optim.SGD(parameters, self.lr, self.momentum, weight_decay=self.weight_decay)
+        epochs: torch.optim.lr_scheduler.LRScheduler
+        if self.schedule == "cosine":
+            epochs = torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, max(self.trainer.max_epochs or 1, 1))
+        else:
+            epochs = torch.optim.lr_scheduler.MultiStepLR(optimizer, list(self.milestones), 0.1)
+        schedules: list[dict[str, Any]] = [{"scheduler": epochs, "interval": "epoch"}]
+        if self.warmup_steps:
+            warmup = torch.optim.lr_scheduler.LinearLR(optimizer, 0.001, total_iters=self.warmup_steps)
+            schedules.append({"scheduler": warmup, "interval": "step"})
+        return [optimizer], schedules
+
+    def _log(self, metric: AveragePrecision, stage: str) -> None:
+        values = metric.compute()  # of all ranks
+        metric.reset()
+        if not self.trainer.sanity_checking:
+            self.log_dict({f"{stage}/{name}": value for name, value in values.items()}, sync_dist=True)
