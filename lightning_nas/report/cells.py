@@ -8,7 +8,9 @@ from pathlib import Path
 
 from lightning_nas.architecture import Architecture, Choices, Component, write_atomic
 from lightning_nas.report.drawing import Node, draw_cell, draw_chain
-from lightning_nas.spaces import Darts, SearchSpace, build_space
+from lightning_nas.report.pyramid import draw_pyramid
+from lightning_nas.spaces import Darts, NasFpn, SearchSpace, build_space
+from lightning_nas.spaces.nas_fpn import MERGE_OPS
 
 FOUND_CELL = Path(__file__).with_name("found_cell.svg")
 _EDGE = re.compile(r"(\d+)\D+(\d+)$")
@@ -48,6 +50,10 @@ def draw(architecture: Architecture) -> list[Drawing]:
 def _draw_component(name: str, part: Component, space: SearchSpace) -> list[Drawing]:
     if isinstance(space, Darts):
         return [draw_darts(space, part.choices, cell) for cell in ("normal", "reduce")]
+    if isinstance(space, NasFpn):
+        return [draw_neck(space, part.choices)]
+    if not space.decisions:
+        return []
     if _is_complete_cell(space):
         return [draw_dag(part.space, part.choices)]
     return [draw_blocks(f"{name}: {part.space}", part.choices)]
@@ -60,6 +66,12 @@ def draw_darts(space: Darts, choices: Choices, cell: str, *, standalone: bool = 
     title = {"normal": "Normal cell", "reduce": "Reduction cell"}[cell]
     svg = draw_cell(title, ("c(k-2)", "c(k-1)"), nodes, "output", standalone=standalone)
     return Drawing(title, svg, tuple(op for pair in genes for op, _ in pair), cell)
+
+
+def draw_neck(space: NasFpn, choices: Choices) -> Drawing:
+    """A NAS-FPN neck as a graph over the levels of the pyramid."""
+    title = f"Neck: {space.cells} merging cells" + (f", {space.repeats} stacks" if space.repeats > 1 else "")
+    return Drawing(title, draw_pyramid(title, space.levels, space.tokens(choices)), ())
 
 
 def draw_dag(space: str, choices: Choices) -> Drawing:
@@ -87,6 +99,21 @@ def draw_blocks(title: str, choices: Choices) -> Drawing:
     return Drawing(title, draw_chain(title, drawn), ())
 
 
+def option_names(space: SearchSpace, group: str, count: int) -> tuple[str, ...]:
+    """Names of the options of a group of logits: operations, or what a neck decides, else numbers."""
+    names = tuple(str(name) for name in getattr(space, "ops", ()))
+    if isinstance(space, NasFpn):
+        if group == "op":
+            names = MERGE_OPS
+        elif group == "level":
+            names = tuple(f"P{level}" for level in space.levels)
+        elif group == "order":
+            names = tuple(" ".join(map(str, order)) for order in space.orders)
+        else:
+            names = tuple(f"{a} and {b}" for a, b in space.pairs(int(group.removeprefix("pair"))))
+    return names if len(names) == count else tuple(f"option {index}" for index in range(count))
+
+
 def edge_names(space: SearchSpace, group: str, rows: int) -> list[str]:
     """A label per row of a group of logits: ``source → target`` in a cell, else a number."""
     if isinstance(space, Darts):
@@ -107,7 +134,7 @@ def _ends(decision: str) -> tuple[int, int]:
 
 def _is_complete_cell(space: SearchSpace) -> bool:
     """Whether the decisions are all edges of a complete acyclic graph."""
-    if not all(_EDGE.search(decision) for decision in space.decisions):
+    if not space.decisions or not all(_EDGE.search(decision) for decision in space.decisions):
         return False
     edges = {tuple(sorted(_ends(decision))) for decision in space.decisions}
     nodes = {node for edge in edges for node in edge}

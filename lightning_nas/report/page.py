@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import datetime
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -15,7 +16,7 @@ from lightning_nas.report.cells import Drawing, draw
 from lightning_nas.report.curves import line_chart, training_charts
 from lightning_nas.report.probabilities import probability_groups
 from lightning_nas.report.run_folder import ReportError, RunFolder, read_run
-from lightning_nas.report.tables import comparison_rows, comparison_sentence, cost_rows, headline
+from lightning_nas.report.tables import AP_COLUMNS, ap_rows, comparison_rows, comparison_sentence, cost_rows, headline
 from lightning_nas.report.verdict import entropy, judge, skip_share
 
 TEMPLATE = Path(__file__).with_name("template.html")
@@ -67,10 +68,24 @@ def _values(run: RunFolder) -> dict[str, Any]:
         "retraining": [(chart.title, Markup(chart.svg)) for chart in training_charts(run.retraining)],
         "cost": cost_rows(summary["cost"], str(summary.get("device", "this machine"))),
         "comparison": comparison_rows(comparison, metric),
+        "ap_columns": tuple(AP_COLUMNS.values()),
+        "ap_rows": ap_rows(comparison),
+        "pictures": [(name, _embedded(path)) for name, path in _worth_showing(run)],
         "comparison_sentence": comparison_sentence(comparison, metric),
         "seconds": [(name, _duration(value)) for name, value in sorted(summary.get("seconds", {}).items())],
         "versions": sorted(summary.get("versions", {}).items()),
     }
+
+
+def _worth_showing(run: RunFolder) -> list[tuple[str, Path]]:
+    """Pictures of the found network, of those made by hand, and of one random network."""
+    kinds = {str(entry["name"]): entry["kind"] for entry in run.summary["comparison"]}
+    drawn = [name for name in run.pictures if kinds[name] == "random"][:1]
+    return [(name, path) for name, path in run.pictures.items() if kinds[name] != "random" or name in drawn]
+
+
+def _embedded(path: Path) -> str:
+    return f"data:image/jpeg;base64,{base64.b64encode(path.read_bytes()).decode()}"
 
 
 def _over_time(history: Sequence[Mapping[str, Any]]) -> tuple[dict[str, list[float]], dict[str, list[float]]]:

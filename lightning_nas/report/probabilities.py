@@ -10,10 +10,13 @@ from typing import Any
 from markupsafe import Markup
 
 from lightning_nas.architecture import Architecture
-from lightning_nas.report.cells import edge_names
+from lightning_nas.report.cells import edge_names, option_names
 from lightning_nas.report.palette import colour, short_name
 from lightning_nas.report.run_folder import ReportError
 from lightning_nas.spaces import build_space
+
+MOST_NAMED = 12
+"""With more options a legend is longer than what it explains; the areas say their names when pointed at."""
 
 
 @dataclass(frozen=True)
@@ -23,7 +26,7 @@ class ProbabilityGroup:
     Args:
         name: Its name.
         areas: (edge, SVG element) pairs.
-        legend: (option, colour) pairs.
+        legend: (option, colour) pairs; none where there are too many options to tell them apart.
     """
 
     name: str
@@ -39,21 +42,22 @@ def probability_groups(history: Sequence[Mapping[str, Any]], architecture: Archi
     """
     if not history:
         return []
-    part = next(iter(architecture.components.values()))
-    space = build_space(part.space, part.space_args)
-    known = tuple(str(name) for name in getattr(space, "ops", ()))
+    spaces = {name: build_space(part.space, part.space_args) for name, part in architecture.components.items()}
     groups = []
     for group, last in history[-1]["probabilities"].items():
         shape = [len(row) for row in last]
         for entry in history:
             if [len(row) for row in entry["probabilities"].get(group, ())] != shape:
                 raise ReportError(f"history.jsonl, epoch {entry['epoch']}: {group} has another shape than at the end")
-        options = known if shape[0] == len(known) else tuple(f"option {index}" for index in range(shape[0]))
+        part, _, own = group.rpartition("/")  # of a joint search: backbone/first
+        space = spaces[part] if part else next(iter(spaces.values()))
+        options = option_names(space, own, shape[0])
         areas = []
-        for edge, title in enumerate(edge_names(space, group, len(shape))):
+        for edge, title in enumerate(edge_names(space, own, len(shape))):
             rows = [entry["probabilities"][group][edge] for entry in history]
             areas.append((title, Markup(probability_area(rows, options, title))))
-        legend = tuple((short_name(option), colour(option)) for option in options)
+        named = options if len(options) <= MOST_NAMED else ()
+        legend = tuple((short_name(option), colour(option)) for option in named)
         groups.append(ProbabilityGroup(group, tuple(areas), legend))
     return groups
 

@@ -31,6 +31,7 @@ class RunFolder:
         history: Lines of ``history.jsonl``, one per epoch; empty if the run did not search by gradient.
         curves: ``metrics.csv``; empty if absent.
         retraining: ``evaluation/found/metrics.csv``; empty if absent.
+        pictures: Name of a network -> the sheet of test images that its task drew, where it drew one.
     """
 
     path: Path
@@ -39,6 +40,7 @@ class RunFolder:
     history: tuple[Mapping[str, Any], ...]
     curves: Curves
     retraining: Curves
+    pictures: Mapping[str, Path]
 
 
 def read_run(folder: Path) -> RunFolder:
@@ -67,7 +69,15 @@ def read_run(folder: Path) -> RunFolder:
         read_history(folder / "history.jsonl"),
         read_curves(folder / "metrics.csv"),
         read_curves(folder / "evaluation" / "found" / "metrics.csv"),
+        {str(entry.get("name")): path for entry in summary["comparison"] if (path := _picture(folder, entry))},
     )
+
+
+def _picture(folder: Path, entry: Mapping[str, Any]) -> Path | None:
+    """``samples.jpg`` of a network, which lies in the folder of its trial, or in that of a training."""
+    trial = folder / "evaluation" / str(entry.get("name")).replace(" ", "_")
+    places = [trial / "samples.jpg", folder / "samples.jpg"]
+    return next((path for path in places if path.is_file()), None)
 
 
 def read_history(path: Path) -> tuple[Mapping[str, Any], ...]:

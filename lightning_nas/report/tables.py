@@ -68,6 +68,28 @@ def comparison_rows(comparison: Sequence[Mapping[str, Any]], metric: str) -> lis
     return rows
 
 
+AP_COLUMNS = {
+    "map": "AP",
+    "map_50": "AP50",
+    "map_75": "AP75",
+    "map_small": "small",
+    "map_medium": "medium",
+    "map_large": "large",
+}
+"""COCO's average precision: over all IoU thresholds, at 0.5, at 0.75, and by size of the objects."""
+
+
+def ap_rows(comparison: Sequence[Mapping[str, Any]]) -> list[tuple[str, ...]]:
+    """Network and its average precisions, for detectors; an empty cell where there were no objects of a size."""
+    rows = []
+    for entry in comparison:
+        if not set(AP_COLUMNS) <= set(entry["metrics"]):
+            return []
+        values = [entry["metrics"][name] for name in AP_COLUMNS]
+        rows.append((str(entry["name"]), *("" if value < 0 else f"{value:.3f}" for value in values)))
+    return rows
+
+
 def comparison_sentence(comparison: Sequence[Mapping[str, Any]], metric: str) -> str:
     """Says plainly whether the found network is better than random ones and than hand-made ones."""
     found = [entry["metrics"][metric] for entry in comparison if entry["kind"] == "found"]

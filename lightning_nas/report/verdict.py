@@ -86,8 +86,8 @@ def judge(shares: Mapping[str, Sequence[float]], entropies: Mapping[str, Sequenc
         shares: Per group of logits the share of parameter-free operations after every epoch (:func:`skip_share`).
         entropies: Per group the entropy after every epoch (:func:`entropy`).
     """
-    shares = {group: values for group, values in shares.items() if group not in NOT_JUDGED and values}
-    entropies = {group: values for group, values in entropies.items() if group not in NOT_JUDGED and values}
+    shares = {group: values for group, values in shares.items() if _is_judged(group) and values}
+    entropies = {group: values for group, values in entropies.items() if _is_judged(group) and values}
     if not shares and not entropies:
         return Verdict("unknown", "No epochs of a search were recorded, so there is nothing to judge.")
     for group, values in shares.items():
@@ -119,3 +119,7 @@ def judge(shares: Mapping[str, Sequence[float]], entropies: Mapping[str, Sequenc
         for group, values in entropies.items()
     ]
     return Verdict("healthy", "The search made choices and kept operations that learn (" + "; ".join(parts) + ").")
+
+
+def _is_judged(group: str) -> bool:
+    return group.rpartition("/")[2] not in NOT_JUDGED  # of a joint search: backbone/reduce

@@ -131,6 +131,7 @@ class ArchitectureHistory(pl.Callback):
             line["entropy"][name] = float(torch.special.entr(p).sum(dim=-1).mean())
             picked = [o for decision, o in choices.items() if decision.startswith(name) and isinstance(o, str)]
             ops = [o for o in picked if "+" not in o]
-            line["skip_share"][name] = sum(o in PARAMETER_FREE for o in ops) / max(len(ops), 1)
+            if ops:
+                line["skip_share"][name] = sum(o in PARAMETER_FREE for o in ops) / len(ops)
         with self.path.open("a") as file:
             file.write(json.dumps(line) + "\n")

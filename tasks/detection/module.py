@@ -27,7 +27,7 @@ class DetectionTask(pl.LightningModule):
     """Trains a detector over the epochs of its Trainer.
 
     After a test the folder of the first logger holds ``detections.json``, all detections in COCO's results format, and
-    ``samples.png``, some images with true and predicted boxes.
+    ``samples.jpg``, some images with true and predicted boxes.
 
     Args:
         backbone: Image -> feature maps. If they are those of a backbone, a neck is put on them; the maps of a network
@@ -152,7 +152,7 @@ class DetectionTask(pl.LightningModule):
         self.record.add(images, targets, detections)
 
     def on_test_epoch_end(self) -> None:
-        """Average precision; writes ``detections.json`` and ``samples.png``."""
+        """Average precision; writes ``detections.json`` and ``samples.jpg``."""
         self._log(self.test_metric, "test")
         folder = self.trainer.log_dir or self.trainer.default_root_dir  # asks the other ranks: not for rank 0 alone
         self.record.write(Path(folder), getattr(getattr(self.trainer, "datamodule", None), "categories", None))

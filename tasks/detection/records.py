@@ -54,7 +54,7 @@ class TestRecord:
                 self._samples.append(Sample.of(image, found, target))
 
     def write(self, folder: Path, categories: Sequence[Category] | None) -> None:
-        """Writes ``detections.json`` of all ranks and ``samples.png`` of the first, then forgets everything."""
+        """Writes ``detections.json`` of all ranks and ``samples.jpg`` of the first, then forgets everything."""
         rows = [row for image_id, found in self._found for row in result_rows(image_id, found, categories)]
         samples, self._found, self._samples = self._samples, [], []
         if is_distributed():
@@ -67,4 +67,4 @@ class TestRecord:
         write_atomic(folder / "detections.json", json.dumps(rows))
         names = [category.name for category in categories] if categories else None
         if samples:
-            draw_samples(samples, names).savefig(folder / "samples.png")
+            draw_samples(samples, names).savefig(folder / "samples.jpg", pil_kwargs={"quality": 85})

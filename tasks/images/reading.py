@@ -18,7 +18,7 @@ def read_rgb(path: str | Path) -> np.ndarray:
     """
     try:
         with Image.open(path) as image:
-            return np.asarray(image.convert("RGB"))
+            return np.array(image.convert("RGB"))  # a copy: the array of an image is read-only
     except _UNREADABLE as error:
         raise ValueError(f"{path}: not an image that can be read ({error})") from error
 
