@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
-from lightning_nas.architecture import Architecture
-from lightning_nas.networks.weights import WeightsError, load_weights
+from torch import Tensor, nn
+
+from lightning_nas.architecture import Architecture, Component
+from lightning_nas.networks.weights import WeightsError, read_state_dict
 from lightning_nas.spaces import Backbone
 from lightning_nas.spaces.product import ProductNetwork
 
@@ -29,10 +33,38 @@ def load_backbone_weights(network: Backbone, architecture: Architecture, folder:
             raise FileNotFoundError(f"backbone_weights = {str(folder)!r}: there is no {name}, so it is no finished run")
     record = Architecture.load(run / "architecture.json")
     theirs, ours = record.components["backbone"], architecture.components["backbone"]
-    if theirs != ours:
+    if _trunk(theirs) != _trunk(ours):
         raise WeightsError(
             f"backbone_weights = {str(folder)!r}: its backbone is {theirs.to_dict()}, which is not {ours.to_dict()}"
         )
     part = network.parts["backbone"] if isinstance(network, ProductNetwork) else network
     prefix = "backbone.parts.backbone." if len(record.components) > 1 else "backbone."
-    load_weights(part, run / "checkpoints" / "last.ckpt", prefix)
+    copy_trunk(part, read_state_dict(run / "checkpoints" / "last.ckpt"), prefix, f"{run / 'checkpoints' / 'last.ckpt'}")
+
+
+def copy_trunk(backbone: nn.Module, state: Mapping[str, Tensor], prefix: str, source: str) -> None:
+    """Fills a backbone with tensors that may hold a closing convolution (``head``) beside it.
+
+    Args:
+        backbone: What to fill, in place.
+        state: Named tensors.
+        prefix: Where the backbone lies among them.
+        source: What to call them in messages.
+
+    Raises:
+        WeightsError: If a tensor is missing or has another shape.
+    """
+    wanted = backbone.state_dict()
+    part = {name: state[prefix + name] for name in wanted if prefix + name in state}
+    bad = [name for name, value in wanted.items() if name not in part or part[name].shape != value.shape]
+    if bad:
+        raise WeightsError(
+            f"{source}: {len(bad)} tensors of the backbone are missing or of other shape, e.g. {bad[:5]}"
+        )
+    backbone.load_state_dict(part)
+
+
+def _trunk(part: Component) -> tuple[Any, ...]:
+    """What two backbones must share: everything but a closing convolution, which only classifiers need."""
+    args = {name: value for name, value in part.space_args.items() if name != "head_channels"}
+    return part.space, args, dict(part.choices)

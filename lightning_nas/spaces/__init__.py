@@ -13,6 +13,7 @@ from lightning_nas.spaces.nas_fpn import NasFpn
 from lightning_nas.spaces.nasbench201 import NasBench201
 from lightning_nas.spaces.product import Product
 from lightning_nas.spaces.rebuild import from_architecture
+from lightning_nas.spaces.shufflenet import ShuffleNetV2
 from lightning_nas.spaces.supernet import (
     OptionWeights,
     Paths,
@@ -42,6 +43,7 @@ __all__ = [
     "Product",
     "Relaxation",
     "SearchSpace",
+    "ShuffleNetV2",
     "Supernet",
     "build_space",
     "find_supernets",

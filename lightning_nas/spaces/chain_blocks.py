@@ -82,12 +82,14 @@ class ChainNetwork(Backbone):
 
 
 class MixedLayer(nn.Module):
-    """All candidates of one layer: ``sum_o weight_o * candidate_o(x)``. BatchNorm in them has no scale and shift."""
+    """All candidates of one layer: ``sum_o weight_o * candidate_o(x)``; ``affine`` is their BatchNorm's."""
 
-    def __init__(self, names: Sequence[str], in_channels: int, out_channels: int, stride: int) -> None:
+    def __init__(
+        self, names: Sequence[str], in_channels: int, out_channels: int, stride: int, *, affine: bool = False
+    ) -> None:
         super().__init__()
         self.candidates = nn.ModuleList(
-            build_op(name, in_channels, out_channels, stride=stride, affine=False) for name in names
+            build_op(name, in_channels, out_channels, stride=stride, affine=affine) for name in names
         )
 
     def forward(self, x: Tensor, weights: Tensor, active: Sequence[int] | None) -> Tensor:

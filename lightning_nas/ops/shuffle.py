@@ -1,0 +1,105 @@
+"""ShuffleNetV2's units with larger kernels, and the Shuffle-Xception block: the choice blocks of SPOS and DetNAS.
+
+Sources: Ma et al. 2018, "ShuffleNet V2", arXiv 1807.11164, figure 3; Guo et al. 2020, "Single Path One-Shot", arXiv
+1904.00420, section 4; Chen et al. 2019, "DetNAS", arXiv 1903.10979.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor, nn
+
+from lightning_nas.ops.registry import op
+
+
+class ShuffleUnit(nn.Module):
+    """A main branch beside what passes by, concatenated.
+
+    With stride 1 and equal widths the even channels pass and the odd ones enter the main branch (a shuffle in two groups);
+    otherwise the main branch and a projection both read all channels.
+
+    Args:
+        in_channels: Channels of the input.
+        out_channels: Channels of the output; more than those that pass.
+        kernels: Of the depthwise convolutions of the main branch: one, or three for the Xception block.
+        stride: Of the first depthwise convolution and of the projection.
+        affine: Whether BatchNorm has a learnable scale and shift.
+
+    Raises:
+        ValueError: If the widths are odd, or leave nothing for the main branch.
+    """
+
+    def __init__(
+        self, in_channels: int, out_channels: int, kernels: Sequence[int], stride: int = 1, *, affine: bool = True
+    ) -> None:
+        super().__init__()
+        self.split = stride == 1 and in_channels == out_channels
+        if self.split and in_channels % 2:
+            raise ValueError(f"in_channels must be even to be split in two, got {in_channels}")
+        entering = in_channels // 2 if self.split else in_channels
+        made = out_channels - entering
+        if made < 1 or out_channels < 2:
+            raise ValueError(f"out_channels must be above {entering}, the channels that pass, got {out_channels}")
+        middle = out_channels // 2
+        layers: list[nn.Module] = []
+        if len(kernels) == 1:
+            layers += pointwise(entering, middle, affine)
+            layers += depthwise(middle, kernels[0], stride, affine)
+            layers += pointwise(middle, made, affine)
+        else:
+            width = entering
+            for index, kernel in enumerate(kernels):
+                last = index == len(kernels) - 1
+                layers += depthwise(width, kernel, 1 if index else stride, affine)
+                layers += pointwise(width, made if last else middle, affine)
+                width = middle
+        self.main = nn.Sequential(*layers)
+        self.projection: nn.Module | None = None
+        if not self.split:
+            kernel = kernels[0]
+            self.projection = nn.Sequential(
+                *depthwise(in_channels, kernel, stride, affine), *pointwise(in_channels, in_channels, affine)
+            )
+
+    def forward(self, x: Tensor) -> Tensor:
+        """``(B, in_channels, H, W) -> (B, out_channels, ceil(H/stride), ceil(W/stride))``."""
+        if self.projection is None:
+            return torch.cat([x[:, ::2], self.main(x[:, 1::2])], dim=1)
+        return torch.cat([self.projection(x), self.main(x)], dim=1)
+
+
+def pointwise(in_channels: int, out_channels: int, affine: bool) -> list[nn.Module]:
+    """1x1 convolution, BatchNorm, ReLU."""
+    return [nn.Conv2d(in_channels, out_channels, 1, bias=False), nn.BatchNorm2d(out_channels, affine=affine), nn.ReLU()]
+
+
+def depthwise(channels: int, kernel: int, stride: int, affine: bool) -> list[nn.Module]:
+    """Depthwise convolution, BatchNorm."""
+    conv = nn.Conv2d(channels, channels, kernel, stride, kernel // 2, groups=channels, bias=False)
+    return [conv, nn.BatchNorm2d(channels, affine=affine)]
+
+
+@op("shuffle_3x3")
+def shuffle_3x3(in_channels: int, out_channels: int, stride: int, *, affine: bool = True) -> nn.Module:
+    """ShuffleNetV2's unit."""
+    return ShuffleUnit(in_channels, out_channels, (3,), stride, affine=affine)
+
+
+@op("shuffle_5x5")
+def shuffle_5x5(in_channels: int, out_channels: int, stride: int, *, affine: bool = True) -> nn.Module:
+    """ShuffleNetV2's unit with a 5x5 kernel."""
+    return ShuffleUnit(in_channels, out_channels, (5,), stride, affine=affine)
+
+
+@op("shuffle_7x7")
+def shuffle_7x7(in_channels: int, out_channels: int, stride: int, *, affine: bool = True) -> nn.Module:
+    """ShuffleNetV2's unit with a 7x7 kernel."""
+    return ShuffleUnit(in_channels, out_channels, (7,), stride, affine=affine)
+
+
+@op("shuffle_xception")
+def shuffle_xception(in_channels: int, out_channels: int, stride: int, *, affine: bool = True) -> nn.Module:
+    """Three depthwise 3x3 convolutions, each followed by a pointwise one."""
+    return ShuffleUnit(in_channels, out_channels, (3, 3, 3), stride, affine=affine)
