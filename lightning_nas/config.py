@@ -51,6 +51,7 @@ class SearchSchema:
     trainer: dict[str, Any] = field(default_factory=dict)
     search: SearchPhase = field(default_factory=SearchPhase)
     evaluate: EvaluatePhase = field(default_factory=EvaluatePhase)
+    pretrain: dict[str, Any] | None = None
     seed: int = 0
     resume: bool = False
     max_time: str | None = None

@@ -52,6 +52,9 @@ def search(config: DictConfig) -> Path:
         ConfigError: If a key, a type or a value of the config is wrong.
     """
     folder = prepare(config, list(COMPONENTS))
+    if config.pretrain is not None:
+        for name in ("task", "data"):
+            check_component(config.pretrain[name], f"pretrain.{name}")
     datamodule = make_data(config)
     space = make_space(config.space, datamodule.in_channels)
     strategy = instantiate(config.strategy)

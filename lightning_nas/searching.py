@@ -1,4 +1,4 @@
-"""The ways of searching: a draw, logits trained by gradient."""
+"""The ways of searching: a draw, logits trained by gradient, paths of one supernet."""
 
 from __future__ import annotations
 
@@ -11,9 +11,10 @@ from omegaconf import DictConfig
 
 from lightning_nas.architecture import Architecture
 from lightning_nas.assemble import last_checkpoint, make_trainer
+from lightning_nas.one_shot import search_paths
 from lightning_nas.search import ArchitectureHistory, BilevelDataModule, SearchModule
 from lightning_nas.spaces import SearchSpace
-from lightning_nas.strategies import Random, Strategy
+from lightning_nas.strategies import Random, SinglePath, Strategy
 
 
 def find_architecture(
@@ -31,6 +32,8 @@ def find_architecture(
     provenance = {"strategy": type(strategy).__name__.lower(), "seed": config.seed}
     if isinstance(strategy, Random):
         return space.architecture(strategy.sample(space), provenance)
+    if isinstance(strategy, SinglePath):
+        return space.architecture(search_paths(config, folder, datamodule, space, strategy), provenance)
     return _train_logits(config, folder, datamodule, space, strategy).architecture(provenance)
 
 

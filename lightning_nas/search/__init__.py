@@ -9,13 +9,17 @@ from lightning_nas.search.callbacks import (
 )
 from lightning_nas.search.data import BilevelDataModule
 from lightning_nas.search.module import SearchModule
+from lightning_nas.search.paths import SampledPaths
+from lightning_nas.search.recalibration import recalibrate
 
 __all__ = [
     "ArchitectureHistory",
     "BilevelDataModule",
     "DropPathSchedule",
     "FreezeLogits",
+    "SampledPaths",
     "SearchModule",
     "SeedBatches",
     "TemperatureSchedule",
+    "recalibrate",
 ]

@@ -113,7 +113,7 @@ class SearchSpace(ABC):
 
     def sample(self, rng: random.Random) -> dict[str, Option]:
         """Draws each decision uniformly, in order."""
-        return self._complete({}, rng)
+        return self.complete({}, rng)
 
     def mutate(self, choices: Choices, rng: random.Random) -> dict[str, Option]:
         """Changes one decision, uniformly among those that can change, to another option.
@@ -125,7 +125,7 @@ class SearchSpace(ABC):
             return dict(choices)
         name = rng.choice(changeable)
         option = rng.choice([other for other in self.options(name, choices) if other != choices[name]])
-        return self._complete({**choices, name: option}, rng)
+        return self.complete({**choices, name: option}, rng)
 
     def crossover(self, first: Choices, second: Choices, rng: random.Random) -> dict[str, Option]:
         """Takes every decision from one of two parents with equal probability (uniform crossover)."""
@@ -134,7 +134,7 @@ class SearchSpace(ABC):
             holders = [parent for parent in (first, second) if name in parent]
             if holders:
                 mixed[name] = rng.choice(holders)[name]
-        return self._complete(mixed, rng)
+        return self.complete(mixed, rng)
 
     def neighbours(self, choices: Choices) -> list[dict[str, Option]]:
         """All architectures that differ in one decision. Decisions that vanish or appear take their first option."""
@@ -142,7 +142,7 @@ class SearchSpace(ABC):
         for name in choices:
             for option in self.options(name, choices):
                 if option != choices[name]:
-                    result.append(self._complete({**choices, name: option}, None))
+                    result.append(self.complete({**choices, name: option}, None))
         return result
 
     def encode(self, choices: Choices) -> Tensor:
@@ -164,8 +164,8 @@ class SearchSpace(ABC):
             result *= len(self.options(name, {}))
         return result
 
-    def _complete(self, wanted: Choices, rng: random.Random | None) -> dict[str, Option]:
-        """Keeps what is allowed of ``wanted``, draws the rest (without a generator: the first option)."""
+    def complete(self, wanted: Choices, rng: random.Random | None) -> dict[str, Option]:
+        """Keeps what is allowed of some choices, draws the rest (without a generator: the first option)."""
         choices: dict[str, Option] = {}
         for name in self.decisions:
             allowed = self.options(name, choices)

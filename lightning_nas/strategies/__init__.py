@@ -3,5 +3,6 @@
 from lightning_nas.strategies.base import Strategy
 from lightning_nas.strategies.gradient import Darts, Gdas
 from lightning_nas.strategies.random import Random
+from lightning_nas.strategies.sampling import Evolution, SinglePath
 
-__all__ = ["Darts", "Gdas", "Random", "Strategy"]
+__all__ = ["Darts", "Evolution", "Gdas", "Random", "SinglePath", "Strategy"]

@@ -1,0 +1,146 @@
+"""Single-path search in up to three stages, each of which goes on where it was interrupted.
+
+Source of the stages: Chen et al. 2019, "DetNAS", arXiv 1903.10979, figure 1.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+from collections.abc import Callable
+from itertools import islice
+from pathlib import Path
+from typing import Any
+
+import pytorch_lightning as pl
+import torch
+from hydra.utils import instantiate
+from lightning_fabric.utilities.apply_func import move_data_to_device
+from omegaconf import DictConfig
+from rich.progress import track
+
+from lightning_nas.architecture import Choices, Option, write_atomic
+from lightning_nas.assemble import last_checkpoint, make_data, make_trainer
+from lightning_nas.cost import count_macs
+from lightning_nas.networks.transfer import copy_trunk
+from lightning_nas.search import SampledPaths, SeedBatches, recalibrate
+from lightning_nas.spaces import Product, SearchSpace, Supernet
+from lightning_nas.strategies import SinglePath
+from lightning_nas.strategies.sampling.evolution import replay
+
+
+def search_paths(
+    config: DictConfig, folder: Path, datamodule: Any, space: SearchSpace, strategy: SinglePath
+) -> dict[str, Option]:
+    """Trains the backbone's supernet on classification (if ``pretrain`` is given), then all on the task, then evolves.
+
+    Args:
+        config: Of the search.
+        folder: Of the run: ``pretrain/``, ``checkpoints/`` and ``evolution.jsonl`` hold what each stage has done.
+        datamodule: The data of the task; its validation images judge the candidates.
+        space: The search space.
+        strategy: The settings.
+
+    Returns:
+        The fittest architecture.
+    """
+    supernet = space.supernet(generator=torch.Generator().manual_seed(config.seed))
+    if config.pretrain is not None and last_checkpoint(folder) is None:
+        pretrained = _pretrained(config, folder / "pretrain", _backbone_space(space), datamodule.in_channels, strategy)
+        target = supernet.get_submodule("parts.backbone") if isinstance(space, Product) else supernet
+        copy_trunk(target, pretrained.weights(), "", str(folder / "pretrain"))
+    task = instantiate(config.task)(backbone=supernet, num_classes=datamodule.num_classes)
+    trainer = _trainer(config, folder, config.search.epochs, strategy)
+    trainer.fit(task, datamodule=datamodule, ckpt_path=last_checkpoint(folder))
+    size = tuple(getattr(task, "input_size", None) or (datamodule.in_channels, *datamodule.image_size))
+    return _evolve(config, folder, datamodule, task, supernet, strategy, size)
+
+
+def _pretrained(
+    config: DictConfig, folder: Path, space: SearchSpace, in_channels: int, strategy: SinglePath
+) -> Supernet:
+    """The backbone's supernet, trained on sampled paths as a classifier."""
+    data = make_data(config.pretrain)
+    if data.in_channels != in_channels:
+        raise ValueError(f"pretrain.data has images of {data.in_channels} channels, the task's have {in_channels}")
+    if any(field.name == "head_channels" for field in dataclasses.fields(space)):
+        space = dataclasses.replace(space, head_channels=config.pretrain.head_channels)  # type: ignore[call-arg]
+    supernet = space.supernet(generator=torch.Generator().manual_seed(config.seed))
+    task = instantiate(config.pretrain.task)(backbone=supernet, num_classes=data.num_classes)
+    trainer = _trainer(config, folder, config.pretrain.epochs, strategy)
+    trainer.fit(task, datamodule=data, ckpt_path=last_checkpoint(folder))
+    return supernet
+
+
+def _backbone_space(space: SearchSpace) -> SearchSpace:
+    return space.spaces["backbone"] if isinstance(space, Product) else space
+
+
+def _trainer(config: DictConfig, folder: Path, epochs: int, strategy: SinglePath) -> pl.Trainer:
+    changed = {}
+    if config.trainer.strategy == "ddp":
+        changed["strategy"] = "ddp_find_unused_parameters_true"  # a path leaves most weights unused
+    callbacks = [SeedBatches(config.seed), SampledPaths(strategy.seed)]
+    return make_trainer(config, folder, epochs, callbacks, config.max_time, **changed)
+
+
+def _evolve(
+    config: DictConfig,
+    folder: Path,
+    datamodule: Any,
+    task: pl.LightningModule,
+    supernet: Supernet,
+    strategy: SinglePath,
+    size: tuple[int, int, int],
+) -> dict[str, Option]:
+    space = supernet.space
+    file = folder / "evolution.jsonl"
+    evolution = strategy.evolution(space, _macs_counter(space, size))
+    if file.is_file():
+        told = [json.loads(line) for line in file.read_text(encoding="utf-8").splitlines()]
+        replay(evolution, [(entry["choices"], entry["fitness"]) for entry in told])
+    left = strategy.population * strategy.rounds - len(evolution.history)
+    silent = {"logger": False, "enable_checkpointing": False, "enable_progress_bar": False}
+    trainer = instantiate(config.trainer, **silent, enable_model_summary=False, default_root_dir=str(folder))
+    for _ in track(range(left), "evolution"):
+        if evolution.done:  # a small space has fewer candidates than asked for
+            break
+        choices = evolution.ask()
+        fitness = _fitness(config, datamodule, task, supernet, strategy, trainer, choices)
+        evolution.tell(choices, fitness)
+        if trainer.is_global_zero:
+            lines = (json.dumps({"choices": known, "fitness": value}) for known, value in evolution.history)
+            write_atomic(file, "".join(f"{line}\n" for line in lines))
+    supernet.activate(None)
+    return evolution.best()[0]
+
+
+def _fitness(
+    config: DictConfig,
+    datamodule: Any,
+    task: pl.LightningModule,
+    supernet: Supernet,
+    strategy: SinglePath,
+    trainer: pl.Trainer,
+    choices: Choices,
+) -> float:
+    """The metric of one path with the supernet's weights and statistics of its own."""
+    pl.seed_everything(config.seed, workers=True, verbose=False)
+    supernet.activate(choices)
+    datamodule.trainer = trainer  # whose epoch is the first: the same batches for every candidate
+    device = trainer.strategy.root_device
+    task.to(device)
+    batches = islice(iter(datamodule.train_dataloader()), strategy.recalibration_batches)
+    recalibrate(task, batches, lambda batch: task(move_data_to_device(batch, device)[0]))
+    (metrics,) = trainer.validate(task, datamodule=datamodule, verbose=False)
+    if strategy.metric not in metrics:
+        raise ValueError(f"metric = {strategy.metric!r} is not logged in validation; logged are {sorted(metrics)}")
+    return float(metrics[strategy.metric])
+
+
+def _macs_counter(space: SearchSpace, size: tuple[int, int, int]) -> Callable[[Choices], int]:
+    def count(choices: Choices) -> int:
+        with torch.random.fork_rng(devices=[]):
+            return count_macs(space.network(choices), size)
+
+    return count

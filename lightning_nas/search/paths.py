@@ -1,0 +1,39 @@
+"""Training on sampled paths of a supernet."""
+
+from __future__ import annotations
+
+import random
+from typing import Any
+
+import numpy as np
+import pytorch_lightning as pl
+
+from lightning_nas.spaces import find_supernets
+
+
+class SampledPaths(pl.Callback):
+    """Activates one architecture, drawn uniformly, for every training batch; the task knows nothing of it.
+
+    The draw follows from seed, epoch and batch alone: all ranks draw the same, and a resumed run repeats it. Validation
+    within a training sees the path of the last batch.
+
+    Args:
+        seed: Of the draws.
+    """
+
+    def __init__(self, seed: int) -> None:
+        if seed < 0:
+            raise ValueError(f"seed must be at least 0, got {seed}")
+        self.seed = seed
+
+    def on_train_batch_start(self, trainer: pl.Trainer, pl_module: Any, batch: Any, batch_idx: int) -> None:
+        """Draws the path of the batch."""
+        state = int(np.random.SeedSequence([self.seed, trainer.current_epoch, batch_idx]).generate_state(1)[0])
+        rng = random.Random(state)
+        for supernet in find_supernets(pl_module):
+            supernet.activate(supernet.space.sample(rng))
+
+    def on_fit_end(self, trainer: pl.Trainer, pl_module: Any) -> None:
+        """All paths are mixed again."""
+        for supernet in find_supernets(pl_module):
+            supernet.activate(None)

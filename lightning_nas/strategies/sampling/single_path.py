@@ -1,0 +1,85 @@
+"""Single-path one-shot search: one supernet trained on random paths, then an evolution over its paths.
+
+Sources: Guo et al. 2020, arXiv 1904.00420; Chen et al. 2019, arXiv 1903.10979.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from lightning_nas.architecture import Choices
+from lightning_nas.spaces import SearchSpace
+from lightning_nas.strategies.sampling.evolution import Evolution
+
+
+class SinglePath:
+    """The settings of a single-path search; the defaults are DetNAS's.
+
+    Args:
+        population: Candidates per round.
+        rounds: Rounds of the evolution.
+        parents: The best so far, which have children.
+        mutants: Candidates per round by mutation.
+        crossovers: Candidates per round by crossover.
+        mutation_probability: With which a mutant draws each decision anew.
+        recalibration_batches: Training batches on which the statistics of BatchNorm are estimated anew per candidate.
+        metric: Logged by the task in validation; what the evolution maximises.
+        max_macs: Most multiply-adds of a candidate; None for no limit.
+        min_macs: Fewest.
+        seed: Of the paths and of the evolution.
+
+    Raises:
+        ValueError: If an argument is out of range.
+    """
+
+    def __init__(
+        self,
+        *,
+        population: int = 50,
+        rounds: int = 20,
+        parents: int = 10,
+        mutants: int = 20,
+        crossovers: int = 20,
+        mutation_probability: float = 0.1,
+        recalibration_batches: int = 500,
+        metric: str = "val/map",
+        max_macs: float | None = None,
+        min_macs: float | None = None,
+        seed: int = 0,
+    ) -> None:
+        if recalibration_batches < 1:
+            raise ValueError(f"recalibration_batches must be at least 1, got {recalibration_batches}")
+        for name, value in (("max_macs", max_macs), ("min_macs", min_macs)):
+            if value is not None and value <= 0:
+                raise ValueError(f"{name} must be positive or null, got {value}")
+        if max_macs is not None and min_macs is not None and min_macs > max_macs:
+            raise ValueError(f"min_macs must be at most max_macs = {max_macs}, got {min_macs}")
+        self.population, self.rounds, self.parents = population, rounds, parents
+        self.mutants, self.crossovers, self.mutation_probability = mutants, crossovers, mutation_probability
+        self.recalibration_batches, self.metric = recalibration_batches, metric
+        self.max_macs, self.min_macs, self.seed = max_macs, min_macs, seed
+
+    def feasible(self, macs: Callable[[Choices], int]) -> Callable[[Choices], bool]:
+        """Whether an architecture keeps the limits; ``macs`` counts and is asked only where there are any."""
+        if self.max_macs is None and self.min_macs is None:
+            return lambda choices: True
+        return lambda choices: (self.min_macs or 0) <= macs(choices) <= (self.max_macs or float("inf"))
+
+    def evolution(self, space: SearchSpace, macs: Callable[[Choices], int]) -> Evolution:
+        """The evolution over a space.
+
+        Args:
+            space: The search space.
+            macs: Multiply-adds of an architecture.
+        """
+        return Evolution(
+            space,
+            self.feasible(macs),
+            population=self.population,
+            rounds=self.rounds,
+            parents=self.parents,
+            mutants=self.mutants,
+            crossovers=self.crossovers,
+            mutation_probability=self.mutation_probability,
+            seed=self.seed,
+        )
