@@ -91,11 +91,12 @@ def resized(architecture: Architecture, config: DictConfig, in_channels: int) ->
     Raises:
         ConfigError: If a neck is to be changed that there is not.
     """
-    if config.neck and "neck" not in architecture.components:
-        raise ConfigError(f"neck = {dict(config.neck)}: the architecture has no neck; use task.neck and task.channels")
-    if config.neck:
-        architecture = architecture.with_args("neck", **config.neck)
-    return architecture.with_args("backbone", **config.network, in_channels=in_channels)
+    changes: dict[str, Any] = {key: OmegaConf.to_container(config[key], resolve=True) for key in ("network", "neck")}
+    if changes["neck"] and "neck" not in architecture.components:
+        raise ConfigError(f"neck = {changes['neck']}: the architecture has no neck; use task.neck and task.channels")
+    if changes["neck"]:
+        architecture = architecture.with_args("neck", **changes["neck"])
+    return architecture.with_args("backbone", **changes["network"], in_channels=in_channels)
 
 
 def start_from(network: Backbone, architecture: Architecture, config: DictConfig) -> None:

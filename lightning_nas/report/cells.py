@@ -8,6 +8,7 @@ from pathlib import Path
 
 from lightning_nas.architecture import Architecture, Choices, Component, write_atomic
 from lightning_nas.report.drawing import Node, draw_cell, draw_chain
+from lightning_nas.report.palette import short_name
 from lightning_nas.report.pyramid import draw_pyramid
 from lightning_nas.spaces import Darts, NasFpn, SearchSpace, build_space
 from lightning_nas.spaces.nas_fpn import MERGE_OPS
@@ -94,7 +95,9 @@ def draw_blocks(title: str, choices: Choices) -> Drawing:
     blocks: dict[str, list[str]] = {}
     for decision, option in choices.items():
         block, _, what = decision.rpartition(".")
-        blocks.setdefault(block or decision, []).append(f"{what} {option}" if block else str(option))
+        blocks.setdefault(block or decision, []).append(
+            f"{what} {short_name(str(option))}" if block else short_name(str(option))
+        )
     drawn = [[block, *lines] for block, lines in blocks.items()]
     return Drawing(title, draw_chain(title, drawn), ())
 

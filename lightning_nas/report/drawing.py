@@ -101,7 +101,8 @@ def draw_chain(title: str, blocks: Sequence[Sequence[str]], *, per_row: int = 4,
     """
     if not blocks:
         raise ValueError("blocks must not be empty, got []")
-    box, step = 84, 84 + 20
+    box = max(84, 7 * max(len(text) for lines in blocks for text in lines) + 12)
+    step = box + 20
     tall = 14 * max(map(len, blocks)) + 12
     parts = []
     for index, lines in enumerate(blocks):

@@ -89,14 +89,17 @@ def _embedded(path: Path) -> str:
 
 
 def _over_time(history: Sequence[Mapping[str, Any]]) -> tuple[dict[str, list[float]], dict[str, list[float]]]:
-    """Share of parameter-free operations and entropy per group and epoch."""
+    """Per epoch the share of parameter-free operations of every group, and the entropy of every group or part."""
     shares: dict[str, list[float]] = {}
     entropies: dict[str, list[float]] = {}
     for entry in history:
         for group, share in entry.get("skip_share", {}).items():
             shares.setdefault(group, []).append(share)
+        parts: dict[str, list[float]] = {}  # a joint search has many groups: their mean for every part
         for group, probabilities in entry["probabilities"].items():
-            entropies.setdefault(group, []).append(entropy(probabilities))
+            parts.setdefault(group.partition("/")[0], []).append(entropy(probabilities))
+        for part, values in parts.items():
+            entropies.setdefault(part, []).append(sum(values) / len(values))
     return shares, entropies
 
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import ClassVar
+from typing import ClassVar, Literal
 
 import torch
 from torch import Tensor, nn
@@ -37,6 +37,7 @@ class NasBench201(SearchSpace):
         in_channels: Channels of the image.
         ops: Candidate operations.
         nodes: Nodes of the cell.
+        stem: ``"cifar"``, the benchmark's; ``"imagenet"`` has stride 8 before the first cell, for large images.
 
     Raises:
         ValueError: If an argument is out of range.
@@ -57,8 +58,11 @@ class NasBench201(SearchSpace):
     in_channels: int = 3
     ops: tuple[str, ...] = NASBENCH201_OPS
     nodes: int = 4
+    stem: Literal["cifar", "imagenet"] = "cifar"
 
     def __post_init__(self) -> None:
+        if self.stem not in ("cifar", "imagenet"):
+            raise ValueError(f"stem must be 'cifar' or 'imagenet', got {self.stem!r}")
         object.__setattr__(self, "ops", tuple(self.ops))
         check_ops(self.ops)
         for argument, low, high in (
@@ -185,7 +189,7 @@ class NasBench201Network(Backbone):
         def build(channels: int) -> nn.Module:
             return Cell(ops, space.nodes, channels)
 
-        self.macro = Macro(space.in_channels, space.channels, space.cells, build)
+        self.macro = Macro(space.in_channels, space.channels, space.cells, space.stem, build)
         self.feature_info = self.macro.feature_info
 
     def forward_auxiliary(self, x: Tensor) -> tuple[list[Tensor], Tensor | None]:
@@ -203,7 +207,7 @@ class NasBench201Supernet(Supernet):
         def build(channels: int) -> nn.Module:
             return SearchCell(space.ops, space.nodes, channels)
 
-        self.macro = Macro(space.in_channels, space.channels, space.cells, build)
+        self.macro = Macro(space.in_channels, space.channels, space.cells, space.stem, build)
         self.feature_info = self.macro.feature_info
 
     def forward_auxiliary(self, x: Tensor) -> tuple[list[Tensor], Tensor | None]:

@@ -99,6 +99,26 @@ class Stage(nn.ModuleList):
         return x
 
 
+def plain_stem(in_channels: int, channels: int) -> nn.Sequential:
+    """3x3 convolution, BatchNorm."""
+    return nn.Sequential(nn.Conv2d(in_channels, channels, 3, padding=1, bias=False), nn.BatchNorm2d(channels))
+
+
+def strided_stem(in_channels: int, channels: int) -> nn.Sequential:
+    """Three 3x3 convolutions of stride 2, as DARTS begins on ImageNet (Liu et al. 2019, arXiv 1806.09055)."""
+    half = channels // 2
+    return nn.Sequential(
+        nn.Conv2d(in_channels, half, 3, 2, 1, bias=False),
+        nn.BatchNorm2d(half),
+        nn.ReLU(),
+        nn.Conv2d(half, channels, 3, 2, 1, bias=False),
+        nn.BatchNorm2d(channels),
+        nn.ReLU(),
+        nn.Conv2d(channels, channels, 3, 2, 1, bias=False),
+        nn.BatchNorm2d(channels),
+    )
+
+
 class Macro(nn.Module):
     """Stem, three stages of cells with residual blocks between them, a closing BatchNorm and ReLU.
 
@@ -106,18 +126,22 @@ class Macro(nn.Module):
         in_channels: Channels of the image.
         channels: Channels of the first stage.
         cells: Cells per stage.
+        stem: ``"cifar"``, the benchmark's (stride 1), or ``"imagenet"`` (stride 8 before the first cell).
         build_cell: Makes one cell for a number of channels.
     """
 
-    def __init__(self, in_channels: int, channels: int, cells: int, build_cell: Callable[[int], nn.Module]) -> None:
+    def __init__(
+        self, in_channels: int, channels: int, cells: int, stem: str, build_cell: Callable[[int], nn.Module]
+    ) -> None:
         super().__init__()
-        self.stem = nn.Sequential(nn.Conv2d(in_channels, channels, 3, padding=1, bias=False), nn.BatchNorm2d(channels))
+        self.stem = plain_stem(in_channels, channels) if stem == "cifar" else strided_stem(in_channels, channels)
+        stride = 1 if stem == "cifar" else 8
         widths = [channels * 2**stage for stage in range(STAGES)]
         self.stages = nn.ModuleList(Stage(build_cell(width) for _ in range(cells)) for width in widths)
         self.reductions = nn.ModuleList(ResidualBlock(width, 2 * width) for width in widths[:-1])
         self.last = nn.Sequential(nn.BatchNorm2d(widths[-1]), nn.ReLU())
-        levels = [FeatureLevel(width, 2**stage, f"stages.{stage}") for stage, width in enumerate(widths[:-1])]
-        self.feature_info = FeatureInfo((*levels, FeatureLevel(widths[-1], 2 ** (STAGES - 1), "last")))
+        levels = [FeatureLevel(width, stride * 2**i, f"stages.{i}") for i, width in enumerate(widths[:-1])]
+        self.feature_info = FeatureInfo((*levels, FeatureLevel(widths[-1], stride * 2 ** (STAGES - 1), "last")))
 
     def forward(self, x: Tensor, *cell_inputs: object) -> list[Tensor]:
         """``(B, in_channels, H, W) ->`` the map of every stage; the last one after BatchNorm and ReLU."""

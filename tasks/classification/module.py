@@ -33,9 +33,9 @@ class ClassificationTask(pl.LightningModule):
         backbone: Image -> feature maps; the last one is classified.
         num_classes: Number of classes.
         lr: Initial learning rate.
-        lr_min: Final learning rate of the cosine schedule.
-        schedule: ``"cosine"`` from ``lr`` to ``lr_min`` over all epochs, or ``"exponential"``: times ``lr_decay`` after
-            every epoch.
+        lr_min: Final learning rate of the cosine and linear schedules.
+        schedule: From ``lr`` to ``lr_min`` over all epochs, ``"cosine"`` or ``"linear"``; or ``"exponential"``: times
+            ``lr_decay`` after every epoch.
         lr_decay: Factor of the exponential schedule.
         momentum: Of SGD.
         nesterov: Whether SGD looks ahead.
@@ -57,7 +57,7 @@ class ClassificationTask(pl.LightningModule):
         *,
         lr: float = 0.025,
         lr_min: float = 0.0,
-        schedule: Literal["cosine", "exponential"] = "cosine",
+        schedule: Literal["cosine", "linear", "exponential"] = "cosine",
         lr_decay: float = 0.97,
         momentum: float = 0.9,
         nesterov: bool = False,
@@ -70,12 +70,14 @@ class ClassificationTask(pl.LightningModule):
         super().__init__()
         if num_classes < 2:
             raise ValueError(f"num_classes must be at least 2, got {num_classes}")
-        if schedule not in ("cosine", "exponential"):
-            raise ValueError(f"schedule must be 'cosine' or 'exponential', got {schedule!r}")
+        if schedule not in ("cosine", "linear", "exponential"):
+            raise ValueError(f"schedule must be 'cosine', 'linear' or 'exponential', got {schedule!r}")
         if not 0 < lr_decay <= 1:
             raise ValueError(f"lr_decay must be above 0 and at most 1, got {lr_decay}")
         if schedule == "exponential" and lr_min:
-            raise ValueError(f"lr_min belongs to the cosine schedule; with schedule = 'exponential' got {lr_min}")
+            raise ValueError(
+                f"lr_min belongs to the cosine and linear schedules; with schedule = 'exponential' got {lr_min}"
+            )
         self.schedule, self.lr_decay = schedule, lr_decay
         self.lr, self.lr_min, self.momentum = lr, lr_min, momentum
         self.nesterov, self.weight_decay, self.auxiliary_weight = nesterov, weight_decay, auxiliary_weight
@@ -146,6 +148,9 @@ class ClassificationTask(pl.LightningModule):
         schedule: torch.optim.lr_scheduler.LRScheduler
         if self.schedule == "exponential":
             schedule = torch.optim.lr_scheduler.ExponentialLR(optimizer, self.lr_decay)
+        elif self.schedule == "linear":
+            epochs = max(self.trainer.max_epochs or 1, 1)
+            schedule = torch.optim.lr_scheduler.LinearLR(optimizer, 1.0, self.lr_min / self.lr, epochs)
         else:
             epochs = max(self.trainer.max_epochs or 1, 1)
             schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, epochs, self.lr_min)
