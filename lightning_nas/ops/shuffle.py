@@ -18,17 +18,18 @@ class ShuffleUnit(nn.Module):
     """A main branch beside what passes by, concatenated.
 
     With stride 1 and equal widths the even channels pass and the odd ones enter the main branch (a shuffle in two groups);
-    otherwise the main branch and a projection both read all channels.
+    otherwise the main branch and a projection both read all channels, and the projection gives as many as there were, or
+    half of the output if that is less.
 
     Args:
         in_channels: Channels of the input.
-        out_channels: Channels of the output; more than those that pass.
+        out_channels: Channels of the output.
         kernels: Of the depthwise convolutions of the main branch: one, or three for the Xception block.
         stride: Of the first depthwise convolution and of the projection.
         affine: Whether BatchNorm has a learnable scale and shift.
 
     Raises:
-        ValueError: If the widths are odd, or leave nothing for the main branch.
+        ValueError: If the width is odd where channels are split, or below 2.
     """
 
     def __init__(
@@ -39,10 +40,11 @@ class ShuffleUnit(nn.Module):
         if self.split and in_channels % 2:
             raise ValueError(f"in_channels must be even to be split in two, got {in_channels}")
         entering = in_channels // 2 if self.split else in_channels
-        made = out_channels - entering
-        if made < 1 or out_channels < 2:
-            raise ValueError(f"out_channels must be above {entering}, the channels that pass, got {out_channels}")
+        if out_channels < 2:
+            raise ValueError(f"out_channels must be at least 2, got {out_channels}")
         middle = out_channels // 2
+        passing = entering if self.split else min(in_channels, middle)
+        made = out_channels - passing
         layers: list[nn.Module] = []
         if len(kernels) == 1:
             layers += pointwise(entering, middle, affine)
@@ -60,7 +62,7 @@ class ShuffleUnit(nn.Module):
         if not self.split:
             kernel = kernels[0]
             self.projection = nn.Sequential(
-                *depthwise(in_channels, kernel, stride, affine), *pointwise(in_channels, in_channels, affine)
+                *depthwise(in_channels, kernel, stride, affine), *pointwise(in_channels, passing, affine)
             )
 
     def forward(self, x: Tensor) -> Tensor:

@@ -83,9 +83,6 @@ class ShuffleNetV2(SearchSpace):
                     raise ValueError(f"{argument} must hold whole numbers from {low} to {high}, got {value!r}")
         if any(width % 2 for width in self.widths):
             raise ValueError(f"widths must be even, because half of the channels pass, got {self.widths!r}")
-        before = (self.stem_channels, *self.widths)
-        if any(out <= width for width, out in zip(before, self.widths, strict=False)):
-            raise ValueError(f"widths must grow from stem_channels = {self.stem_channels} on, got {self.widths!r}")
         for argument in ("bias", "supernet_affine"):
             if not isinstance(getattr(self, argument), bool):
                 raise ValueError(f"{argument} must be true or false, got {getattr(self, argument)!r}")

@@ -1,5 +1,6 @@
 """The contract of search spaces, for every file in conf/space."""
 
+import random
 from pathlib import Path
 
 import pytest
@@ -8,13 +9,19 @@ from hydra.utils import instantiate
 from omegaconf import DictConfig, OmegaConf
 
 from lightning_nas.config import register_schemas
-from lightning_nas.spaces import Chain, SearchSpace
+from lightning_nas.spaces import Chain, Product, SearchSpace
 from lightning_nas.testing import SpaceContract
 
 FILES = sorted((Path(__file__).resolve().parents[2] / "conf" / "space").glob("*.yaml"))
+TINY = Chain(stem_channels=4, first_channels=4, widths=(4, 6, 6, 8), depths=(1, 1, 1, 1), strides=(2, 2, 2, 2))
 SMALL = {  # networks are built and run dozens of times
     "Darts": {"channels": 4, "cells": 3},
     "NasBench201": {"channels": 4, "cells": 1},
+    "ShuffleNetV2": {"stem_channels": 4, "widths": [8, 12], "depths": [2, 1], "head_channels": 8},
+    "NasFpn": {"channels": 4, "cells": 4, "repeats": 1, "min_level": 3, "max_level": 5},
+    "Fpn": {"channels": 4, "max_level": 5},
+    "Panet": {"channels": 4, "max_level": 5},
+    "BiFpn": {"channels": 4, "max_level": 5, "repeats": 1},
     "Chain": {"stem_channels": 4, "first_channels": 4, "widths": [4, 6], "depths": [3, 2], "strides": [2, 2]},
 }
 
@@ -26,17 +33,29 @@ def composed(path: Path) -> DictConfig:
         return compose("search", [f"space={path.stem}"]).space
 
 
+def kind(node) -> str:
+    return node["_target_"].rsplit(".", 1)[-1]
+
+
 def load(path: Path) -> SearchSpace:
-    return instantiate(composed(path))
+    return instantiate(composed(path), _convert_="all")
 
 
 @pytest.mark.parametrize("path", FILES, ids=lambda path: path.stem)
 class TestSpacesOfTheConfigs(SpaceContract):
     @pytest.fixture
     def space(self, path):
+        """The space in small. A neck stands on a backbone: one to search, if the neck leaves nothing to search."""
         config = composed(path)
-        config.merge_with(SMALL.get(config["_target_"].rsplit(".", 1)[-1], {}))
-        return instantiate(config)
+        for node in config.parts.values() if "parts" in config else (config,):
+            node.merge_with(SMALL.get(kind(node), {}))
+        if "parts" in config:
+            config.parts.backbone = {"_target_": "lightning_nas.spaces.Chain", **TINY.args}
+        space = instantiate(config, _convert_="all")
+        if space.role != "neck":
+            return space
+        fixed = {"backbone": TINY.sample(random.Random(0))} if space.decisions else {}
+        return Product({"backbone": TINY, "neck": space}, fixed=fixed)
 
 
 @pytest.mark.parametrize("path", FILES, ids=lambda path: path.stem)
@@ -44,7 +63,7 @@ def test_config_names_every_argument(path):
     space = load(path)
     assert isinstance(space, SearchSpace)
     assert set(composed(path)) - {"_target_"} == set(space.args)
-    assert "in_channels" in space.args
+    assert "in_channels" in space.args or space.role == "neck" or isinstance(space, Product)
 
 
 @pytest.mark.parametrize(
@@ -55,6 +74,6 @@ def test_config_that_builds_on_no_other_has_the_defaults_of_the_code(path):
     assert space == type(space)()
 
 
-def test_the_three_spaces_have_configs():
-    assert {"darts", "nasbench201", "chain"} <= {path.stem for path in FILES}
+def test_the_spaces_have_configs():
+    assert {"darts", "nasbench201", "chain", "shufflenetv2", "nas_fpn"} <= {path.stem for path in FILES}
     assert isinstance(load(next(path for path in FILES if path.stem == "chain")), Chain)

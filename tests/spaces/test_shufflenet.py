@@ -171,7 +171,6 @@ def test_only_sampled_blocks_get_gradients():
     [
         {"widths": (64, 160, 320)},
         {"widths": (63, 160, 320, 640)},
-        {"widths": (64, 32, 320, 640)},
         {"depths": (0, 1, 1, 1)},
         {"ops": ("shuffle_9x9",)},
         {"ops": ("shuffle_3x3", "skip_connect")},
