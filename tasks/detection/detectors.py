@@ -27,7 +27,7 @@ GROUPS = 32
 
 
 class Pyramid(nn.Module):
-    """A network's maps by name, as torchvision's detectors expect them, in float32 whatever the precision.
+    """A network's maps by name, as torchvision's detectors expect them, in single precision at least.
 
     The network is not a submodule of this one: its owner is the task, under the name that other tasks use as well.
 
@@ -55,7 +55,7 @@ class Pyramid(nn.Module):
         for part in self._parts:
             x = part(x)
         # Anchors and boxes take the type of the maps: coordinates in bfloat16 would be off by pixels.
-        return OrderedDict((str(index), feature.float()) for index, feature in enumerate(x))
+        return OrderedDict((str(index), _at_least_single(feature)) for index, feature in enumerate(x))
 
 
 def build_detector(
@@ -122,7 +122,7 @@ def build_detector(
         anchors = AnchorGenerator(tuple((stride,) for stride in strides), ((1.0,),) * len(strides))
         head = FCOSHead(channels, 1, classes, head_convs)
         detector = FCOS(pyramid, classes, anchor_generator=anchors, head=head, score_thresh=0.05, **shared)
-        as_float32(detector.head)
+        in_single_precision(detector.head)
     elif name == "retinanet":
         sizes = tuple(tuple(anchor_scale * stride * octave for octave in OCTAVES) for stride in strides)
         anchors = AnchorGenerator(sizes, (ASPECTS,) * len(strides))
@@ -131,29 +131,29 @@ def build_detector(
         for part in (head.classification_head, head.regression_head):
             part.conv = part.conv[:head_convs]
         detector = RetinaNet(pyramid, classes, anchor_generator=anchors, head=head, **shared)
-        as_float32(detector.head)
+        in_single_precision(detector.head)
     else:
         names = [str(index) for index in range(len(strides))]
         anchors = AnchorGenerator(tuple((anchor_scale * stride,) for stride in strides), (ASPECTS,) * len(strides))
         pool = MultiScaleRoIAlign(names, output_size=7, sampling_ratio=2)
         detector = FasterRCNN(pyramid, classes, rpn_anchor_generator=anchors, box_roi_pool=pool, **shared)
-        as_float32(detector.rpn.head, detector.roi_heads.box_predictor)
+        in_single_precision(detector.rpn.head, detector.roi_heads.box_predictor)
     return detector
 
 
-def as_float32(*modules: nn.Module) -> None:
-    """Makes modules return float32 under any precision, for the arithmetic of boxes that follows."""
+def in_single_precision(*modules: nn.Module) -> None:
+    """Makes modules return at least single precision, for the arithmetic of boxes that follows."""
 
     def convert(module: nn.Module, args: Any, output: Any) -> Any:
-        return _float32(output)
+        return _at_least_single(output)
 
     for module in modules:
         module.register_forward_hook(convert)
 
 
-def _float32(value: Any) -> Any:
+def _at_least_single(value: Any) -> Any:
     if isinstance(value, Tensor):
-        return value.float() if torch.is_floating_point(value) else value
+        return value.float() if value.dtype in (torch.float16, torch.bfloat16) else value
     if isinstance(value, Mapping):
-        return {key: _float32(item) for key, item in value.items()}
-    return type(value)(_float32(item) for item in value)
+        return {key: _at_least_single(item) for key, item in value.items()}
+    return type(value)(_at_least_single(item) for item in value)

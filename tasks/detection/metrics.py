@@ -3,10 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
+import numpy as np
 import torch
+import torch.distributed as dist
 from torch import Tensor
 from torchmetrics.detection import MeanAveragePrecision
+
+from lightning_nas.search.distributed import is_distributed
+
+Boxes = dict[str, Tensor]
 
 NAMES = {
     "map": "AP",
@@ -26,24 +33,43 @@ NAMES = {
 
 
 class AveragePrecision(torch.nn.Module):
-    """The twelve numbers of COCO, computed by pycocotools, over all ranks (Lin et al. 2014, arXiv 1405.0312)."""
+    """The twelve numbers of COCO, computed by pycocotools, over all ranks (Lin et al. 2014, arXiv 1405.0312).
+
+    The images of the ranks are gathered here: torchmetrics would pair them one by one and wait for ever where ranks hold
+    different numbers of them.
+    """
 
     def __init__(self) -> None:
         super().__init__()
-        self.metric = MeanAveragePrecision(box_format="xyxy", iou_type="bbox", backend="pycocotools")
-        self.metric.warn_on_many_detections = False  # COCO counts the best 100 of an image
+        self._images: list[tuple[Boxes, Boxes]] = []
 
-    def update(self, detections: Sequence[dict[str, Tensor]], targets: Sequence[dict[str, Tensor]]) -> None:
+    def update(self, detections: Sequence[Boxes], targets: Sequence[Boxes]) -> None:
         """Adds the detections and true objects of some images."""
-        keys = ("boxes", "labels", "area", "iscrowd")
-        truth = [{key: target[key] for key in keys} for target in targets]
-        self.metric.update([dict(found) for found in detections], truth)
+        for found, target in zip(detections, targets, strict=True):
+            kept = {name: value.detach().cpu() for name, value in found.items()}
+            truth = {name: target[name].cpu() for name in ("boxes", "labels", "area", "iscrowd")}
+            self._images.append((kept, truth))
 
     def compute(self) -> dict[str, Tensor]:
-        """The numbers so far, of all ranks; 0 for everything if there was neither an object nor a detection."""
-        values = self.metric.compute()
+        """The numbers for the images so far, of all ranks."""
+        images = self._images
+        if is_distributed():
+            gathered: list[Any] = [None] * dist.get_world_size()
+            dist.all_gather_object(gathered, images)
+            images = [image for part in gathered for image in part]
+        metric = MeanAveragePrecision(
+            # COCO's thresholds in double precision. Those of torchmetrics come from single precision, so that a recall of
+            # exactly 0.1 misses the threshold 0.1: AP differs in the third digit.
+            iou_thresholds=np.linspace(0.5, 0.95, 10).tolist(),
+            rec_thresholds=np.linspace(0.0, 1.0, 101).tolist(),
+            backend="pycocotools",
+            sync_on_compute=False,
+        )
+        metric.warn_on_many_detections = False  # COCO counts the best 100 of an image
+        metric.update([found for found, _ in images], [truth for _, truth in images])
+        values = metric.compute()
         return {name: torch.as_tensor(values[name], dtype=torch.float32) for name in NAMES}
 
     def reset(self) -> None:
         """Forgets all images."""
-        self.metric.reset()
+        self._images = []

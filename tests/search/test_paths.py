@@ -72,14 +72,11 @@ def test_paths_follow_from_the_seed_and_are_repeated_by_a_resumed_run(tmp_path):
 
 def test_all_blocks_are_drawn_about_equally_often():
     drawn = torch.zeros(3, 4)
+    module, callback = Project(), SampledPaths(0)
     for epoch in range(100):
-        callback, module = SampledPaths(0), Project.__new__(Project)
-        pl.LightningModule.__init__(module)
-        module.backbone = Project().backbone if epoch == 0 else supernet
-        supernet = module.backbone
         trainer = type("Trainer", (), {"current_epoch": epoch})()
         callback.on_train_batch_start(trainer, module, None, 0)
-        for layer, options in enumerate(supernet._path["blocks"]):
+        for layer, options in enumerate(module.backbone._path["blocks"]):
             drawn[layer, options[0]] += 1
     assert drawn.min() > 10
 

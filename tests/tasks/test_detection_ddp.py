@@ -1,0 +1,47 @@
+"""A detection search on two gloo ranks is that of one process with twice the batch; metrics count every image once."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import torch
+
+from lightning_nas.tasks.detection import ShapesDataModule
+
+HERE = Path(__file__).resolve().parent
+
+
+def run(out, data, launcher, batch_size):
+    environment = {**os.environ, "PYTHONPATH": str(HERE.parents[1]), "OMP_NUM_THREADS": "1"}
+    command = [sys.executable, *launcher, str(HERE / "detection_ddp_worker.py"), str(out), str(data), str(batch_size)]
+    done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=400, check=False)
+    assert done.returncode == 0, done.stderr[-3000:]
+
+
+@pytest.fixture(scope="module")
+def results(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("ddp")
+    ShapesDataModule(str(folder / "data"), image_size=64, train=16, val=7, test=7)
+    run(folder / "two", folder / "data", ["-m", "torch.distributed.run", "--standalone", "--nproc_per_node=2"], 2)
+    run(folder / "one", folder / "data", [], 4)
+    return [torch.load(folder / name) for name in ("two.0", "two.1", "one.0")]
+
+
+def test_logits_and_weights_are_those_of_one_process(results):
+    first, second, alone = (result["state"] for result in results)
+    assert any("logits" in name for name in alone)
+    for name, value in alone.items():
+        assert torch.equal(first[name], second[name]), f"ranks differ in {name}"
+        torch.testing.assert_close(first[name], value, rtol=1e-6, atol=1e-9, msg=lambda m, n=name: f"{n}: {m}")
+
+
+@pytest.mark.parametrize("stage", ["validated", "tested"])
+def test_metrics_of_seven_images_on_two_ranks_are_those_of_one(results, stage):
+    first, second, alone = (result[stage] for result in results)
+    assert first == second
+    assert first == pytest.approx(alone, abs=1e-6)
+    assert len(alone) == 12
+    if stage == "tested":
+        assert max(alone.values()) > 0

@@ -1,0 +1,278 @@
+"""The detection task: detectors, precision, normalisation, metrics equal to pycocotools'."""
+
+import json
+
+import numpy as np
+import pytest
+import pytorch_lightning as pl
+import torch
+from coco_files import SAMPLE
+from pycocotools.coco import COCO
+from pycocotools.cocoeval import COCOeval
+
+from lightning_nas.networks import convert_norms
+from lightning_nas.spaces import Chain, Fpn, NasFpn, Product
+from lightning_nas.tasks.detection import CocoDataModule, DetectionTask, ShapesDataModule
+from lightning_nas.tasks.detection.metrics import NAMES, AveragePrecision
+from lightning_nas.tasks.detection.records import result_rows
+
+BODY = Chain(stem_channels=8, first_channels=8, widths=(8, 12, 16, 16), depths=(1,) * 4, strides=(2,) * 4)
+SMALL = {"min_size": 64, "max_size": 64, "channels": 32, "head_convs": 1, "warmup_steps": 2, "anchor_scale": 2.0}
+
+
+@pytest.fixture(scope="module")
+def shapes(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("data") / "shapes"
+    return ShapesDataModule(str(folder), image_size=64, train=16, val=7, test=7, batch_size=8, augmentation="none")
+
+
+def body(seed=0):
+    torch.manual_seed(seed)
+    return BODY.network(dict.fromkeys(BODY.decisions, "mbconv_k3_e3"))
+
+
+def task(seed=0, network=None, **arguments):
+    network = body(seed) if network is None else network
+    torch.manual_seed(seed)
+    return DetectionTask(network, 4, **{**SMALL, **arguments})
+
+
+def trainer(folder, **arguments):
+    return pl.Trainer(
+        accelerator="cpu", default_root_dir=folder, logger=False, enable_progress_bar=False,
+        enable_model_summary=False, enable_checkpointing=False, num_sanity_val_steps=0,
+        **{"max_epochs": 1, **arguments},
+    )  # fmt: skip
+
+
+def batch(data, count=8):
+    data.setup()
+    return data.collate([data.train_set[i] for i in range(count)])
+
+
+# ---- detectors -----------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("detector", ["retinanet", "fcos", "faster_rcnn"])
+@pytest.mark.parametrize("precision", ["32-true", "bf16-mixed"])
+def test_every_detector_learns_and_tests(shapes, tmp_path, detector, precision):
+    model = task(detector=detector, optimizer="adamw", lr=1e-3, schedule="cosine", norm="group")
+    images, targets = batch(shapes)
+    model.train()
+    with torch.autocast("cpu", torch.bfloat16, enabled=precision != "32-true"):
+        torch.manual_seed(0)
+        before = sum(model.detector(images, targets).values()).item()
+    run = trainer(tmp_path, max_epochs=6, precision=precision)
+    run.fit(model, datamodule=shapes)
+    assert float(run.callback_metrics["train/loss"]) < 0.9 * before
+    (metrics,) = run.test(model, datamodule=shapes, verbose=False)
+    assert set(metrics) == {f"test/{name}" for name in NAMES}
+    assert all(np.isfinite(value) for value in metrics.values())
+    rows = json.loads((tmp_path / "detections.json").read_text())
+    assert {row["category_id"] for row in rows} <= {2, 3, 5, 11}
+    assert (tmp_path / "samples.jpg").stat().st_size > 1000
+
+
+@pytest.mark.parametrize("detector", ["retinanet", "fcos", "faster_rcnn"])
+def test_images_without_objects_give_finite_losses(shapes, detector):
+    images, targets = batch(shapes, 2)
+    empty = {name: value[:0] if value.dim() else value for name, value in targets[0].items()}
+    model = task(detector=detector).train()
+    losses = model.detector(images, [empty, empty])
+    assert all(value.isfinite() for value in losses.values())
+    sum(losses.values()).backward()
+
+
+def test_boxes_keep_float32_coordinates_under_bfloat16(shapes):
+    images, _ = batch(shapes, 2)
+    for detector in ("retinanet", "fcos", "faster_rcnn"):
+        model = task(detector=detector).eval()
+        with torch.no_grad(), torch.autocast("cpu", torch.bfloat16):
+            found = model(images)
+        boxes = torch.cat([entry["boxes"] for entry in found])
+        assert boxes.dtype == torch.float32
+        assert len(boxes) == 0 or not torch.equal(boxes, boxes.bfloat16().float())
+
+
+def test_boxes_are_in_the_images_own_pixels(shapes):
+    """Images of twice the size of the network's: detections span the whole of them."""
+    images, _ = batch(shapes, 2)
+    model = task(detector="faster_rcnn").eval()
+    with torch.no_grad():
+        small = model(images)
+        large = model([torch.nn.functional.interpolate(x[None], scale_factor=2)[0] for x in images])
+    assert max(float(entry["boxes"].max()) for entry in small) <= 64
+    assert max(float(entry["boxes"].max()) for entry in large) > 100
+
+
+@pytest.mark.parametrize("neck", ["fpn", "panet", "bifpn", "nas_fpn"])
+def test_every_neck_fits_a_backbone(shapes, neck):
+    images, targets = batch(shapes, 2)
+    model = task(neck=neck).train()
+    sum(model.detector(images, targets).values()).backward()
+    assert all(p.grad is not None for p in model.neck.parameters() if p.numel() > 64)
+
+
+def test_a_network_with_a_neck_gets_no_other(shapes):
+    space = Product({"backbone": BODY, "neck": Fpn(channels=32)})
+    network = space.network({f"backbone/{name}": "mbconv_k3_e3" for name in BODY.decisions})
+    model = task(network=network)
+    assert model.neck is None
+    names = set(model.state_dict())
+    assert any(name.startswith("backbone.parts.neck.") for name in names)
+    assert not any(name.startswith("detector.backbone.") for name in names)
+    parameters = [id(p) for p in model.parameters()]
+    assert len(parameters) == len(set(parameters))
+
+
+# ---- arguments -----------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"detector": "fcos"}, {"neck": "panet"}, {"channels": 64}, {"min_size": 96, "max_size": 96},
+        {"anchor_scale": 4.0}, {"head_convs": 2}, {"head_norm": "group"}, {"norm": "group"}, {"norm": "frozen"},
+        {"optimizer": "adamw"}, {"lr": 0.02}, {"momentum": 0.5}, {"weight_decay": 0.1}, {"schedule": "cosine"},
+        {"milestones": [1]}, {"warmup_steps": 4},
+    ],
+    ids=str,
+)  # fmt: skip
+def test_every_argument_changes_the_result(shapes, tmp_path, change):
+    def weights(**arguments):
+        model = task(**arguments)
+        trainer(tmp_path, max_epochs=2, limit_val_batches=0).fit(model, datamodule=shapes)
+        return [p.detach() for p in model.parameters()]
+
+    if not hasattr(test_every_argument_changes_the_result, "plain"):
+        test_every_argument_changes_the_result.plain = (weights(), weights())
+    first, second = test_every_argument_changes_the_result.plain
+    assert all(torch.equal(a, b) for a, b in zip(first, second, strict=True))
+    changed = weights(**change)
+    same_shapes = [p.shape for p in first] == [p.shape for p in changed]
+    assert not same_shapes or any(not torch.equal(a, b) for a, b in zip(first, changed, strict=True))
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {"detector": "yolo"}, {"neck": "none"}, {"channels": 0}, {"min_size": 65}, {"anchor_scale": 0.0}, {"head_convs": 5},
+        {"head_norm": "batch"}, {"norm": "layer"}, {"optimizer": "lamb"}, {"schedule": "flat"}, {"warmup_steps": -1},
+        {"channels": 24, "detector": "fcos"},
+    ],
+    ids=str,
+)  # fmt: skip
+def test_impossible_arguments_are_named(wrong):
+    with pytest.raises(ValueError, match=next(iter(wrong))):
+        task(**wrong)
+
+
+def test_at_least_one_class():
+    with pytest.raises(ValueError, match="num_classes"):
+        DetectionTask(body(), 0)
+
+
+# ---- normalisation ---------------------------------------------------------------------------------------------------------
+
+
+def test_small_batches_are_warned_of_only_with_batch_norm(shapes, tmp_path):
+    small = ShapesDataModule(str(shapes.root), image_size=64, train=16, val=7, test=7, batch_size=2)
+    with pytest.warns(UserWarning, match="2 images per device are few for BatchNorm"):
+        trainer(tmp_path, limit_train_batches=1, limit_val_batches=0).fit(task(), datamodule=small)
+    import warnings
+
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        trainer(tmp_path, limit_train_batches=1, limit_val_batches=0).fit(task(norm="group"), datamodule=small)
+        trainer(tmp_path, limit_train_batches=1, limit_val_batches=0).fit(task(), datamodule=shapes)
+    assert not [entry for entry in caught if "BatchNorm" in str(entry.message)]
+
+
+def test_synchronised_norm_is_refused_on_a_cpu(shapes, tmp_path):
+    with pytest.raises(ValueError, match="sync"):
+        trainer(tmp_path).fit(task(norm="sync"), datamodule=shapes)
+
+
+def test_frozen_norm_computes_the_same_and_does_not_move():
+    network = body().train()
+    with torch.no_grad():
+        network(torch.randn(4, 3, 64, 64))
+    x = torch.randn(2, 3, 64, 64)
+    expected = network.eval()(x)
+    convert_norms(network, "frozen")
+    network.train()
+    for ours, theirs in zip(network(x), expected, strict=True):
+        torch.testing.assert_close(ours, theirs, rtol=1e-4, atol=1e-5)
+    assert not [m for m in network.modules() if isinstance(m, torch.nn.BatchNorm2d)]
+
+
+@pytest.mark.parametrize("kind", ["frozen", "group", "sync"])
+def test_supernets_can_be_converted(kind):
+    supernet = Product({"backbone": BODY, "neck": NasFpn(channels=8, repeats=1)}).supernet()
+    convert_norms(supernet, kind)
+    assert not [m for m in supernet.modules() if type(m) is torch.nn.BatchNorm2d]
+    if kind != "sync":
+        assert len(supernet(torch.randn(2, 3, 128, 128))) == 5
+
+
+# ---- metrics -------------------------------------------------------------------------------------------------------------
+
+
+def official(annotations, rows):
+    """pycocotools on a detections file."""
+    truth = COCO(str(annotations))
+    evaluation = COCOeval(truth, truth.loadRes(rows), "bbox")
+    evaluation.evaluate()
+    evaluation.accumulate()
+    evaluation.summarize()
+    return dict(zip(NAMES, evaluation.stats, strict=True))
+
+
+def noisy(target, num_classes, rng):
+    """Detections near the true boxes, some shifted, some of another class, some out of nowhere."""
+    boxes, labels = target["boxes"].numpy(), target["labels"].numpy()
+    keep = rng.random(len(boxes)) < 0.8
+    moved = boxes[keep] + rng.normal(0, 0.08, (keep.sum(), 4)) * (boxes[keep, 2:] - boxes[keep, :2]).repeat(2, 1)
+    extra = rng.uniform(0, 60, (3, 4))
+    extra[:, 2:] = extra[:, :2] + rng.uniform(2, 60, (3, 2))
+    every = np.concatenate([np.sort(moved.reshape(-1, 2, 2), axis=1).reshape(-1, 4), extra])
+    other = rng.random(keep.sum()) < 0.1
+    names = np.where(other, rng.integers(1, num_classes + 1, keep.sum()), labels[keep])
+    names = np.concatenate([names, rng.integers(1, num_classes + 1, 3)])
+    return {
+        "boxes": torch.tensor(every, dtype=torch.float32),
+        "labels": torch.tensor(names, dtype=torch.int64),
+        "scores": torch.tensor(rng.random(len(every)), dtype=torch.float32),
+    }
+
+
+@pytest.mark.parametrize("source", ["shapes", "coco"])
+def test_metrics_equal_pycocotools_on_the_same_detections(shapes, source):
+    if source == "coco" and not SAMPLE.is_dir():
+        pytest.skip("no real data here")
+    data = CocoDataModule(str(SAMPLE)) if source == "coco" else shapes
+    data.setup()
+    dataset = data.train_set.split if source == "coco" else data.val_set.split
+    from lightning_nas.tasks.detection.dataset import CocoDataset
+
+    metric, rows, rng = AveragePrecision(), [], np.random.default_rng(0)
+    for _, target in CocoDataset(dataset):
+        found = noisy(target, data.num_classes, rng)
+        metric.update([found], [target])
+        rows += result_rows(int(target["image_id"]), found, data.categories)
+    expected = official(dataset.file, rows)
+    ours = metric.compute()
+    assert expected["map"] > 0.2
+    for name, value in expected.items():
+        assert float(ours[name]) == pytest.approx(value, abs=1e-6), name
+
+
+def test_the_detections_of_a_test_give_its_metrics_again(shapes, tmp_path):
+    model = task(norm="group", optimizer="adamw", lr=2e-3)
+    run = trainer(tmp_path, max_epochs=10, limit_val_batches=0)
+    run.fit(model, datamodule=shapes)
+    (metrics,) = run.test(model, datamodule=shapes, verbose=False)
+    rows = json.loads((tmp_path / "detections.json").read_text())
+    expected = official(shapes.root / "annotations" / "instances_test.json", rows)
+    for name, value in expected.items():
+        assert metrics[f"test/{name}"] == pytest.approx(value, abs=1e-6), name
