@@ -48,7 +48,7 @@ def search_paths(
     if config.pretrain is not None and last_checkpoint(folder) is None:
         pretrained = _pretrained(config, folder / "pretrain", _backbone_space(space), datamodule.in_channels, strategy)
         target = supernet.get_submodule("parts.backbone") if isinstance(space, Product) else supernet
-        copy_trunk(target, pretrained.weights(), "", str(folder / "pretrain"))
+        copy_trunk(target, pretrained.state_dict(), "", str(folder / "pretrain"))
     task = instantiate(config.task)(backbone=supernet, num_classes=datamodule.num_classes)
     trainer = _trainer(config, folder, config.search.epochs, strategy)
     trainer.fit(task, datamodule=datamodule, ckpt_path=last_checkpoint(folder))

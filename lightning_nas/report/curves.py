@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import itertools
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -46,20 +47,33 @@ def training_charts(curves: Curves, *, limit: int = 4) -> list[Chart]:
     return [Chart(name, line_chart(quantities[name], seed=name)) for name in names[:limit]]
 
 
+def fitness_chart(fitness: Sequence[float]) -> str:
+    """The candidates of an evolution and the best until each of them.
+
+    Args:
+        fitness: Of every candidate, in order.
+    """
+    best = itertools.accumulate(fitness, max)
+    lines = {"candidate": list(enumerate(fitness, start=1)), "best so far": list(enumerate(best, start=1))}
+    return line_chart(lines, seed="fitness", over="candidate")
+
+
 def line_chart(
     lines: Mapping[str, Sequence[tuple[float, float]]],
     *,
     threshold: float | None = None,
     unit: bool = False,
     seed: str = "",
+    over: str = "epoch",
 ) -> str:
-    """Lines over epochs.
+    """Lines over epochs, or over what else is counted.
 
     Args:
         lines: Label -> (epoch, value).
         threshold: A dashed line at this height.
         unit: Whether the values are shares, drawn from 0 to 1.
         seed: Distinguishes the identifiers inside the SVG from those of other charts on the page.
+        over: What is counted.
     """
     settings: Any = {  # matplotlib's type lists every known key
         "svg.fonttype": "none",
@@ -82,7 +96,7 @@ def line_chart(
         axes.spines[["top", "right"]].set_visible(False)
         axes.xaxis.set_major_locator(MaxNLocator(integer=True))
         axes.grid(axis="y", color=_INK, alpha=0.12)
-        axes.set_xlabel("epoch")
+        axes.set_xlabel(over)
         axes.legend(frameon=False, labelcolor=_INK)
         buffer = io.StringIO()
         figure.savefig(buffer, format="svg", transparent=True, metadata={"Date": None})

@@ -13,7 +13,7 @@ from markupsafe import Markup
 
 from lightning_nas.architecture import write_atomic
 from lightning_nas.report.cells import Drawing, draw
-from lightning_nas.report.curves import line_chart, training_charts
+from lightning_nas.report.curves import fitness_chart, line_chart, training_charts
 from lightning_nas.report.probabilities import probability_groups
 from lightning_nas.report.run_folder import ReportError, RunFolder, read_run
 from lightning_nas.report.tables import AP_COLUMNS, ap_rows, comparison_rows, comparison_sentence, cost_rows, headline
@@ -63,6 +63,7 @@ def _values(run: RunFolder) -> dict[str, Any]:
         "drawings": [(drawing.title, Markup(drawing.svg), _final_share(drawing)) for drawing in drawings],
         "share_chart": _chart(shares, run.history, "share"),
         "entropy_chart": _chart(entropies, run.history, "entropy"),
+        "fitness_chart": Markup(fitness_chart(run.fitness)) if run.fitness else None,
         "probabilities": probability_groups(run.history, run.architecture),
         "searching": [(chart.title, Markup(chart.svg)) for chart in training_charts(run.curves)],
         "retraining": [(chart.title, Markup(chart.svg)) for chart in training_charts(run.retraining)],

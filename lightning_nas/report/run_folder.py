@@ -31,6 +31,7 @@ class RunFolder:
         history: Lines of ``history.jsonl``, one per epoch; empty if the run did not search by gradient.
         curves: ``metrics.csv``; empty if absent.
         retraining: ``evaluation/found/metrics.csv``; empty if absent.
+        fitness: Of every candidate of an evolution, in order; empty if the run had none.
         pictures: Name of a network -> the sheet of test images that its task drew, where it drew one.
     """
 
@@ -40,6 +41,7 @@ class RunFolder:
     history: tuple[Mapping[str, Any], ...]
     curves: Curves
     retraining: Curves
+    fitness: tuple[float, ...]
     pictures: Mapping[str, Path]
 
 
@@ -69,6 +71,7 @@ def read_run(folder: Path) -> RunFolder:
         read_history(folder / "history.jsonl"),
         read_curves(folder / "metrics.csv"),
         read_curves(folder / "evaluation" / "found" / "metrics.csv"),
+        read_fitness(folder / "evolution.jsonl"),
         {str(entry.get("name")): path for entry in summary["comparison"] if (path := _picture(folder, entry))},
     )
 
@@ -95,6 +98,23 @@ def read_history(path: Path) -> tuple[Mapping[str, Any], ...]:
             raise ReportError(f"{path}, line {number}: expected 'epoch' and 'probabilities', got {sorted(entry)}")
         epochs[entry["epoch"]] = entry
     return tuple(epochs[epoch] for epoch in sorted(epochs))
+
+
+def read_fitness(path: Path) -> tuple[float, ...]:
+    """The fitness of every candidate of an evolution.
+
+    Raises:
+        ReportError: Naming the file and the line that is malformed.
+    """
+    if not path.is_file():
+        return ()
+    values = []
+    for number, line in enumerate(path.read_text(encoding="utf-8").splitlines(), start=1):
+        value = _json(line, f"{path}, line {number}").get("fitness")
+        if not isinstance(value, int | float):
+            raise ReportError(f"{path}, line {number}: expected a number 'fitness', got {value!r}")
+        values.append(float(value))
+    return tuple(values)
 
 
 def read_curves(path: Path) -> Curves:

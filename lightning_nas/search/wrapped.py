@@ -23,7 +23,6 @@ _HOOKS = (
     "test_step",
     "predict_step",
     "forward",
-    "teardown",
 )
 
 
@@ -73,6 +72,11 @@ class WrappedModule(pl.LightningModule):
         """Prepares the hosted module."""
         self.attach()
         self.model.setup(stage)
+
+    def teardown(self, stage: str) -> None:
+        """That of the hosted module, which may then be used by itself."""
+        self.model.teardown(stage)
+        self.model.__dict__.pop("log", None)
 
     def configure_callbacks(self) -> Any:
         """Those of the hosted module."""
