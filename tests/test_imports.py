@@ -75,6 +75,7 @@ def test_only_the_commands_know_hydra():
         "cli.py",
         "comparison.py",
         "config.py",
+        "one_shot.py",
         "predicting.py",
         "run.py",
         "searching.py",
