@@ -6,15 +6,20 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
+import torch
 from matplotlib import colormaps
 from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 from torch import Tensor
+from torchvision.ops import nms
 
 LEAST_SCORE = 0.3
 """Detections below this score are not drawn."""
+
+MOST_OVERLAP = 0.6
+"""Nor those that overlap a stronger one by more than this (intersection over union)."""
 
 _HUES = [colormaps["tab20"](index) for index in range(20)]
 
@@ -78,9 +83,8 @@ def draw_sample(axes: Axes, sample: Sample, names: Sequence[str] | None = None) 
     if sample.true_boxes is not None:
         for box in sample.true_boxes:
             axes.add_patch(_rectangle(box, "white", "--", 1.6))
-    for box, label, score in zip(sample.boxes, sample.labels, sample.scores, strict=True):
-        if score < LEAST_SCORE:
-            continue
+    for index in _legible(sample):
+        box, label, score = sample.boxes[index], sample.labels[index], sample.scores[index]
         hue = _HUES[int(label) % len(_HUES)]
         axes.add_patch(_rectangle(box, hue, "-", 1.4))
         name = names[int(label) - 1] if names else str(int(label))
@@ -88,6 +92,13 @@ def draw_sample(axes: Axes, sample: Sample, names: Sequence[str] | None = None) 
         axes.text(
             box[0], box[1], f"{name} {score:.2f}", fontsize=7, color="black", va="bottom", bbox=style, clip_on=True
         )
+
+
+def _legible(sample: Sample) -> list[int]:
+    """The detections that are drawn, the strongest last: none that mostly covers a stronger one, of whatever class."""
+    boxes, scores = torch.from_numpy(sample.boxes), torch.from_numpy(sample.scores)
+    kept: list[int] = nms(boxes, scores, MOST_OVERLAP).tolist()
+    return [index for index in reversed(kept) if sample.scores[index] >= LEAST_SCORE]
 
 
 def _rectangle(box: np.ndarray, colour: object, style: str, width: float) -> Rectangle:
