@@ -12,7 +12,7 @@ COLUMN, ROW, LEFT, TOP, RADIUS = 84, 62, 64, 34, 17
 SIGNS = {"sum": "+", "attention": "att"}
 
 
-def draw_pyramid(title: str, levels: Sequence[int], cells: Sequence[MergingCell], *, standalone: str = "") -> str:
+def draw_pyramid(title: str, levels: Sequence[int], cells: Sequence[MergingCell]) -> str:
     """The neck as an SVG element.
 
     Squares are the levels of the backbone, circles the merging cells in their order, ringed where they give a level of
@@ -22,7 +22,6 @@ def draw_pyramid(title: str, levels: Sequence[int], cells: Sequence[MergingCell]
         title: Read by screen readers.
         levels: Of the pyramid, finest first.
         cells: The architecture.
-        standalone: A style element, for a file of its own.
     """
     row = {level: TOP + ROW * index for index, level in enumerate(reversed(levels))}
     places = [(LEFT, row[level]) for level in levels]
@@ -61,7 +60,7 @@ def draw_pyramid(title: str, levels: Sequence[int], cells: Sequence[MergingCell]
     width, height = LEFT + COLUMN * len(cells) + 48, TOP + ROW * (len(levels) - 1) + 34
     return (
         f'<svg xmlns="http://www.w3.org/2000/svg" class="cell" role="img" width="{width}" height="{height}" '
-        f'viewBox="0 0 {width} {height}"><title>{escape(title)}</title>{standalone}{"".join(lines + nodes)}</svg>'
+        f'viewBox="0 0 {width} {height}"><title>{escape(title)}</title>{"".join(lines + nodes)}</svg>'
     )
 
 

@@ -11,8 +11,7 @@ from torchvision.ops import FeaturePyramidNetwork
 from torchvision.ops.feature_pyramid_network import ExtraFPNBlock
 
 from lightning_nas.spaces.features import Backbone, FeatureInfo
-from lightning_nas.spaces.nas_fpn_blocks import pyramid_info
-from lightning_nas.spaces.pyramid import LateralInputs, resample, source_maps
+from lightning_nas.spaces.pyramid import LateralInputs, pyramid_info, resample, source_maps
 
 
 class StridedLevels(ExtraFPNBlock):

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 
 from torch import Tensor, nn
 
-from lightning_nas.spaces.features import Backbone, FeatureInfo, FeatureLevel
-from lightning_nas.spaces.pyramid import LateralInputs, resample
+from lightning_nas.spaces.features import Backbone, FeatureInfo
+from lightning_nas.spaces.pyramid import LateralInputs, pyramid_info, resample
 
 if TYPE_CHECKING:
     from lightning_nas.spaces.nas_fpn import MergingCell, NasFpn
@@ -92,8 +92,3 @@ class NasFpnNetwork(Backbone):
         for stack in self.stacks:
             levels = stack(levels)
         return levels, None
-
-
-def pyramid_info(channels: int, levels: Sequence[int], module: str) -> FeatureInfo:
-    """Describes the levels of a pyramid that one module makes."""
-    return FeatureInfo(tuple(FeatureLevel(channels, 2**level, module) for level in levels))

@@ -18,8 +18,8 @@ from torch import Tensor, nn
 
 from lightning_nas.architecture import Choices
 from lightning_nas.spaces.features import FeatureInfo
-from lightning_nas.spaces.nas_fpn_blocks import gate, merge_conv, pyramid_info
-from lightning_nas.spaces.pyramid import LateralInputs, resample
+from lightning_nas.spaces.nas_fpn_blocks import gate, merge_conv
+from lightning_nas.spaces.pyramid import LateralInputs, pyramid_info, resample
 from lightning_nas.spaces.supernet import OptionWeights, Paths, Supernet
 
 if TYPE_CHECKING:

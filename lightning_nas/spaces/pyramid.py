@@ -7,7 +7,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-import torch
 from torch import Tensor, nn
 
 from lightning_nas.spaces.features import FeatureInfo, FeatureLevel
@@ -58,9 +57,6 @@ class LateralInputs(nn.Module):
         min_level: The finest level.
         max_level: The coarsest level.
         always: Whether a map that has the width already is convolved as well.
-
-    Attributes:
-        feature_info: The levels, finest first.
     """
 
     def __init__(
@@ -77,17 +73,12 @@ class LateralInputs(nn.Module):
             else nn.Identity()
             for width in widths
         )
-        self.feature_info = FeatureInfo(
-            tuple(FeatureLevel(channels, 2**level) for level in range(min_level, max_level + 1))
-        )
 
     def forward(self, maps: Sequence[Tensor]) -> list[Tensor]:
         """The backbone's maps -> one map per level."""
         levels = [conv(maps[index]) for conv, index in zip(self.convs, self.sources, strict=True)]
         for _ in range(self.pooled):
-            levels.append(
-                nn.functional.max_pool2d(levels[-1], 1 if min(levels[-1].shape[-2:]) == 1 else 2, 2, ceil_mode=True)
-            )
+            levels.append(nn.functional.max_pool2d(levels[-1], 2, ceil_mode=True))
         return levels
 
 
@@ -104,4 +95,9 @@ def resample(x: Tensor, like: Tensor) -> Tensor:
     height, width = x.shape[-2] // size[0], x.shape[-1] // size[1]
     if (height * size[0], width * size[1]) == x.shape[-2:]:
         return nn.functional.max_pool2d(x, (height, width))
-    return torch.nn.functional.adaptive_max_pool2d(x, size)
+    return nn.functional.adaptive_max_pool2d(x, size)
+
+
+def pyramid_info(channels: int, levels: Sequence[int], module: str) -> FeatureInfo:
+    """Describes the levels of a pyramid that one module makes."""
+    return FeatureInfo(tuple(FeatureLevel(channels, 2**level, module) for level in levels))
