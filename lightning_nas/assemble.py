@@ -89,8 +89,12 @@ def resized(architecture: Architecture, config: DictConfig, in_channels: int) ->
     """An architecture with the changes of ``config.network`` and ``config.neck``, for images with so many channels.
 
     Raises:
-        ConfigError: If a neck is to be changed that there is not.
+        ConfigError: If ``config.part`` does not exist, or a neck is to be changed that there is not.
     """
+    if config.part is not None:
+        if config.part not in architecture.components:
+            raise ConfigError(f"part = {config.part!r}: the architecture has {sorted(architecture.components)}")
+        architecture = Architecture({config.part: architecture.components[config.part]}, architecture.provenance)
     changes: dict[str, Any] = {key: OmegaConf.to_container(config[key], resolve=True) for key in ("network", "neck")}
     if changes["neck"] and "neck" not in architecture.components:
         raise ConfigError(f"neck = {changes['neck']}: the architecture has no neck; use task.neck and task.channels")

@@ -65,6 +65,7 @@ class TrainSchema:
     data: dict[str, Any] = field(default_factory=dict)
     trainer: dict[str, Any] = field(default_factory=dict)
     architecture: str | None = None
+    part: str | None = None
     network: dict[str, Any] = field(default_factory=dict)
     neck: dict[str, Any] = field(default_factory=dict)
     weights: str | None = None

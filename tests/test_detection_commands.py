@@ -5,6 +5,7 @@ import sys
 
 import numpy as np
 import pytest
+import torch
 from PIL import Image
 
 from lightning_nas.architecture import Architecture
@@ -90,6 +91,26 @@ def test_what_was_found_is_trained_and_finds_boxes_on_a_folder_of_images(here, s
         assert len(list(out.glob("*.png"))) == 3
 
 
+def test_a_detector_starts_from_its_backbone_trained_as_a_classifier(here, searched, capsys):
+    class_folders(here.folder / "photos")
+    record = searched / "architecture.json"
+    here(
+        "train", "data=imagefolder", "data.root=photos", "data.num_workers=0", "data.batch_size=4", "part=backbone",
+        f"architecture={record}", "epochs=1", "trainer.accelerator=cpu", "hydra.run.dir=classifier",
+    )  # fmt: skip
+    assert set(Architecture.load(here.folder / "classifier" / "architecture.json").components) == {"backbone"}
+    here(
+        "train", "task=detection", *DATA, "trainer.accelerator=cpu", "task.min_size=64", "task.max_size=64", "task.lr=1e-9",
+        f"architecture={record}", "backbone_weights=classifier", "epochs=1", "hydra.run.dir=started",
+    )  # fmt: skip
+    folders = (here.folder / "classifier", here.folder / "started")
+    first, second = (torch.load(f / "checkpoints" / "last.ckpt", weights_only=True)["state_dict"] for f in folders)
+    shared = [name for name in first if name.startswith("backbone.") and name.endswith("conv.weight")]
+    assert len(shared) > 10
+    for name in shared:
+        torch.testing.assert_close(first[name], second[name.replace("backbone.", "backbone.parts.backbone.", 1)])
+
+
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
@@ -97,6 +118,7 @@ def test_what_was_found_is_trained_and_finds_boxes_on_a_folder_of_images(here, s
         (["predict", "run=nowhere", "images=images"], "no such folder"),
         (["predict", "run=searched"], "images = null"),
         (["train", "task=detection", "architecture=darts_v2", "++neck.channels=8"], "has no neck"),
+        (["train", "architecture=darts_v2", "part=neck"], "part = 'neck'"),
         (["search", "task=detection", "space.parts.neck.chanels=8"], "chanels"),
         (["search", "task=detection", "space.parts.neck.channels=wide"], "space.parts.neck.channels"),
         (["search", "task=detection", "pretrain=imagefolder", "pretrain.task.lr=fast"], "pretrain.task.lr"),
@@ -163,8 +185,6 @@ def test_three_stages_end_the_same_after_an_interruption(here):
 
 
 def test_the_finetuning_starts_from_the_pretrained_backbone(here):
-    import torch
-
     before = torch.load(here.folder / "whole" / "pretrain" / "checkpoints" / "last.ckpt", weights_only=True)
     after = torch.load(here.folder / "whole" / "checkpoints" / "last.ckpt", weights_only=True)
     name = "backbone.stem.0.weight"

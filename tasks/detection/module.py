@@ -92,7 +92,8 @@ class DetectionTask(pl.LightningModule):
         self.schedule, self.milestones, self.warmup_steps = schedule, tuple(milestones), warmup_steps
         self.min_size, self.norm = min_size, norm
         self.backbone = backbone
-        self.neck = build_neck(neck, channels, backbone.feature_info) if backbone.role != "neck" else None
+        has_neck = getattr(backbone, "role", "backbone") == "neck"  # backbones from elsewhere know no roles
+        self.neck = None if has_neck else build_neck(neck, channels, backbone.feature_info)
         convert_norms(self.backbone, norm)
         if self.neck is not None:
             convert_norms(self.neck, norm)
