@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING
 
 from torch import Tensor, nn
@@ -66,7 +66,28 @@ class Stack(nn.Module):
         return [candidates[levels.index(level, first)] for level in self.levels]
 
 
-class NasFpnNetwork(Backbone):
+class StackedNeck:
+    """What the fixed neck and the supernet share: the results of all stacks can be seen, for deep supervision.
+
+    Attributes:
+        keep_results: Whether a forward pass leaves the results of all stacks in :attr:`results`.
+        results: One pyramid per stack, of the last forward pass; whoever reads them empties the list.
+    """
+
+    keep_results = False
+    results: list[list[Tensor]]
+
+    def run_stacks(self, stacks: Iterable[nn.Module], levels: list[Tensor], *arguments: object) -> list[Tensor]:
+        """Runs the stacks one after the other; ``arguments`` are handed to each."""
+        self.results = []
+        for stack in stacks:
+            levels = stack(levels, *arguments)
+            if self.keep_results:
+                self.results.append(levels)
+        return levels
+
+
+class NasFpnNetwork(StackedNeck, Backbone):
     """A found neck.
 
     Args:
@@ -88,7 +109,4 @@ class NasFpnNetwork(Backbone):
 
     def forward_auxiliary(self, x: Sequence[Tensor]) -> tuple[list[Tensor], Tensor | None]:  # type: ignore[override]
         """The backbone's maps -> one map per level, None."""
-        levels = self.laterals(x)
-        for stack in self.stacks:
-            levels = stack(levels)
-        return levels, None
+        return self.run_stacks(self.stacks, self.laterals(x)), None

@@ -18,7 +18,7 @@ from torch import Tensor, nn
 
 from lightning_nas.architecture import Choices
 from lightning_nas.spaces.features import FeatureInfo
-from lightning_nas.spaces.nas_fpn_blocks import gate, merge_conv
+from lightning_nas.spaces.nas_fpn_blocks import StackedNeck, gate, merge_conv
 from lightning_nas.spaces.pyramid import LateralInputs, pyramid_info, resample
 from lightning_nas.spaces.supernet import OptionWeights, Paths, Supernet
 
@@ -165,7 +165,7 @@ def _merge(scaled: Sequence[tuple[Variant, Tensor]], sums: Mapping[int, Tensor],
     return merged
 
 
-class NasFpnSupernet(Supernet):
+class NasFpnSupernet(StackedNeck, Supernet):
     """The supernet.
 
     Logits: ``pair{i}``, one row over the pairs of candidates of cell ``i``; ``op``, a row per cell; ``level``, a row per
@@ -188,10 +188,7 @@ class NasFpnSupernet(Supernet):
     def forward_auxiliary(self, x: Sequence[Tensor]) -> tuple[list[Tensor], Tensor | None]:  # type: ignore[override]
         """The backbone's maps -> one map per level, None."""
         weights = self._cell_weights(self.option_weights())
-        levels = self.laterals(x)
-        for stack in self.stacks:
-            levels = stack(levels, weights)
-        return levels, None
+        return self.run_stacks(self.stacks, self.laterals(x), weights), None
 
     def _cell_weights(self, weights: Mapping[str, OptionWeights]) -> list[CellWeights]:
         space = self.space

@@ -13,6 +13,7 @@ from torch import Tensor
 
 from lightning_nas.networks.normalization import SMALLEST_BATCH, Normalization, convert_norms
 from lightning_nas.spaces import Backbone
+from lightning_nas.spaces.nas_fpn_blocks import StackedNeck
 from lightning_nas.tasks.detection.dataset import Target
 from lightning_nas.tasks.detection.detectors import Detector, HeadNorm, Pyramid, build_detector
 from lightning_nas.tasks.detection.metrics import AveragePrecision
@@ -41,6 +42,8 @@ class DetectionTask(pl.LightningModule):
         anchor_scale: Smallest anchor of a level in multiples of its stride.
         head_convs: Convolutions in the towers of the head.
         head_norm: Whether RetinaNet's towers have ``"group"`` normalisation or ``"none"``.
+        deep_supervision: Train the head on the result of every stack of a NAS-FPN neck, not of the last one only; the loss
+            is the mean (Ghiasi et al. 2019, arXiv 1904.07392, section 3.3).
         norm: BatchNorm of backbone and neck: ``"batch"``, ``"frozen"`` (with weights that were trained elsewhere),
             ``"sync"`` (over the ranks, on GPUs), or ``"group"`` instead.
         optimizer: ``"sgd"`` or ``"adamw"``.
@@ -68,6 +71,7 @@ class DetectionTask(pl.LightningModule):
         anchor_scale: float = 4.0,
         head_convs: int = 4,
         head_norm: HeadNorm = "none",
+        deep_supervision: bool = False,
         norm: Normalization = "batch",
         optimizer: Literal["sgd", "adamw"] = "sgd",
         lr: float = 0.01,
@@ -94,6 +98,9 @@ class DetectionTask(pl.LightningModule):
         self.backbone = backbone
         has_neck = getattr(backbone, "role", "backbone") == "neck"  # backbones from elsewhere know no roles
         self.neck = None if has_neck else build_neck(neck, channels, backbone.feature_info)
+        self._stacked = [part for part in self.modules() if isinstance(part, StackedNeck)] if deep_supervision else []
+        if deep_supervision and not self._stacked:
+            raise ValueError("deep_supervision = True needs a neck of several stacks (nas_fpn), and there is none")
         convert_norms(self.backbone, norm)
         if self.neck is not None:
             convert_norms(self.neck, norm)
@@ -129,12 +136,27 @@ class DetectionTask(pl.LightningModule):
                 f"{SMALLEST_BATCH}: consider task.norm=group, task.norm=sync (several GPUs), or task.norm=frozen with "
                 "trained weights"
             )
-        losses: dict[str, Tensor] = self.detector(images, targets)
+        losses = self._losses(images, targets)
         loss = torch.stack(list(losses.values())).sum()
         named = {f"train/{name}": value for name, value in losses.items()}
         self.log_dict(named, on_epoch=True, on_step=False, batch_size=len(images))
         self.log("train/loss", loss, on_epoch=True, on_step=False, prog_bar=True, batch_size=len(images))
         return loss
+
+    def _losses(self, images: list[Tensor], targets: list[Target]) -> dict[str, Tensor]:
+        for neck in self._stacked:
+            neck.keep_results = True
+        try:
+            every: list[dict[str, Tensor]] = [self.detector(images, targets)]
+            for neck in self._stacked:
+                *earlier, _ = neck.results
+                for maps in earlier:
+                    with self.detector.backbone.giving(maps):
+                        every.append(self.detector(images, targets))
+        finally:
+            for neck in self._stacked:
+                neck.keep_results, neck.results = False, []
+        return {name: torch.stack([losses[name] for losses in every]).mean() for name in every[0]}
 
     def validation_step(self, batch: Batch, batch_idx: int) -> None:
         """Collects detections."""

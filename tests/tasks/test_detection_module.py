@@ -1,6 +1,7 @@
 """The detection task: detectors, precision, normalisation, metrics equal to pycocotools'."""
 
 import json
+import random
 
 import numpy as np
 import pytest
@@ -11,7 +12,9 @@ from pycocotools.coco import COCO
 from pycocotools.cocoeval import COCOeval
 
 from lightning_nas.networks import convert_norms
+from lightning_nas.search import BilevelDataModule, SearchModule
 from lightning_nas.spaces import Chain, Fpn, NasFpn, Product
+from lightning_nas.strategies import Darts
 from lightning_nas.tasks.detection import CocoDataModule, DetectionTask, ShapesDataModule
 from lightning_nas.tasks.detection.metrics import NAMES, AveragePrecision
 from lightning_nas.tasks.detection.records import result_rows
@@ -123,6 +126,46 @@ def test_a_network_with_a_neck_gets_no_other(shapes):
     assert not any(name.startswith("detector.backbone.") for name in names)
     parameters = [id(p) for p in model.parameters()]
     assert len(parameters) == len(set(parameters))
+
+
+def stacked(repeats, **arguments):
+    space = Product({"backbone": BODY, "neck": NasFpn(channels=32, cells=3, repeats=repeats, max_level=5)})
+    torch.manual_seed(0)
+    network = space.network(space.sample(random.Random(0)))
+    return task(network=network, detector="retinanet", norm="group", **arguments)
+
+
+def test_deep_supervision_is_the_mean_over_the_stacks(shapes):
+    images, targets = batch(shapes, 2)
+    model = stacked(3, deep_supervision=True).train()
+    ours = model._losses(images, targets)
+    neck = model.backbone.parts["neck"]
+    stacks, expected = neck.stacks, []
+    for count in (1, 2, 3):
+        neck.stacks = stacks[:count]
+        expected.append(model.detector(images, targets))
+    neck.stacks = stacks
+    for name, value in ours.items():
+        torch.testing.assert_close(value, torch.stack([losses[name] for losses in expected]).mean())
+    assert neck.results == []
+    plain = stacked(3).train()
+    torch.testing.assert_close(plain._losses(images, targets), expected[-1])
+
+
+def test_deep_supervision_needs_stacks():
+    with pytest.raises(ValueError, match="deep_supervision"):
+        task(deep_supervision=True)
+
+
+def test_a_supernet_learns_under_deep_supervision(shapes, tmp_path):
+    space = Product({"backbone": BODY, "neck": NasFpn(channels=8, cells=3, repeats=2, max_level=5)})
+    module = SearchModule(
+        task(network=space.supernet(), detector="retinanet", norm="group", deep_supervision=True), Darts(lr=0.1)
+    )
+    before = {name: group.detach().clone() for name, group in module.supernet.logits.items()}
+    trainer(tmp_path, limit_val_batches=0).fit(module, datamodule=BilevelDataModule(shapes))
+    changed = [name for name, group in module.supernet.logits.items() if not torch.equal(group, before[name])]
+    assert any(name.startswith("neck/") for name in changed)
 
 
 # ---- arguments -----------------------------------------------------------------------------------------------------------
