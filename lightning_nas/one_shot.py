@@ -21,8 +21,10 @@ from rich.progress import track
 
 from lightning_nas.architecture import Choices, Option, write_atomic
 from lightning_nas.assemble import last_checkpoint, make_data, make_trainer
+from lightning_nas.config import ConfigError
 from lightning_nas.cost import count_macs
 from lightning_nas.networks.transfer import copy_trunk
+from lightning_nas.report.tables import headline
 from lightning_nas.search import SampledPaths, SeedBatches, recalibrate
 from lightning_nas.spaces import Product, SearchSpace, Supernet
 from lightning_nas.strategies import SinglePath
@@ -43,7 +45,14 @@ def search_paths(
 
     Returns:
         The fittest architecture.
+
+    Raises:
+        ConfigError: If there are no validation images, or the metric is not logged.
     """
+    datamodule.prepare_data()
+    datamodule.setup("fit")
+    if not datamodule.val_dataloader():
+        raise ConfigError("strategy = single_path judges candidates on validation images, and data holds out none")
     supernet = space.supernet(generator=torch.Generator().manual_seed(config.seed))
     if config.pretrain is not None and last_checkpoint(folder) is None:
         pretrained = _pretrained(config, folder / "pretrain", _backbone_space(space), datamodule.in_channels, strategy)
@@ -62,7 +71,7 @@ def _pretrained(
     """The backbone's supernet, trained on sampled paths as a classifier."""
     data = make_data(config.pretrain)
     if data.in_channels != in_channels:
-        raise ValueError(f"pretrain.data has images of {data.in_channels} channels, the task's have {in_channels}")
+        raise ConfigError(f"pretrain.data has images of {data.in_channels} channels, the task's have {in_channels}")
     if any(field.name == "head_channels" for field in dataclasses.fields(space)):
         space = dataclasses.replace(space, head_channels=config.pretrain.head_channels)  # type: ignore[call-arg]
     supernet = space.supernet(generator=torch.Generator().manual_seed(config.seed))
@@ -133,9 +142,10 @@ def _fitness(
     batches = islice(iter(datamodule.train_dataloader()), strategy.recalibration_batches)
     recalibrate(task, batches, lambda batch: task(move_data_to_device(batch, device)[0]))
     (metrics,) = trainer.validate(task, datamodule=datamodule, verbose=False)
-    if strategy.metric not in metrics:
-        raise ValueError(f"metric = {strategy.metric!r} is not logged in validation; logged are {sorted(metrics)}")
-    return float(metrics[strategy.metric])
+    name = strategy.metric or f"val/{headline({key.removeprefix('val/'): value for key, value in metrics.items()})}"
+    if name not in metrics:
+        raise ConfigError(f"strategy.metric = {name!r} is not logged in validation; logged are {sorted(metrics)}")
+    return float(metrics[name])
 
 
 def _macs_counter(space: SearchSpace, size: tuple[int, int, int]) -> Callable[[Choices], int]:

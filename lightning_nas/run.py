@@ -36,6 +36,7 @@ from lightning_nas.search import DropPathSchedule, SeedBatches
 from lightning_nas.search.summary import write_summary
 from lightning_nas.search.trials import TrialResult
 from lightning_nas.searching import find_architecture
+from lightning_nas.strategies import SinglePath
 
 BENCHMARKS = {"supernet": SupernetBenchmark}
 
@@ -49,7 +50,7 @@ def search(config: DictConfig) -> Path:
         The run folder.
 
     Raises:
-        ConfigError: If a key, a type or a value of the config is wrong.
+        ConfigError: If a key, a type or a value of the config is wrong, or pretraining does not fit the strategy.
     """
     folder = prepare(config, list(COMPONENTS))
     if config.pretrain is not None:
@@ -58,6 +59,8 @@ def search(config: DictConfig) -> Path:
     datamodule = make_data(config)
     space = make_space(config.space, datamodule.in_channels)
     strategy = instantiate(config.strategy)
+    if config.pretrain is not None and not isinstance(strategy, SinglePath):
+        raise ConfigError(f"pretrain is a stage of strategy=single_path, got strategy={chosen('strategy')}")
 
     architecture_file = folder / "architecture.json"
     if not architecture_file.is_file():

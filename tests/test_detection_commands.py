@@ -122,6 +122,8 @@ def test_a_detector_starts_from_its_backbone_trained_as_a_classifier(here, searc
         (["search", "task=detection", "space.parts.neck.chanels=8"], "chanels"),
         (["search", "task=detection", "space.parts.neck.channels=wide"], "space.parts.neck.channels"),
         (["search", "task=detection", "pretrain=imagefolder", "pretrain.task.lr=fast"], "pretrain.task.lr"),
+        (["search", "task=detection", "pretrain=imagefolder", "pretrain.epoch=1"], "pretrain.epoch"),
+        (["search", *TINY, "pretrain=imagefolder", "hydra.run.dir=odd"], "pretrain is a stage of strategy=single_path"),
     ],
 )
 def test_mistakes_are_named_before_any_work(here, searched, arguments, said, capfd):
@@ -182,6 +184,29 @@ def test_three_stages_end_the_same_after_an_interruption(here):
     here("search", *SINGLE, "hydra.run.dir=broken")
     for name in ("evolution.jsonl", "architecture.json"):
         assert (broken / name).read_bytes() == (whole / name).read_bytes()
+
+
+def test_a_classifier_is_searched_by_paths_too(here):
+    here(
+        "search", "space=shufflenetv2", "strategy=single_path", "space.stem_channels=4", "space.widths=[8,12]",
+        "space.depths=[1,1]", "space.head_channels=16", *[item for item in SINGLE if item.startswith("strategy.")],
+        "search.epochs=1", "evaluate.epochs=1", "evaluate.random=0", "trainer.accelerator=cpu",
+        "trainer.limit_train_batches=4", "strategy.max_macs=null", "hydra.run.dir=digits",
+    )  # fmt: skip
+    lines = (here.folder / "digits" / "evolution.jsonl").read_text().splitlines()
+    assert len(lines) == 6
+    assert all(0 <= json.loads(line)["fitness"] <= 1 for line in lines)
+
+
+def test_paths_cannot_be_judged_without_validation_images(here, capfd):
+    class_folders(here.folder / "unheld")
+    with pytest.raises(SystemExit):
+        here(
+            "search", "data=imagefolder", "data.root=unheld", "data.val_fraction=0", "data.test_fraction=0.2",
+            "space=shufflenetv2", "strategy=single_path", "hydra.run.dir=blind",
+        )  # fmt: skip
+    assert "judges candidates on validation images" in capfd.readouterr().err
+    assert not (here.folder / "blind" / "checkpoints").exists()
 
 
 def test_the_finetuning_starts_from_the_pretrained_backbone(here):

@@ -7,17 +7,13 @@ import numpy as np
 import pytest
 import pytorch_lightning as pl
 import torch
-from coco_files import SAMPLE
-from pycocotools.coco import COCO
-from pycocotools.cocoeval import COCOeval
 
 from lightning_nas.networks import convert_norms
 from lightning_nas.search import BilevelDataModule, SearchModule
 from lightning_nas.spaces import Chain, Fpn, NasFpn, Product
 from lightning_nas.strategies import Darts
-from lightning_nas.tasks.detection import CocoDataModule, DetectionTask, ShapesDataModule
-from lightning_nas.tasks.detection.metrics import NAMES, AveragePrecision
-from lightning_nas.tasks.detection.records import result_rows
+from lightning_nas.tasks.detection import DetectionTask, ShapesDataModule
+from lightning_nas.tasks.detection.metrics import NAMES
 
 BODY = Chain(stem_channels=8, first_channels=8, widths=(8, 12, 16, 16), depths=(1,) * 4, strides=(2,) * 4)
 SMALL = {"min_size": 64, "max_size": 64, "channels": 32, "head_convs": 1, "warmup_steps": 2, "anchor_scale": 2.0}
@@ -256,66 +252,3 @@ def test_supernets_can_be_converted(kind):
     assert not [m for m in supernet.modules() if type(m) is torch.nn.BatchNorm2d]
     if kind != "sync":
         assert len(supernet(torch.randn(2, 3, 128, 128))) == 5
-
-
-# ---- metrics -------------------------------------------------------------------------------------------------------------
-
-
-def official(annotations, rows):
-    """pycocotools on a detections file."""
-    truth = COCO(str(annotations))
-    evaluation = COCOeval(truth, truth.loadRes(rows), "bbox")
-    evaluation.evaluate()
-    evaluation.accumulate()
-    evaluation.summarize()
-    return dict(zip(NAMES, evaluation.stats, strict=True))
-
-
-def noisy(target, num_classes, rng):
-    """Detections near the true boxes, some shifted, some of another class, some out of nowhere."""
-    boxes, labels = target["boxes"].numpy(), target["labels"].numpy()
-    keep = rng.random(len(boxes)) < 0.8
-    moved = boxes[keep] + rng.normal(0, 0.08, (keep.sum(), 4)) * (boxes[keep, 2:] - boxes[keep, :2]).repeat(2, 1)
-    extra = rng.uniform(0, 60, (3, 4))
-    extra[:, 2:] = extra[:, :2] + rng.uniform(2, 60, (3, 2))
-    every = np.concatenate([np.sort(moved.reshape(-1, 2, 2), axis=1).reshape(-1, 4), extra])
-    other = rng.random(keep.sum()) < 0.1
-    names = np.where(other, rng.integers(1, num_classes + 1, keep.sum()), labels[keep])
-    names = np.concatenate([names, rng.integers(1, num_classes + 1, 3)])
-    return {
-        "boxes": torch.tensor(every, dtype=torch.float32),
-        "labels": torch.tensor(names, dtype=torch.int64),
-        "scores": torch.tensor(rng.random(len(every)), dtype=torch.float32),
-    }
-
-
-@pytest.mark.parametrize("source", ["shapes", "coco"])
-def test_metrics_equal_pycocotools_on_the_same_detections(shapes, source):
-    if source == "coco" and not SAMPLE.is_dir():
-        pytest.skip("no real data here")
-    data = CocoDataModule(str(SAMPLE)) if source == "coco" else shapes
-    data.setup()
-    dataset = data.train_set.split if source == "coco" else data.val_set.split
-    from lightning_nas.tasks.detection.dataset import CocoDataset
-
-    metric, rows, rng = AveragePrecision(), [], np.random.default_rng(0)
-    for _, target in CocoDataset(dataset):
-        found = noisy(target, data.num_classes, rng)
-        metric.update([found], [target])
-        rows += result_rows(int(target["image_id"]), found, data.categories)
-    expected = official(dataset.file, rows)
-    ours = metric.compute()
-    assert expected["map"] > 0.2
-    for name, value in expected.items():
-        assert float(ours[name]) == pytest.approx(value, abs=1e-6), name
-
-
-def test_the_detections_of_a_test_give_its_metrics_again(shapes, tmp_path):
-    model = task(norm="group", optimizer="adamw", lr=2e-3)
-    run = trainer(tmp_path, max_epochs=10, limit_val_batches=0)
-    run.fit(model, datamodule=shapes)
-    (metrics,) = run.test(model, datamodule=shapes, verbose=False)
-    rows = json.loads((tmp_path / "detections.json").read_text())
-    expected = official(shapes.root / "annotations" / "instances_test.json", rows)
-    for name, value in expected.items():
-        assert metrics[f"test/{name}"] == pytest.approx(value, abs=1e-6), name

@@ -23,7 +23,8 @@ class SinglePath:
         crossovers: Candidates per round by crossover.
         mutation_probability: With which a mutant draws each decision anew.
         recalibration_batches: Training batches on which the statistics of BatchNorm are estimated anew per candidate.
-        metric: Logged by the task in validation; what the evolution maximises.
+        metric: Logged by the task in validation, e.g. ``"val/map"``; what the evolution maximises. If None the metric that
+            also decides comparisons: accuracy, AP or mIoU.
         max_macs: Most multiply-adds of a candidate; None for no limit.
         min_macs: Fewest.
         seed: Of the paths and of the evolution.
@@ -42,7 +43,7 @@ class SinglePath:
         crossovers: int = 20,
         mutation_probability: float = 0.1,
         recalibration_batches: int = 500,
-        metric: str = "val/map",
+        metric: str | None = None,
         max_macs: float | None = None,
         min_macs: float | None = None,
         seed: int = 0,
