@@ -26,6 +26,7 @@ from lightning_nas.cost import count_macs
 from lightning_nas.networks.transfer import copy_trunk
 from lightning_nas.report.tables import headline
 from lightning_nas.search import SampledPaths, SeedBatches, recalibrate
+from lightning_nas.search.trials import input_size
 from lightning_nas.spaces import Product, SearchSpace, Supernet
 from lightning_nas.strategies import SinglePath
 from lightning_nas.strategies.sampling.evolution import replay
@@ -58,11 +59,11 @@ def search_paths(
         pretrained = _pretrained(config, folder / "pretrain", _backbone_space(space), datamodule.in_channels, strategy)
         target = supernet.get_submodule("parts.backbone") if isinstance(space, Product) else supernet
         copy_trunk(target, pretrained.state_dict(), "", str(folder / "pretrain"))
+    pl.seed_everything(config.seed, workers=True, verbose=False)  # the head starts the same after a resumed pretraining
     task = instantiate(config.task)(backbone=supernet, num_classes=datamodule.num_classes)
     trainer = _trainer(config, folder, config.search.epochs, strategy)
     trainer.fit(task, datamodule=datamodule, ckpt_path=last_checkpoint(folder))
-    size = tuple(getattr(task, "input_size", None) or (datamodule.in_channels, *datamodule.image_size))
-    return _evolve(config, folder, datamodule, task, supernet, strategy, size)
+    return _evolve(config, folder, datamodule, task, supernet, strategy)
 
 
 def _pretrained(
@@ -100,11 +101,10 @@ def _evolve(
     task: pl.LightningModule,
     supernet: Supernet,
     strategy: SinglePath,
-    size: tuple[int, int, int],
 ) -> dict[str, Option]:
     space = supernet.space
     file = folder / "evolution.jsonl"
-    evolution = strategy.evolution(space, _macs_counter(space, size))
+    evolution = strategy.evolution(space, _macs_counter(space, input_size(task, datamodule)))
     if file.is_file():
         told = [json.loads(line) for line in file.read_text(encoding="utf-8").splitlines()]
         replay(evolution, [(entry["choices"], entry["fitness"]) for entry in told])

@@ -45,7 +45,7 @@ class TrialResult:
         Cost is that of the task's ``backbone`` for images of the task's ``input_size``, or else of the data's size.
         """
         (timer,) = (callback for callback in trainer.callbacks if isinstance(callback, Timer))  # type: ignore[attr-defined]
-        size = tuple(getattr(task, "input_size", None) or (datamodule.in_channels, *datamodule.image_size))
+        size = input_size(task, datamodule)
         return cls(
             name,
             kind,
@@ -92,6 +92,12 @@ class TrialRunner:
         if trainer.is_global_zero:
             write_atomic(record, json.dumps(asdict(result), indent=2, sort_keys=True) + "\n")
         return result
+
+
+def input_size(task: Any, datamodule: Any) -> tuple[int, int, int]:
+    """Channels, height and width of an image as a task's network sees it: the task's ``input_size``, or the data's."""
+    own: tuple[int, int, int] | None = getattr(task, "input_size", None)
+    return own if own is not None else (datamodule.in_channels, *datamodule.image_size)
 
 
 def plain_metrics(metrics: Mapping[str, Any]) -> dict[str, float]:
