@@ -81,3 +81,16 @@ def test_a_backbone_without_the_levels_is_refused_at_once():
     space = Product({"backbone": Darts(channels=4, cells=3), "neck": NECK})
     with pytest.raises(ValueError, match=r"maps of stride 8 .* got the strides \[1, 2, 4\]"):
         space.supernet()
+
+
+@pytest.mark.gpu
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA device")
+def test_a_search_on_a_gpu_moves_all_logits(shapes, tmp_path):
+    module = SearchModule(task(Product({"backbone": BACKBONES["chain"], "neck": NECK})), DartsStrategy(lr=0.1))
+    before = {name: group.detach().clone() for name, group in module.supernet.logits.items()}
+    trainer = pl.Trainer(
+        accelerator="gpu", devices=1, precision="bf16-mixed", max_epochs=1, logger=False, enable_progress_bar=False,
+        enable_checkpointing=False, enable_model_summary=False, default_root_dir=tmp_path,
+    )  # fmt: skip
+    trainer.fit(module, datamodule=BilevelDataModule(shapes))
+    assert all(not torch.equal(group.cpu(), before[name]) for name, group in module.supernet.logits.items())
