@@ -1,4 +1,4 @@
-"""A backbone in torchvision's detectors."""
+"""Found networks in torchvision's detectors: a backbone with a feature pyramid, or a backbone that has its neck."""
 
 from __future__ import annotations
 
@@ -68,3 +68,43 @@ def with_fpn(
         ValueError: If the backbone's maps do not become coarser from one to the next.
     """
     return PyramidBackbone(backbone, out_channels, extra_blocks, norm_layer)
+
+
+class NamedMaps(nn.Module):
+    """A network whose maps have one width, as torchvision's detectors expect it.
+
+    Attributes:
+        out_channels: Channels of every map.
+    """
+
+    def __init__(self, network: Backbone) -> None:
+        super().__init__()
+        channels = network.feature_info.channels()
+        if len(set(channels)) != 1:
+            raise ValueError(f"network must return maps of one width, got channels {channels}; use with_fpn")
+        self.network, self.out_channels = network, channels[0]
+
+    def forward(self, x: Tensor) -> OrderedDict[str, Tensor]:
+        """``(B, C, H, W) ->`` maps ``"0"``, ``"1"``, ... from fine to coarse."""
+        return OrderedDict((str(index), feature) for index, feature in enumerate(self.network(x)))
+
+
+def as_pyramid(network: Backbone) -> NamedMaps:
+    """A found backbone with its neck, for ``torchvision.models.detection``.
+
+    The default anchors of RetinaNet and FCOS are for the five levels 3 to 7, those of the necks here.
+
+    Args:
+        network: Any network whose maps have one width.
+
+    Raises:
+        ValueError: If they have not.
+
+    Example:
+        >>> from lightning_nas.spaces import Chain, Fpn, Product
+        >>> body = Chain(widths=(8, 8, 8, 8), depths=(1,) * 4, strides=(2,) * 4)
+        >>> space = Product({"backbone": body, "neck": Fpn(channels=16)})
+        >>> as_pyramid(space.network({f"backbone/{name}": "mbconv_k3_e3" for name in body.decisions})).out_channels
+        16
+    """
+    return NamedMaps(network)
