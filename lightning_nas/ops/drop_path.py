@@ -9,11 +9,16 @@ class DropPath(nn.Module):
     """Zeroes a path for whole samples with probability ``rate`` in training, and divides the others by ``1 - rate``.
 
     A schedule changes :attr:`rate` from outside (see ``search.callbacks.DropPathSchedule``).
+
+    Args:
+        rate: Probability that a path is dropped.
+        share: Part of a schedule's rate that counts here: below 1 where the rate grows with depth (ScheduledDropPath, Zoph
+            et al. 2018, arXiv 1707.07012).
     """
 
-    def __init__(self, rate: float = 0.0) -> None:
+    def __init__(self, rate: float = 0.0, share: float = 1.0) -> None:
         super().__init__()
-        self.rate = rate
+        self.rate, self.share = rate, share
 
     def forward(self, x: Tensor) -> Tensor:
         """``(B, ...) -> (B, ...)``."""
@@ -25,4 +30,4 @@ class DropPath(nn.Module):
 
     def extra_repr(self) -> str:
         """Shown by ``print``."""
-        return f"rate={self.rate}"
+        return f"rate={self.rate}" + (f", share={self.share:.3g}" if self.share != 1.0 else "")

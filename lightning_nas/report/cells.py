@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from lightning_nas.architecture import Architecture, Choices, Component, write_atomic
 from lightning_nas.report.drawing import Node, draw_cell, draw_chain
 from lightning_nas.report.palette import short_name
 from lightning_nas.report.pyramid import draw_pyramid
-from lightning_nas.spaces import Darts, NasFpn, SearchSpace, build_space
+from lightning_nas.report.trellis import draw_trellis
+from lightning_nas.spaces import AutoDeepLab, Darts, NasFpn, SearchSpace, build_space
 from lightning_nas.spaces.nas_fpn import MERGE_OPS
 
 FOUND_CELL = Path(__file__).with_name("found_cell.svg")
@@ -34,8 +37,12 @@ class Drawing:
     group: str = ""
 
 
-def draw(architecture: Architecture) -> list[Drawing]:
+def draw(architecture: Architecture, probabilities: Mapping[str, Any] | None = None) -> list[Drawing]:
     """Draws every component of an architecture.
+
+    Args:
+        architecture: The architecture.
+        probabilities: Group of logits -> ``(rows, options)`` at the end of the search, where there was one.
 
     Raises:
         ArchitectureError: If a component does not belong to its search space.
@@ -44,11 +51,22 @@ def draw(architecture: Architecture) -> list[Drawing]:
     for name, part in architecture.components.items():
         space = build_space(part.space, part.space_args)
         space.validate(part.choices)
-        drawings += _draw_component(name, part, space)
+        drawings += _draw_component(name, part, space, _of_part(name, probabilities or {}))
     return drawings
 
 
-def _draw_component(name: str, part: Component, space: SearchSpace) -> list[Drawing]:
+def _of_part(name: str, probabilities: Mapping[str, Any]) -> dict[str, Any]:
+    """The groups of one component, which has its name in front in a joint search."""
+    return {
+        group.rpartition("/")[2]: rows
+        for group, rows in probabilities.items()
+        if group.rpartition("/")[0] in ("", name)
+    }
+
+
+def _draw_component(name: str, part: Component, space: SearchSpace, probabilities: Mapping[str, Any]) -> list[Drawing]:
+    if isinstance(space, AutoDeepLab):
+        return draw_auto_deeplab(space, part.choices, probabilities)
     if isinstance(space, Darts):
         return [draw_darts(space, part.choices, cell) for cell in ("normal", "reduce")]
     if isinstance(space, NasFpn):
@@ -67,6 +85,19 @@ def draw_darts(space: Darts, choices: Choices, cell: str, *, standalone: bool = 
     title = {"normal": "Normal cell", "reduce": "Reduction cell"}[cell]
     svg = draw_cell(title, ("c(k-2)", "c(k-1)"), nodes, "output", standalone=standalone)
     return Drawing(title, svg, tuple(op for pair in genes for op, _ in pair), cell)
+
+
+def draw_auto_deeplab(space: AutoDeepLab, choices: Choices, probabilities: Mapping[str, Any]) -> list[Drawing]:
+    """The path through the trellis, and the cell."""
+    path = space.path(choices)
+    strides = ", ".join(str(4 * 2**level) for level in path)
+    nodes = [Node(str(index), pair) for index, pair in enumerate(space.genes(choices))]
+    known = probabilities if set(space.trellis.rows) <= set(probabilities) else None
+    title = f"Path through the strides: {strides}"
+    trellis = draw_trellis(title, space.trellis, path, known)
+    cell = draw_cell("Cell", ("c(k-2)", "c(k-1)"), nodes, "output")
+    operations = tuple(op for pair in space.genes(choices) for op, _ in pair)
+    return [Drawing(title, trellis, ()), Drawing("Cell", cell, operations, "cell")]
 
 
 def draw_neck(space: NasFpn, choices: Choices) -> Drawing:
@@ -105,6 +136,8 @@ def draw_blocks(title: str, choices: Choices) -> Drawing:
 def option_names(space: SearchSpace, group: str, count: int) -> tuple[str, ...]:
     """Names of the options of a group of logits: operations, or what a neck decides, else numbers."""
     names = tuple(str(name) for name in getattr(space, "ops", ()))
+    if group in ("beta_rim", "beta_inner"):
+        return ("finer", "same", "coarser") if count == 3 else ("finer or same", "same or coarser")
     if isinstance(space, NasFpn):
         if group == "op":
             names = MERGE_OPS
@@ -119,9 +152,12 @@ def option_names(space: SearchSpace, group: str, count: int) -> tuple[str, ...]:
 
 def edge_names(space: SearchSpace, group: str, rows: int) -> list[str]:
     """A label per row of a group of logits: ``source → target`` in a cell, else a number."""
-    if isinstance(space, Darts):
-        states = ["c(k-2)", "c(k-1)", *map(str, range(space.steps))]
-        names = [f"{states[source]} → {node}" for node in range(space.steps) for source in range(node + 2)]
+    if isinstance(space, AutoDeepLab) and group in space.trellis.rows:
+        names = [f"layer {place.layer + 1}, 1/{4 * 2**place.level}" for place in space.trellis.rows[group]]
+    elif isinstance(space, Darts | AutoDeepLab):
+        steps = space.steps if isinstance(space, Darts) else space.blocks
+        states = ["c(k-2)", "c(k-1)", *map(str, range(steps))]
+        names = [f"{states[source]} → {node}" for node in range(steps) for source in range(node + 2)]
     elif _is_complete_cell(space):
         names = ["{} → {}".format(*sorted(_ends(decision))) for decision in space.decisions]
     else:

@@ -49,7 +49,7 @@ def _values(run: RunFolder) -> dict[str, Any]:
         missing = {"name", "kind", "metrics", "parameters", "macs"} - set(entry)
         if missing or metric not in entry["metrics"]:
             raise ReportError(f"{source}: comparison {entry.get('name')!r} lacks {sorted(missing) or metric}")
-    drawings = draw(run.architecture)
+    drawings = draw(run.architecture, run.history[-1]["probabilities"] if run.history else None)
     shares, entropies = _over_time(run.history)
     return {
         "title": f"{summary['strategy']} on {summary['data']}",

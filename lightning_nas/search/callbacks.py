@@ -32,7 +32,7 @@ class TemperatureSchedule(pl.Callback):
 
 
 class DropPathSchedule(pl.Callback):
-    """Raises the drop-path rate linearly: ``rate * epoch / epochs``.
+    """Raises the drop-path rate linearly: ``rate * epoch / epochs``, times the ``share`` of a module.
 
     Args:
         rate: Rate that the last epoch comes near to.
@@ -47,7 +47,7 @@ class DropPathSchedule(pl.Callback):
         """Sets the rate of the epoch."""
         for module in pl_module.modules():
             if isinstance(module, DropPath):
-                module.rate = self.rate * trainer.current_epoch / max(trainer.max_epochs or 1, 1)
+                module.rate = module.share * self.rate * trainer.current_epoch / max(trainer.max_epochs or 1, 1)
 
 
 class FreezeLogits(pl.Callback):

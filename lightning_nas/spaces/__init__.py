@@ -3,6 +3,7 @@
 import importlib
 import pkgutil
 
+from lightning_nas.spaces.auto_deeplab import AutoDeepLab
 from lightning_nas.spaces.base import SearchSpace, build_space, space_names
 from lightning_nas.spaces.chain import Chain
 from lightning_nas.spaces.darts import Darts
@@ -28,6 +29,7 @@ for _module in pkgutil.iter_modules(__path__):
     importlib.import_module(f"{__name__}.{_module.name}")
 
 __all__ = [
+    "AutoDeepLab",
     "Backbone",
     "BiFpn",
     "Chain",

@@ -33,10 +33,13 @@ class SearchSpace(ABC):
     Attributes:
         name: Stored in architecture files; unique, and stable once published.
         role: The component that an architecture of this space is, e.g. ``"backbone"`` or ``"neck"``.
+        levels_follow_choices: Whether the maps that a found network returns depend on its choices. If so, those of the
+            supernet are others, and nothing that is searched together with it can read them.
     """
 
     name: ClassVar[str]
     role: ClassVar[str] = "backbone"
+    levels_follow_choices: ClassVar[bool] = False
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
         super().__init_subclass__(**kwargs)

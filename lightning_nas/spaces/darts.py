@@ -5,7 +5,6 @@ Source: Liu, Simonyan, Yang 2019, "DARTS: Differentiable Architecture Search", a
 
 from __future__ import annotations
 
-import itertools
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
@@ -17,6 +16,15 @@ from torch import Tensor
 from lightning_nas.architecture import Choices, Option
 from lightning_nas.ops import check_ops
 from lightning_nas.spaces.base import SearchSpace
+from lightning_nas.spaces.cell_decisions import (
+    active_options,
+    candidate_of,
+    cell_decisions,
+    cell_options,
+    choices_of,
+    genes_of,
+    strongest_genes,
+)
 from lightning_nas.spaces.darts_cells import Cell, Gene, SearchCell
 from lightning_nas.spaces.darts_macro import DartsMacro, reduction_cells
 from lightning_nas.spaces.features import Backbone, FeatureInfo
@@ -92,29 +100,15 @@ class Darts(SearchSpace):
     @cached_property
     def decisions(self) -> tuple[str, ...]:
         """Inputs and operations of every node of both cell types."""
-        return tuple(
-            f"{cell}.{node}.{what}"
-            for cell in CELL_TYPES
-            for node in range(2, self.steps + 2)
-            for what in ("inputs", "op0", "op1")
-        )
+        return tuple(name for cell in CELL_TYPES for name in cell_decisions(cell, self.steps))
 
     def options(self, name: str, choices: Choices) -> Sequence[Option]:
         """Pairs of states for ``inputs``, operations but ``none`` otherwise; nothing depends on other decisions."""
-        _, node, what = name.split(".")
-        if what != "inputs":
-            return [op for op in self.ops if op != "none"]
-        combine = itertools.combinations_with_replacement if self.same_input else itertools.combinations
-        return [f"{first}+{second}" for first, second in combine(range(int(node)), 2)]
+        return cell_options(name, self.ops, same_input=self.same_input)
 
     def genes(self, choices: Choices, cell: str) -> list[tuple[Gene, Gene]]:
         """The operations and sources of every node of a cell type."""
-        nodes = []
-        for node in range(2, self.steps + 2):
-            first, second = str(choices[f"{cell}.{node}.inputs"]).split("+")
-            op0, op1 = str(choices[f"{cell}.{node}.op0"]), str(choices[f"{cell}.{node}.op1"])
-            nodes.append(((op0, int(first)), (op1, int(second))))
-        return nodes
+        return genes_of(choices, cell, self.steps)
 
     def from_genes(self, cells: Mapping[str, Sequence[tuple[Gene, Gene]]]) -> dict[str, Option]:
         """Choices from the genes of both cell types; the order of the two genes of a node does not matter.
@@ -122,12 +116,7 @@ class Darts(SearchSpace):
         Raises:
             ArchitectureError: If they are not an architecture of this space.
         """
-        choices: dict[str, Option] = {}
-        for cell in CELL_TYPES:
-            for node, genes in enumerate(cells[cell], start=2):
-                (op0, first), (op1, second) = sorted(genes, key=lambda gene: gene[1])
-                choices[f"{cell}.{node}.inputs"] = f"{first}+{second}"
-                choices[f"{cell}.{node}.op0"], choices[f"{cell}.{node}.op1"] = op0, op1
+        choices = {name: option for cell in CELL_TYPES for name, option in choices_of(cells[cell], cell).items()}
         self.validate(choices)
         return choices
 
@@ -146,24 +135,12 @@ class Darts(SearchSpace):
 
     def decode(self, logits: Mapping[str, Tensor]) -> dict[str, Option]:
         """Softmax per edge; for every node the two strongest edges (or pairs, see ``same_input``), never ``none``."""
-        return self.from_genes({cell: self._decode_cell(logits[cell]) for cell in CELL_TYPES})
-
-    def _decode_cell(self, logits: Tensor) -> list[tuple[Gene, Gene]]:
-        weights = logits.detach().double().cpu().softmax(dim=-1)
-        allowed = [index for index, name in enumerate(self.ops) if name != "none"]
-        nodes = []
-        start = 0
-        for node in range(2, self.steps + 2):
-            ranked = []  # (weight, source, option), strongest first; ties by lowest index
-            for source in range(node):
-                row = weights[start + source]
-                options = sorted(allowed, key=lambda o, row=row: -float(row[o]))  # type: ignore[misc]
-                ranked += [(-float(row[o]), source, o) for o in (options if self.same_input else options[:1])]
-            ranked.sort(key=lambda item: item[0])
-            best = [(self.ops[option], source) for _, source, option in ranked[:2]]
-            nodes.append((best[0], best[1]))
-            start += node
-        return nodes
+        return self.from_genes(
+            {
+                cell: strongest_genes(logits[cell], self.ops, self.steps, same_input=self.same_input)
+                for cell in CELL_TYPES
+            }
+        )
 
 
 class DartsNetwork(Backbone):
@@ -233,15 +210,7 @@ class DartsSupernet(Supernet):
     def path(self, choices: Choices) -> dict[str, Paths]:
         """The options that an architecture uses on every edge."""
         self.space.validate(choices)
-        paths = {}
-        for cell in CELL_TYPES:
-            active: list[tuple[int, ...]] = []
-            for node, genes in enumerate(self.space.genes(choices, cell), start=2):
-                for source in range(node):
-                    used = {self.space.ops.index(op) for op, origin in genes if origin == source}
-                    active.append(tuple(sorted(used)))
-            paths[cell] = tuple(active)
-        return paths
+        return {cell: active_options(self.space.genes(choices, cell), self.space.ops) for cell in CELL_TYPES}
 
     def module_sources(self, choices: Choices) -> dict[str, str]:
         """Operation ``k`` of a found cell is one candidate of one edge here; all other modules have equal names."""
@@ -249,10 +218,6 @@ class DartsSupernet(Supernet):
         sources = {}
         for index in range(self.space.cells):
             genes = self.space.genes(choices, "reduce" if index in reduction_cells(self.space.cells) else "normal")
-            start = 0
-            for node, pair in enumerate(genes, start=2):
-                for side, (op, source) in enumerate(pair):
-                    found = f"macro.cells.{index}.ops.{2 * (node - 2) + side}"
-                    sources[found] = f"macro.cells.{index}.edges.{start + source}.candidates.{self.space.ops.index(op)}"
-                start += node
+            for position, (edge, option) in enumerate(candidate_of(genes, self.space.ops)):
+                sources[f"macro.cells.{index}.ops.{position}"] = f"macro.cells.{index}.edges.{edge}.candidates.{option}"
         return sources

@@ -11,6 +11,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from lightning_nas.architecture import Architecture, ArchitectureError
+from lightning_nas.spaces.auto_deeplab import published_auto_deeplab
 from lightning_nas.spaces.base import build_space
 from lightning_nas.spaces.darts import CELL_TYPES, DARTS_OPS, Darts
 from lightning_nas.spaces.darts_cells import Gene
@@ -22,19 +23,22 @@ _MAX_NODES = 16
 
 def published_names() -> list[str]:
     """Names that :func:`published` knows."""
-    return sorted(PUBLISHED)
+    return sorted([*PUBLISHED, "auto_deeplab"])
 
 
 def published(name: str, **space_args: Any) -> Architecture:
-    """A published architecture, in the size of the CIFAR retraining (36 channels, 20 cells) if not told otherwise.
+    """A published architecture, in the size of its retraining (DARTS: 36 channels, 20 cells) if not told otherwise.
 
     Args:
         name: One of :func:`published_names`.
-        **space_args: Arguments of :class:`Darts`, e.g. ``channels=48, cells=14, stem="imagenet"``.
+        **space_args: Arguments of its space: of :class:`Darts`, e.g. ``channels=48, cells=14, stem="imagenet"``, or of
+            :class:`AutoDeepLab`.
 
     Raises:
         ArchitectureError: If the name is unknown.
     """
+    if name == "auto_deeplab":
+        return published_auto_deeplab(**space_args)
     if name not in PUBLISHED:
         raise ArchitectureError(f"unknown published architecture {name!r}; known are {published_names()}")
     entry = PUBLISHED[name]

@@ -68,6 +68,9 @@ class Product(SearchSpace):
         roles = [space.role for space in parts.values()]
         if roles.count("backbone") > 1:
             raise ValueError(f"parts: only the first one can read the image as a backbone, got the roles {roles}")
+        for name, space in [*parts.items()][:-1]:
+            if space.levels_follow_choices:
+                raise ValueError(f"parts[{name!r}]: nothing can read its maps, whose strides depend on its choices")
         for name, space in parts.items():
             if not space.decisions:
                 fixed.setdefault(name, {})

@@ -5,7 +5,8 @@ import random
 import pytest
 
 from lightning_nas.architecture import ArchitectureError
-from lightning_nas.spaces import Darts, NasBench201, from_genotype, published, published_names, to_genotype
+from lightning_nas.spaces import Darts, NasBench201, from_genotype, published, to_genotype
+from lightning_nas.spaces.published import PUBLISHED
 
 DARTS_V2 = """Genotype(
     normal=[('sep_conv_3x3', 0), ('sep_conv_3x3', 1), ('sep_conv_3x3', 0), ('sep_conv_3x3', 1),
@@ -21,7 +22,7 @@ def test_reads_the_published_text():
     assert from_genotype(DARTS_V2, channels=8).components["backbone"].space_args["channels"] == 8
 
 
-@pytest.mark.parametrize("name", published_names())
+@pytest.mark.parametrize("name", PUBLISHED)
 def test_published_architectures_survive_their_own_notation(name):
     assert from_genotype(to_genotype(published(name))) == published(name)
     assert published(name).provenance["published"] == name
