@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Mapping, Sequence
 from html import escape
 from typing import Any
@@ -45,7 +46,7 @@ def draw_trellis(title: str, trellis: Trellis, path: Sequence[int], probabilitie
     nodes = [f'<rect class="node" x="{_x(-1) - 13}" y="{_y(0) - 13}" width="26" height="26" rx="5"/>']
     found = [Place(-1, 0), *(Place(layer, level) for layer, level in enumerate(path))]
     hue = colour("sep_conv_5x5")
-    for source, place in zip(found, found[1:], strict=False):
+    for source, place in itertools.pairwise(found):
         lines.append(f'<path class="line" style="stroke:{hue};stroke-width:3.2" d="{_between(source, place)}"/>')
     for layer in range(trellis.layers):
         for level in trellis.levels(layer):
