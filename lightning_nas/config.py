@@ -37,7 +37,9 @@ class EvaluatePhase:
 
     epochs: int = 10
     random: int = 3
+    draws: int = 1
     hand_made: bool = True
+    task: dict[str, Any] = field(default_factory=dict)
 
 
 @dataclass

@@ -6,10 +6,10 @@ import json
 from pathlib import Path
 
 import torch
-from hydra.utils import instantiate
 from omegaconf import DictConfig, OmegaConf
 
 from lightning_nas.architecture import Architecture
+from lightning_nas.comparison import evaluated_task
 from lightning_nas.config import ConfigError
 from lightning_nas.networks.backbone import build_network
 from lightning_nas.networks.weights import read_state_dict
@@ -38,8 +38,9 @@ def predict_folder(config: DictConfig) -> Path:
             raise ConfigError(f"run = {config.run!r}: there is no {name}, so it is no finished run")
     saved = OmegaConf.load(run / ".hydra" / "config.yaml")
     summary = json.loads((run / "summary.json").read_text(encoding="utf-8"))
+    assert isinstance(saved, DictConfig)
     searched = "strategy" in saved
-    task = instantiate(saved.task)(
+    task = evaluated_task(saved)(
         backbone=build_network(Architecture.load(run / "architecture.json")), num_classes=len(summary["classes"])
     )
     if not hasattr(task, "predict_folder"):

@@ -53,6 +53,10 @@ def search(config: DictConfig) -> Path:
         ConfigError: If a key, a type or a value of the config is wrong, or pretraining does not fit the strategy.
     """
     folder = prepare(config, list(COMPONENTS))
+    check_component({**config.task, **config.evaluate.task}, "evaluate.task")
+    for name, low in (("random", 0), ("draws", 1), ("epochs", 1)):
+        if config.evaluate[name] < low:
+            raise ConfigError(f"evaluate.{name} = {config.evaluate[name]}: expected at least {low}")
     if config.pretrain is not None:
         for name in ("task", "data"):
             check_component(config.pretrain[name], f"pretrain.{name}")

@@ -5,6 +5,8 @@ from __future__ import annotations
 import math
 from typing import Literal, get_args
 
+import torch
+from pytorch_lightning.utilities import rank_zero_warn
 from torch import nn
 from torchvision.ops import FrozenBatchNorm2d
 
@@ -14,6 +16,9 @@ Normalization = Literal["batch", "frozen", "sync", "group"]
 
 SMALLEST_BATCH = 8
 """Images per device below which the statistics of BatchNorm are too noisy (Wu, He 2018, arXiv 1803.08494, figure 1)."""
+
+LEAST_IN_GROUP = 4
+"""Channels in a group of GroupNorm, at least."""
 
 
 def convert_norms(module: nn.Module, kind: Normalization, *, groups: int = 32) -> None:
@@ -25,7 +30,8 @@ def convert_norms(module: nn.Module, kind: Normalization, *, groups: int = 32) -
         module: Any module.
         kind: ``"batch"`` leaves all as they are; ``"frozen"`` uses running statistics, scale and shift as constants;
             ``"sync"`` shares statistics over the ranks; ``"group"`` normalises groups of channels of every image.
-        groups: Of GroupNorm, at most; as many as the channels can be shared evenly by.
+        groups: Of GroupNorm, at most; as many as the channels can be shared evenly by, with at least 4 channels in each: one
+            value normalised by itself, as after image pooling, would always be 0.
 
     Raises:
         ValueError: If there is no such kind.
@@ -42,12 +48,33 @@ def convert_norms(module: nn.Module, kind: Normalization, *, groups: int = 32) -
                 setattr(parent, name, _converted(child, kind, groups))
 
 
+def warn_of_small_batches(kind: Normalization, images: int) -> None:
+    """Says that a batch is too small for the statistics of BatchNorm, if it is."""
+    if kind == "batch" and images < SMALLEST_BATCH:
+        rank_zero_warn(
+            f"{images} images per device are few for BatchNorm, whose statistics become noisy below {SMALLEST_BATCH}: "
+            "consider task.norm=group, task.norm=sync (several GPUs), or task.norm=frozen with trained weights"
+        )
+
+
+def refuse_sync_without_gpu(kind: Normalization, device: torch.device) -> None:
+    """PyTorch shares statistics over ranks on GPUs only.
+
+    Raises:
+        ValueError: If they are to be shared on a CPU.
+    """
+    if kind == "sync" and device.type == "cpu":
+        raise ValueError("norm = 'sync' works on GPUs only; on a CPU use 'group', 'frozen' or 'batch'")
+
+
 def _converted(norm: nn.BatchNorm2d, kind: Normalization, groups: int) -> nn.Module:
     channels = norm.num_features
     if kind == "sync":
         return nn.SyncBatchNorm.convert_sync_batchnorm(norm)
     if kind == "group":
-        return nn.GroupNorm(math.gcd(groups, channels), channels, eps=norm.eps, affine=norm.affine)
+        return nn.GroupNorm(
+            math.gcd(groups, max(1, channels // LEAST_IN_GROUP)), channels, eps=norm.eps, affine=norm.affine
+        )
     frozen = FrozenBatchNorm2d(channels, eps=norm.eps)
     for name, tensor in norm.state_dict().items():
         if name in frozen.state_dict():

@@ -16,10 +16,24 @@ from lightning_nas.report.cells import Drawing, draw
 from lightning_nas.report.curves import fitness_chart, line_chart, training_charts
 from lightning_nas.report.probabilities import probability_groups
 from lightning_nas.report.run_folder import ReportError, RunFolder, read_run
-from lightning_nas.report.tables import AP_COLUMNS, ap_rows, comparison_rows, comparison_sentence, cost_rows, headline
+from lightning_nas.report.tables import (
+    AP_COLUMNS,
+    ap_rows,
+    comparison_rows,
+    comparison_sentence,
+    cost_rows,
+    headline,
+    iou_rows,
+)
 from lightning_nas.report.verdict import entropy, judge, skip_share
 
 TEMPLATE = Path(__file__).with_name("template.html")
+
+PICTURES = {
+    "detection": "White dashed boxes are true; coloured ones were predicted, with their score.",
+    "segmentation": "From left to right: the image, the truth (black pixels do not count), the prediction over the image.",
+}
+"""What the sheet of test images of a task shows."""
 
 
 def build(run_folder: str | Path) -> Path:
@@ -71,6 +85,12 @@ def _values(run: RunFolder) -> dict[str, Any]:
         "comparison": comparison_rows(comparison, metric),
         "ap_columns": tuple(AP_COLUMNS.values()),
         "ap_rows": ap_rows(comparison),
+        "iou_rows": iou_rows(comparison),
+        "networks": [str(entry["name"]) for entry in comparison],
+        "about_pictures": PICTURES.get(str(summary["task"]), ""),
+        "class_colours": [
+            (c["name"], "#{:02x}{:02x}{:02x}".format(*c["color"])) for c in summary.get("classes", ()) if c.get("color")
+        ],
         "pictures": [(name, _embedded(path)) for name, path in _worth_showing(run)],
         "comparison_sentence": comparison_sentence(comparison, metric),
         "seconds": [(name, _duration(value)) for name, value in sorted(summary.get("seconds", {}).items())],

@@ -90,6 +90,18 @@ def ap_rows(comparison: Sequence[Mapping[str, Any]]) -> list[tuple[str, ...]]:
     return rows
 
 
+def iou_rows(comparison: Sequence[Mapping[str, Any]]) -> list[tuple[str, ...]]:
+    """Class and its intersection over union by every network, for segmentation."""
+    prefix = "iou/"
+    names = dict.fromkeys(name for entry in comparison for name in entry["metrics"] if name.startswith(prefix))
+    rows = []
+    for name in names:
+        values = [entry["metrics"].get(name) for entry in comparison]
+        shown = ("" if value is None else f"{value:.3f}" for value in values)
+        rows.append((name.removeprefix(prefix).replace("_", " "), *shown))
+    return rows
+
+
 def comparison_sentence(comparison: Sequence[Mapping[str, Any]], metric: str) -> str:
     """Says plainly whether the found network is better than random ones and than hand-made ones."""
     found = [entry["metrics"][metric] for entry in comparison if entry["kind"] == "found"]

@@ -60,9 +60,10 @@ def write_summary(
 
 
 def _classes(datamodule: Any) -> list[dict[str, Any]]:
-    """Id and name of every class: those of the data's annotation files, else counted from 0."""
-    if hasattr(datamodule, "categories"):
-        return [{"id": category.id, "name": category.name} for category in datamodule.categories]
+    """Id and name (and colour, where there is one) of every class: those of the data's files, else counted from 0."""
+    for attribute in ("categories", "classes"):
+        if hasattr(datamodule, attribute):
+            return [asdict(entry) for entry in getattr(datamodule, attribute)]
     names = getattr(datamodule, "class_names", None) or [str(index) for index in range(datamodule.num_classes)]
     return [{"id": index, "name": name} for index, name in enumerate(names)]
 

@@ -8,10 +8,14 @@ from typing import Any, Literal
 
 import pytorch_lightning as pl
 import torch
-from pytorch_lightning.utilities import rank_zero_warn
 from torch import Tensor
 
-from lightning_nas.networks.normalization import SMALLEST_BATCH, Normalization, convert_norms
+from lightning_nas.networks.normalization import (
+    Normalization,
+    convert_norms,
+    refuse_sync_without_gpu,
+    warn_of_small_batches,
+)
 from lightning_nas.spaces import Backbone
 from lightning_nas.spaces.nas_fpn_blocks import StackedNeck
 from lightning_nas.tasks.detection.dataset import Target
@@ -20,6 +24,7 @@ from lightning_nas.tasks.detection.metrics import AveragePrecision
 from lightning_nas.tasks.detection.necks import Neck, build_neck
 from lightning_nas.tasks.detection.predict import predict_images
 from lightning_nas.tasks.detection.records import TestRecord
+from lightning_nas.tasks.images.optimization import OptimizerName, check_named, make_optimizer, make_schedules
 
 Batch = tuple[list[Tensor], list[Target]]
 
@@ -73,7 +78,7 @@ class DetectionTask(pl.LightningModule):
         head_norm: HeadNorm = "none",
         deep_supervision: bool = False,
         norm: Normalization = "batch",
-        optimizer: Literal["sgd", "adamw"] = "sgd",
+        optimizer: OptimizerName = "sgd",
         lr: float = 0.01,
         momentum: float = 0.9,
         weight_decay: float = 1e-4,
@@ -84,12 +89,7 @@ class DetectionTask(pl.LightningModule):
         super().__init__()
         if num_classes < 1:
             raise ValueError(f"num_classes must be at least 1, got {num_classes}")
-        for name, value, allowed in (
-            ("optimizer", optimizer, ("sgd", "adamw")),
-            ("schedule", schedule, ("steps", "cosine")),
-        ):
-            if value not in allowed:
-                raise ValueError(f"{name} must be one of {list(allowed)}, got {value!r}")
+        check_named(optimizer=(optimizer, ("sgd", "adamw")), schedule=(schedule, ("steps", "cosine")))
         if warmup_steps < 0:
             raise ValueError(f"warmup_steps must be at least 0, got {warmup_steps}")
         self.optimizer_name, self.lr, self.momentum, self.weight_decay = optimizer, lr, momentum, weight_decay
@@ -130,12 +130,8 @@ class DetectionTask(pl.LightningModule):
     def training_step(self, batch: Batch, batch_idx: int) -> Tensor:
         """The sum of the detector's losses."""
         images, targets = batch
-        if batch_idx == 0 and self.norm == "batch" and len(images) < SMALLEST_BATCH:
-            rank_zero_warn(
-                f"{len(images)} images per device are few for BatchNorm, whose statistics become noisy below "
-                f"{SMALLEST_BATCH}: consider task.norm=group, task.norm=sync (several GPUs), or task.norm=frozen with "
-                "trained weights"
-            )
+        if batch_idx == 0:
+            warn_of_small_batches(self.norm, len(images))
         losses = self._losses(images, targets)
         loss = torch.stack(list(losses.values())).sum()
         named = {f"train/{name}": value for name, value in losses.items()}
@@ -194,26 +190,20 @@ class DetectionTask(pl.LightningModule):
         Raises:
             ValueError: If statistics are to be shared over ranks on a machine where PyTorch cannot.
         """
-        if self.norm == "sync" and self.trainer.strategy.root_device.type == "cpu":
-            raise ValueError("norm = 'sync' works on GPUs only; on a CPU use 'group', 'frozen' or 'batch'")
+        refuse_sync_without_gpu(self.norm, self.trainer.strategy.root_device)
 
     def configure_optimizers(self) -> Any:
         """The optimizer, with a warm-up per batch and a schedule per epoch."""
-        parameters = [p for p in self.parameters() if p.requires_grad]
-        optimizer: torch.optim.Optimizer
-        if self.optimizer_name == "adamw":
-            optimizer = torch.optim.AdamW(parameters, self.lr, weight_decay=self.weight_decay)
-        else:
-            optimizer = torch.optim.SGD(parameters, self.lr, self.momentum, weight_decay=self.weight_decay)
-        epochs: torch.optim.lr_scheduler.LRScheduler
-        if self.schedule == "cosine":
-            epochs = torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, max(self.trainer.max_epochs or 1, 1))
-        else:
-            epochs = torch.optim.lr_scheduler.MultiStepLR(optimizer, list(self.milestones), 0.1)
-        schedules: list[dict[str, Any]] = [{"scheduler": epochs, "interval": "epoch"}]
-        if self.warmup_steps:
-            warmup = torch.optim.lr_scheduler.LinearLR(optimizer, 0.001, total_iters=self.warmup_steps)
-            schedules.append({"scheduler": warmup, "interval": "step"})
+        optimizer = make_optimizer(
+            self.optimizer_name, self.parameters(), lr=self.lr, momentum=self.momentum, weight_decay=self.weight_decay
+        )
+        schedules = make_schedules(
+            optimizer,
+            self.schedule,
+            self.trainer.max_epochs,
+            warmup_steps=self.warmup_steps,
+            milestones=self.milestones,
+        )
         return [optimizer], schedules
 
     def _log(self, metric: AveragePrecision, stage: str) -> None:

@@ -1,0 +1,5 @@
+"""Semantic segmentation."""
+
+from lightning_nas.tasks.segmentation.module import SegmentationTask
+
+__all__ = ["SegmentationTask"]

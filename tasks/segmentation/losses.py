@@ -1,0 +1,51 @@
+"""Cross entropy over pixels, with an ignored label, class weights and online hard example mining."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+
+def pixel_cross_entropy(
+    logits: Tensor,
+    target: Tensor,
+    *,
+    ignore: int,
+    class_weights: Tensor | None = None,
+    hard_below: float | None = None,
+    least_kept: float = 0.0625,
+) -> Tensor:
+    """Mean cross entropy of the pixels that count; 0 if there are none.
+
+    With class weights the mean is weighted, as PyTorch's. With hard example mining only pixels count whose true class has
+    a probability below ``hard_below``, but at least the share ``least_kept`` of all, the hardest ones (Shrivastava et al.
+    2016, arXiv 1604.03540; the thresholded form is usual in segmentation).
+
+    Args:
+        logits: ``(B, classes, H, W)``.
+        target: ``(B, H, W)``, class of every pixel or ``ignore``.
+        ignore: The label of pixels that do not count.
+        class_weights: ``(classes,)``.
+        hard_below: Probability of the true class below which a pixel is hard; None: all pixels count.
+        least_kept: Share of the pixels that count at least.
+    """
+    counts = target != ignore
+    plain = F.cross_entropy(logits, target, ignore_index=ignore, reduction="none")
+    if hard_below is not None:
+        counts = counts & _hard(plain.detach(), counts, hard_below, least_kept)
+    weights = counts.to(plain.dtype)
+    if class_weights is not None:
+        weights = weights * class_weights.to(plain)[target.clamp(0, len(class_weights) - 1)]
+    total = weights.sum()
+    return (plain * weights).sum() / torch.where(total > 0, total, torch.ones_like(total))
+
+
+def _hard(losses: Tensor, counts: Tensor, hard_below: float, least_kept: float) -> Tensor:
+    valid = losses[counts]
+    if not len(valid):
+        return counts
+    kept = min(len(valid), max(1, round(least_kept * len(valid))))
+    hardest = valid.topk(kept).values[-1]
+    limit = torch.minimum(hardest, losses.new_tensor(hard_below).log().neg())
+    return losses >= limit

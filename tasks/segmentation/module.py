@@ -1,0 +1,227 @@
+"""Semantic segmentation: an ordinary LightningModule around any backbone."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any, Literal
+
+import pytorch_lightning as pl
+import torch
+from torch import Tensor
+
+from lightning_nas.networks.normalization import (
+    Normalization,
+    convert_norms,
+    refuse_sync_without_gpu,
+    warn_of_small_batches,
+)
+from lightning_nas.ops.checkpointing import set_recompute
+from lightning_nas.spaces import Backbone
+from lightning_nas.tasks.images import IMAGENET_MEAN, IMAGENET_STD
+from lightning_nas.tasks.images.optimization import OptimizerName, check_named, make_optimizer, make_schedules
+from lightning_nas.tasks.segmentation.drawing import default_palette
+from lightning_nas.tasks.segmentation.evaluation import Evaluation, predicted_labels
+from lightning_nas.tasks.segmentation.heads import Head, build_head
+from lightning_nas.tasks.segmentation.labels import IGNORE
+from lightning_nas.tasks.segmentation.losses import pixel_cross_entropy
+from lightning_nas.tasks.segmentation.metrics import PixelMetrics, summarize
+from lightning_nas.tasks.segmentation.predict import predict_images
+from lightning_nas.tasks.segmentation.records import TestRecord
+
+Batch = tuple[Tensor | list[Tensor], Tensor | list[Tensor]]
+"""Images ``(B, 3, H, W)`` from 0 to 1 and labels ``(B, H, W)``; lists where sizes differ."""
+
+
+class SegmentationTask(pl.LightningModule):
+    """Trains a network to label every pixel, over the epochs of its Trainer.
+
+    After a test the folder of the first logger holds ``samples.jpg``: image, truth and prediction of some images.
+
+    Args:
+        backbone: Image -> feature maps.
+        num_classes: Number of classes; pixels of label 255 do not count.
+        head: ``"deeplab"``: ASPP and decoder of DeepLabV3+; ``"per_level"``: a small ASPP on every map, the head of
+            Auto-DeepLab's search; ``"light"``: LR-ASPP, for real-time networks.
+        channels: Width of the head (``per_level`` is as wide as its maps).
+        dropout: In the head.
+        class_weights: Weight of each class in the loss; None for equal ones.
+        ohem_threshold: Only pixels whose true class has a probability below this train; None for all.
+        ohem_least: Share of the pixels that train at least, the hardest ones.
+        norm: BatchNorm of backbone and head: ``"batch"``, ``"frozen"`` (with weights that were trained elsewhere),
+            ``"sync"`` (over the ranks, on GPUs), or ``"group"`` instead.
+        recompute: Recompute the activations of cells in the backward pass: less memory, more time.
+        optimizer: ``"sgd"`` or ``"adamw"``.
+        lr: Learning rate after the warm-up.
+        lr_min: Where the cosine ends.
+        momentum: Of SGD.
+        weight_decay: Of the optimizer.
+        schedule: ``"poly"`` or ``"cosine"``, both per epoch.
+        power: Of poly.
+        warmup_steps: Batches over which the learning rate rises linearly.
+        eval_window: Height and width of windows that slide over images in validation and test; None: whole images.
+        eval_overlap: Share of a window that its neighbour covers again.
+        eval_scales: Scales at which test images are seen.
+        eval_flip: Whether test images are seen mirrored as well.
+
+    Raises:
+        ValueError: If an argument is out of range.
+    """
+
+    class_weights: Tensor | None
+    mean: Tensor
+    std: Tensor
+
+    def __init__(
+        self,
+        backbone: Backbone,
+        num_classes: int,
+        *,
+        head: Head = "deeplab",
+        channels: int = 256,
+        dropout: float = 0.1,
+        class_weights: Sequence[float] | None = None,
+        ohem_threshold: float | None = None,
+        ohem_least: float = 0.0625,
+        norm: Normalization = "batch",
+        recompute: bool = False,
+        optimizer: OptimizerName = "sgd",
+        lr: float = 0.05,
+        lr_min: float = 0.0,
+        momentum: float = 0.9,
+        weight_decay: float = 4e-5,
+        schedule: Literal["poly", "cosine"] = "poly",
+        power: float = 0.9,
+        warmup_steps: int = 0,
+        eval_window: Sequence[int] | None = None,
+        eval_overlap: float = 1 / 3,
+        eval_scales: Sequence[float] = (1.0,),
+        eval_flip: bool = False,
+    ) -> None:
+        super().__init__()
+        check_named(optimizer=(optimizer, ("sgd", "adamw")), schedule=(schedule, ("poly", "cosine")))
+        for name, value, low, high in (
+            ("num_classes", num_classes, 2, IGNORE),
+            ("channels", channels, 1, 8192),
+            ("warmup_steps", warmup_steps, 0, 10**9),
+            ("dropout", dropout, 0.0, 0.999),
+            ("ohem_threshold", ohem_threshold if ohem_threshold is not None else 1.0, 1e-6, 1.0),
+            ("ohem_least", ohem_least, 0.0, 1.0),
+        ):
+            if not low <= value <= high:
+                raise ValueError(f"{name} must be from {low} to {high}, got {value!r}")
+        if class_weights is not None and (len(class_weights) != num_classes or min(class_weights) < 0):
+            raise ValueError(
+                f"class_weights must be {num_classes} numbers of at least 0, one per class, got {class_weights!r}"
+            )
+        self.num_classes, self.norm = num_classes, norm
+        self.ohem_threshold, self.ohem_least = ohem_threshold, ohem_least
+        self.optimizer_name, self.lr, self.lr_min = optimizer, lr, lr_min
+        self.momentum, self.weight_decay = momentum, weight_decay
+        self.schedule, self.power, self.warmup_steps = schedule, power, warmup_steps
+        window = None if eval_window is None else tuple(eval_window)
+        self.validation = Evaluation(window, eval_overlap)
+        self.testing = Evaluation(window, eval_overlap, tuple(eval_scales), eval_flip)
+        self.backbone = backbone
+        self.head = build_head(head, backbone.feature_info, num_classes, channels, dropout)
+        convert_norms(self.backbone, norm)
+        convert_norms(self.head, norm)
+        set_recompute(self.backbone, recompute)
+        weights = None if class_weights is None else torch.tensor(class_weights, dtype=torch.float32)
+        self.register_buffer("class_weights", weights, persistent=False)
+        self.register_buffer("mean", torch.tensor(IMAGENET_MEAN).view(1, 3, 1, 1), persistent=False)
+        self.register_buffer("std", torch.tensor(IMAGENET_STD).view(1, 3, 1, 1), persistent=False)
+        self.val_metrics, self.test_metrics = PixelMetrics(num_classes, IGNORE), PixelMetrics(num_classes, IGNORE)
+        self.record = TestRecord()
+
+    def forward(self, images: Tensor) -> Tensor:
+        """Images ``(B, 3, H, W)`` from 0 to 1 -> logits ``(B, num_classes, H, W)``."""
+        maps = self.backbone((images - self.mean) / self.std)
+        logits: Tensor = self.head(maps, (images.shape[-2], images.shape[-1]))
+        return logits
+
+    def training_step(self, batch: tuple[Tensor, Tensor], batch_idx: int) -> Tensor:
+        """Cross entropy of the pixels that count."""
+        images, labels = batch
+        if batch_idx == 0:
+            warn_of_small_batches(self.norm, len(images))
+        loss = pixel_cross_entropy(
+            self(images).float(),
+            labels,
+            ignore=IGNORE,
+            class_weights=self.class_weights,
+            hard_below=self.ohem_threshold,
+            least_kept=self.ohem_least,
+        )
+        self.log("train/loss", loss, on_epoch=True, on_step=False, prog_bar=True, batch_size=len(images))
+        return loss
+
+    def validation_step(self, batch: Batch, batch_idx: int) -> None:
+        """Counts pixels."""
+        for images, labels in _of_equal_size(batch):
+            self.val_metrics.update(predicted_labels(self.validation.probabilities(self, images)), labels)
+
+    def on_validation_epoch_end(self) -> None:
+        """Metrics of the epoch, over all ranks."""
+        values = summarize(self.val_metrics.compute())
+        if not self.trainer.sanity_checking:
+            self.log_dict({f"val/{name}": value for name, value in values.items()})
+
+    def test_step(self, batch: Batch, batch_idx: int) -> None:
+        """Counts pixels, keeps some images."""
+        for images, labels in _of_equal_size(batch):
+            predicted = predicted_labels(self.testing.probabilities(self, images))
+            self.test_metrics.update(predicted, labels)
+            for image, truth, found in zip(images, labels, predicted, strict=True):
+                self.record.add(image, truth, found)
+
+    def on_test_epoch_end(self) -> None:
+        """Metrics, also of every class; writes ``samples.jpg``."""
+        datamodule = getattr(self.trainer, "datamodule", None)
+        names = getattr(datamodule, "class_names", None) or [str(index) for index in range(self.num_classes)]
+        values = summarize(self.test_metrics.compute(), names)
+        self.log_dict({f"test/{name}": value for name, value in values.items()})
+        palette = [entry.color for entry in getattr(datamodule, "classes", ())] or default_palette(self.num_classes)
+        folder = self.trainer.log_dir or self.trainer.default_root_dir  # asks the other ranks: not for rank 0 alone
+        self.record.write(Path(folder), palette)
+
+    def predict_step(self, batch: Tensor, batch_idx: int) -> Tensor:
+        """Labels ``(B, H, W)`` of images ``(B, 3, H, W)``."""
+        return predicted_labels(self.testing.probabilities(self, batch))
+
+    def predict_folder(self, images: Path, out: Path, classes: Sequence[Mapping[str, Any]], *, batch_size: int) -> None:
+        """Writes label maps and overlays of a folder of images, one by one, see :func:`predict_images`."""
+        predict_images(lambda batch: self.predict_step(batch, 0), images, out, classes, self.device)
+
+    def setup(self, stage: str) -> None:
+        """Checks what depends on the machine.
+
+        Raises:
+            ValueError: If statistics are to be shared over ranks on a machine where PyTorch cannot.
+        """
+        refuse_sync_without_gpu(self.norm, self.trainer.strategy.root_device)
+
+    def configure_optimizers(self) -> Any:
+        """The optimizer, with a warm-up per batch and a schedule per epoch."""
+        optimizer = make_optimizer(
+            self.optimizer_name, self.parameters(), lr=self.lr, momentum=self.momentum, weight_decay=self.weight_decay
+        )
+        schedules = make_schedules(
+            optimizer,
+            self.schedule,
+            self.trainer.max_epochs,
+            warmup_steps=self.warmup_steps,
+            lr_min=self.lr_min,
+            power=self.power,
+        )
+        return [optimizer], schedules
+
+
+def _of_equal_size(batch: Batch) -> Iterator[tuple[Tensor, Tensor]]:
+    """A batch as it is, or image by image where sizes differ."""
+    images, labels = batch
+    if isinstance(images, Tensor) and isinstance(labels, Tensor):
+        yield images, labels
+        return
+    for image, label in zip(images, labels, strict=True):
+        yield image[None], label[None]

@@ -1,0 +1,336 @@
+"""The segmentation task: heads, loss, metrics and ways of evaluating, against independent computations."""
+
+import itertools
+
+import numpy as np
+import pytest
+import pytorch_lightning as pl
+import torch
+import torchmetrics
+from PIL import Image
+from torch import nn
+from torch.utils.data import DataLoader
+
+from lightning_nas.networks.backbone import build_network
+from lightning_nas.networks.hand_made import ResidualBackbone
+from lightning_nas.ops.resize import resize
+from lightning_nas.spaces import AutoDeepLab, published
+from lightning_nas.tasks.segmentation import SegmentationTask
+from lightning_nas.tasks.segmentation.evaluation import Evaluation, window_starts
+from lightning_nas.tasks.segmentation.heads import PerLevelHead, build_head
+from lightning_nas.tasks.segmentation.labels import IGNORE
+from lightning_nas.tasks.segmentation.losses import pixel_cross_entropy
+from lightning_nas.tasks.segmentation.metrics import PixelMetrics, summarize
+
+
+def task(**changed):
+    return SegmentationTask(
+        ResidualBackbone(4, (2, 4, 8)), 3, **{"channels": 8, "optimizer": "adamw", "lr": 0.01} | changed
+    )
+
+
+def scenes(count, size=(24, 40), seed=0):
+    """Images whose brightness says the class, with a stripe that does not count."""
+    generator = torch.Generator().manual_seed(seed)
+    labels = torch.randint(3, (count, size[0] // 8, size[1] // 8), generator=generator)
+    labels = labels.repeat_interleave(8, 1).repeat_interleave(8, 2)
+    images = labels[:, None].float() / 2 + 0.05 * torch.randn(count, 3, *size, generator=generator)
+    labels = labels.clone()
+    labels[:, :, :3] = IGNORE
+    return list(zip(images, labels, strict=True))
+
+
+# ---- heads ------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(("channels", "parameters"), [(20, 10_147_427), (32, 21_622_451), (48, 44_424_691)])
+def test_auto_deeplab_has_its_published_size(channels, parameters):
+    network = SegmentationTask(build_network(published("auto_deeplab", channels=channels)), 19, head="deeplab")
+    assert sum(p.numel() for p in network.parameters()) == parameters
+    assert [conv[0].dilation[0] for conv in network.head.aspp.convs[1:4]] == [12, 24, 36]
+
+
+def test_the_search_head_pools_every_level_at_its_own_rate():
+    supernet = AutoDeepLab(channels=2, layers=4, blocks=2, stem_channels=2).supernet()
+    head = PerLevelHead(supernet.feature_info, 5).eval()
+    assert [level[0].convs[1][0].dilation[0] for level in head.levels] == [24, 12, 6, 3]
+    assert [level[0].project[0].out_channels for level in head.levels] == [4, 8, 16, 32]
+    maps = [torch.randn(2, c, 32 // s, 64 // s) for c, s in ((4, 4), (8, 8), (16, 16), (32, 32))]
+    expected = sum(
+        nn.functional.interpolate(level(x), (32, 64), mode="bilinear", align_corners=True)
+        for level, x in zip(head.levels, maps, strict=True)
+    )
+    torch.testing.assert_close(head(maps, (32, 64)), expected)
+
+
+@pytest.mark.parametrize("head", ["deeplab", "per_level", "light"])
+@pytest.mark.parametrize("size", [(33, 47), (32, 64)])
+def test_logits_have_the_size_of_the_image(head, size):
+    assert task(head=head)(torch.rand(2, 3, *size)).shape == (2, 3, *size)
+
+
+def test_the_network_sees_normalised_images():
+    model = task().eval()
+    seen = []
+    model.backbone.register_forward_pre_hook(lambda _, inputs: seen.append(inputs[0]))
+    model(torch.full((1, 3, 16, 16), 0.5))
+    assert seen[0][0, :, 0, 0].tolist() == pytest.approx(
+        [(0.5 - 0.485) / 0.229, (0.5 - 0.456) / 0.224, (0.5 - 0.406) / 0.225]
+    )
+
+
+# ---- loss -------------------------------------------------------------------------------------------------------
+
+
+def random_pixels(seed=0):
+    generator = torch.Generator().manual_seed(seed)
+    logits = torch.randn(2, 4, 5, 6, generator=generator, dtype=torch.float64)
+    target = torch.randint(4, (2, 5, 6), generator=generator)
+    target[torch.rand(target.shape, generator=generator) < 0.3] = IGNORE
+    return logits, target
+
+
+@pytest.mark.parametrize("weights", [None, torch.tensor([1.0, 0.0, 2.5, 0.3], dtype=torch.float64)])
+def test_plain_loss_is_that_of_pytorch(weights):
+    logits, target = random_pixels()
+    ours = pixel_cross_entropy(logits, target, ignore=IGNORE, class_weights=weights)
+    torch.testing.assert_close(ours, nn.functional.cross_entropy(logits, target, weights, ignore_index=IGNORE))
+
+
+def test_without_pixels_that_count_the_loss_is_zero_and_has_a_gradient():
+    logits = torch.randn(1, 3, 2, 2, requires_grad=True)
+    loss = pixel_cross_entropy(logits, torch.full((1, 2, 2), IGNORE), ignore=IGNORE, hard_below=0.7)
+    loss.backward()
+    assert float(loss) == 0.0
+    assert not logits.grad.any()
+
+
+@pytest.mark.parametrize(("hard_below", "least"), [(0.3, 0.0), (0.7, 0.1), (1e-6, 0.25), (1.0, 0.0)])
+def test_hard_examples_are_those_of_a_loop_over_pixels(hard_below, least):
+    logits, target = random_pixels(1)
+    probabilities = logits.softmax(dim=1)
+    pixels = [
+        float(probabilities[b, target[b, y, x], y, x])
+        for b in range(2) for y in range(5) for x in range(6) if target[b, y, x] != IGNORE
+    ]  # fmt: skip
+    least_count = max(1, round(least * len(pixels)))
+    limit = max(hard_below, sorted(pixels)[least_count - 1])
+    kept = [p for p in pixels if p <= limit]
+    ours = pixel_cross_entropy(logits, target, ignore=IGNORE, hard_below=hard_below, least_kept=least)
+    assert float(ours) == pytest.approx(-np.mean(np.log(kept)))
+
+
+# ---- metrics ----------------------------------------------------------------------------------------------------
+
+
+def test_metrics_equal_a_count_by_hand_and_torchmetrics():
+    generator = torch.Generator().manual_seed(0)
+    metrics = PixelMetrics(5, IGNORE)
+    predicted, target = [], []
+    for _ in range(3):
+        p, t = torch.randint(4, (2, 9, 7), generator=generator), torch.randint(3, (2, 9, 7), generator=generator)
+        t[:, 0] = IGNORE
+        metrics.update(p, t)
+        predicted.append(p)
+        target.append(t)
+    names = ["road", "wall", "sky", "traffic light", "car"]
+    values = summarize(metrics.compute(), names)
+    p, t = torch.cat(predicted).numpy().ravel(), torch.cat(target).numpy().ravel()
+    p, t = p[t != IGNORE], t[t != IGNORE]
+    iou = {}
+    f1 = []
+    for label in range(5):
+        both, either = np.sum((p == label) & (t == label)), np.sum((p == label) | (t == label))
+        if either:
+            iou[label] = both / either
+            f1.append(2 * both / (np.sum(p == label) + np.sum(t == label)))
+    assert sorted(iou) == [0, 1, 2, 3]  # 3 is predicted only, 4 is nowhere
+    assert float(values["miou"]) == pytest.approx(np.mean(list(iou.values())))
+    assert float(values["pixel_accuracy"]) == pytest.approx(np.mean(p == t))
+    assert float(values["f1"]) == pytest.approx(np.mean(f1))
+    assert float(values["iou/wall"]) == pytest.approx(iou[1])
+    assert float(values["iou/traffic_light"]) == 0.0
+    assert "iou/car" not in values
+    theirs = torchmetrics.JaccardIndex("multiclass", num_classes=5, ignore_index=IGNORE)
+    theirs.update(torch.cat(predicted), torch.cat(target))
+    assert float(values["miou"]) == pytest.approx(float(theirs.compute()))
+    assert not metrics.matrix.confmat.any(), "compute() forgets"
+
+
+def test_no_pixels_give_zeros():
+    assert {name: float(value) for name, value in summarize(torch.zeros(3, 3)).items()} == {
+        "miou": 0.0, "pixel_accuracy": 0.0, "f1": 0.0,
+    }  # fmt: skip
+
+
+# ---- evaluation -------------------------------------------------------------------------------------------------
+
+
+def local(x):
+    """A network of pixels: sees no context, so that windows change nothing."""
+    return torch.cat([x, x.square(), x.sin()], dim=1)
+
+
+def test_windows_cover_everything_and_share_the_overlap():
+    for size, window, overlap in ((100, 40, 0.5), (41, 40, 0.3), (40, 40, 0.9), (1000, 769, 1 / 3)):
+        starts = window_starts(size, window, overlap)
+        assert (starts[0], starts[-1]) == (0, size - window)
+        assert all(0 < b - a <= window * (1 - overlap) for a, b in itertools.pairwise(starts))
+
+
+def test_sliding_windows_of_a_local_network_change_nothing():
+    images = torch.rand(2, 3, 37, 53)
+    whole = Evaluation().probabilities(local, images)
+    torch.testing.assert_close(Evaluation(window=(16, 20)).probabilities(local, images), whole)
+    torch.testing.assert_close(whole.sum(dim=1), torch.ones(2, 37, 53))
+
+
+def test_windows_are_averaged_where_they_overlap():
+    images = torch.zeros(1, 1, 4, 6)
+    calls = iter([0.0, 1.0])
+
+    def network(x):
+        value = next(calls)
+        return torch.stack([torch.full(x.shape[-2:], value), torch.zeros(x.shape[-2:])])[None]
+
+    found = Evaluation(window=(4, 4), overlap=0.5).probabilities(network, images)[0, 0, 0]
+    second = float(torch.tensor(1.0).sigmoid())
+    assert found.tolist() == pytest.approx([0.5, 0.5, (0.5 + second) / 2, (0.5 + second) / 2, second, second])
+
+
+def test_scales_and_mirrors_are_averaged():
+    images = torch.rand(1, 3, 20, 30)
+    model = nn.Conv2d(3, 4, 5, padding=2)
+    views = []
+    for scale in (0.5, 1.0, 1.5):
+        seen = resize(images, (round(20 * scale), round(30 * scale)))
+        views += [model(seen).softmax(1), model(seen.flip(-1)).softmax(1).flip(-1)]
+    expected = torch.stack([resize(view, (20, 30)) for view in views]).mean(dim=0)
+    ours = Evaluation(scales=(0.5, 1.0, 1.5), flip=True).probabilities(model, images)
+    torch.testing.assert_close(ours, expected)
+
+
+# ---- the task ---------------------------------------------------------------------------------------------------
+
+
+class Scenes(pl.LightningDataModule):
+    class_names = ("dark", "grey", "bright")
+
+    def train_dataloader(self):
+        return DataLoader(scenes(32), batch_size=8, shuffle=True, generator=torch.Generator().manual_seed(0))
+
+    def val_dataloader(self):
+        return DataLoader(scenes(8, seed=1), batch_size=4)
+
+    def test_dataloader(self):
+        unequal = [*scenes(2, seed=2), *scenes(2, (16, 24), seed=3)]
+        return DataLoader(
+            unequal, batch_size=4, collate_fn=lambda samples: tuple(map(list, zip(*samples, strict=True)))
+        )
+
+
+def trainer(folder, **arguments):
+    return pl.Trainer(default_root_dir=folder, logger=False, enable_progress_bar=False, enable_model_summary=False,
+                      enable_checkpointing=False, accelerator="cpu", **arguments)  # fmt: skip
+
+
+def test_it_learns_and_leaves_pictures(tmp_path):
+    torch.manual_seed(0)
+    model = task()
+    run = trainer(tmp_path, max_epochs=8)
+    run.fit(model, datamodule=Scenes())
+    assert float(run.callback_metrics["val/miou"]) > 0.7
+    (metrics,) = run.test(model, datamodule=Scenes(), verbose=False)
+    assert metrics["test/miou"] > 0.6
+    assert {"test/iou/dark", "test/iou/grey", "test/iou/bright", "test/f1", "test/pixel_accuracy"} <= set(metrics)
+    assert Image.open(tmp_path / "samples.jpg").size[0] == 1080
+
+
+def test_poly_falls_as_its_power_says(tmp_path):
+    model = task(optimizer="sgd", lr=0.1, schedule="poly", power=0.5, warmup_steps=0)
+    rates = []
+
+    class Watch(pl.Callback):
+        def on_train_epoch_start(self, trainer, module):
+            rates.append(trainer.optimizers[0].param_groups[0]["lr"])
+
+    trainer(tmp_path, max_epochs=4, callbacks=[Watch()], limit_train_batches=1, limit_val_batches=0).fit(
+        model, Scenes()
+    )
+    assert rates == pytest.approx([0.1 * (1 - epoch / 4) ** 0.5 for epoch in range(4)])
+
+
+@pytest.mark.parametrize("norm", ["group", "frozen"])
+def test_other_norms_reach_backbone_and_head(norm):
+    model = task(norm=norm)
+    assert not any(isinstance(m, nn.BatchNorm2d) for part in (model.backbone, model.head) for m in part.modules())
+    model(torch.rand(1, 3, 32, 32))
+
+
+@pytest.mark.parametrize("precision", ["32-true", "bf16-mixed"])
+@pytest.mark.parametrize("recompute", [False, True])
+def test_a_supernet_trains_in_every_mode(tmp_path, precision, recompute):
+    torch.manual_seed(0)
+    supernet = AutoDeepLab(channels=2, layers=4, blocks=2, stem_channels=2).supernet()
+    model = SegmentationTask(supernet, 3, head="per_level", recompute=recompute, optimizer="adamw", lr=0.01)
+    run = trainer(tmp_path, max_epochs=1, precision=precision, limit_train_batches=2, limit_val_batches=1)
+    run.fit(model, Scenes())
+    assert torch.isfinite(run.callback_metrics["train/loss"])
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ({"head": "fcn"}, "head must be"),
+        ({"schedule": "steps"}, "schedule must be"),
+        ({"class_weights": [1.0]}, "class_weights must be 3 numbers"),
+        ({"ohem_threshold": 2.0}, "ohem_threshold"),
+        ({"eval_window": [0, 4]}, "eval_window"),
+        ({"eval_overlap": 1.0}, "eval_overlap"),
+        ({"eval_scales": []}, "eval_scales"),
+        ({"dropout": 1.5}, "dropout"),
+    ],
+)
+def test_bad_arguments_are_named(arguments, message):
+    with pytest.raises(ValueError, match=message):
+        task(**arguments)
+
+
+def test_every_argument_of_the_loss_changes_it():
+    torch.manual_seed(0)
+    images, labels = (torch.stack(part) for part in zip(*scenes(4), strict=True))
+    losses = []
+    for changed in (
+        {},
+        {"class_weights": [1.0, 5.0, 1.0]},
+        {"ohem_threshold": 0.35},
+        {"ohem_threshold": 1e-5, "ohem_least": 0.5},
+    ):
+        torch.manual_seed(1)
+        model = task(dropout=0.0, **changed)
+        model.log = lambda *args, **kwargs: None
+        losses.append(float(model.training_step((images, labels), 1)))
+    assert len(set(losses)) == 4
+
+
+def test_predictions_are_label_maps_and_overlays(tmp_path):
+    folder = tmp_path / "images"
+    folder.mkdir()
+    Image.fromarray((np.random.default_rng(0).random((20, 34, 3)) * 255).astype(np.uint8)).save(folder / "a.png")
+    model = task().eval()
+    classes = [{"id": i, "name": str(i), "color": [0, 9 * i, 0]} for i in (7, 11, 26)]
+    model.predict_folder(folder, tmp_path / "out", classes, batch_size=1)
+    labels = np.array(Image.open(tmp_path / "out" / "labels" / "a.png"))
+    image = torch.from_numpy(np.array(Image.open(folder / "a.png"))).permute(2, 0, 1)[None] / 255
+    with torch.no_grad():
+        expected = np.array([7, 11, 26])[model(image)[0].argmax(0).numpy()]
+    assert (labels == expected).all()
+    assert Image.open(tmp_path / "out" / "overlays" / "a.png").size == (34, 20)
+    Image.new("RGB", (8, 8)).save(folder / "a.jpg")
+    with pytest.raises(ValueError, match="several images are named 'a'"):
+        model.predict_folder(folder, tmp_path / "out", classes, batch_size=1)
+
+
+def test_heads_are_found_by_name():
+    with pytest.raises(ValueError, match="head must be one of"):
+        build_head("unet", ResidualBackbone(4, (2, 4)).feature_info, 2, 8, 0.1)
