@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from typing import Literal, get_args
 
 import torch
@@ -72,9 +71,8 @@ def _converted(norm: nn.BatchNorm2d, kind: Normalization, groups: int) -> nn.Mod
     if kind == "sync":
         return nn.SyncBatchNorm.convert_sync_batchnorm(norm)
     if kind == "group":
-        return nn.GroupNorm(
-            math.gcd(groups, max(1, channels // LEAST_IN_GROUP)), channels, eps=norm.eps, affine=norm.affine
-        )
+        fitting = [n for n in range(1, groups + 1) if channels % n == 0 and channels // n >= LEAST_IN_GROUP]
+        return nn.GroupNorm(max(fitting, default=1), channels, eps=norm.eps, affine=norm.affine)
     frozen = FrozenBatchNorm2d(channels, eps=norm.eps)
     for name, tensor in norm.state_dict().items():
         if name in frozen.state_dict():

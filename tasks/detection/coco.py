@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import json
 import math
-import warnings
-from collections import Counter
 from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -15,6 +13,7 @@ from typing import Any
 import numpy as np
 from rich.progress import track
 
+from lightning_nas.tasks.images.problems import Problems
 from lightning_nas.tasks.images.reading import decoded_size
 
 ROUNDING = 1.0
@@ -70,25 +69,6 @@ class CocoSplit:
     categories: tuple[Category, ...]
 
 
-class _Problems:
-    """Raises the first problem, or counts all of them."""
-
-    def __init__(self, file: Path, skip: bool) -> None:
-        self.file, self.skip = file, skip
-        self.counts: Counter[str] = Counter()
-
-    def note(self, kind: str, text: str) -> Any:
-        if not self.skip:
-            raise CocoError(f"{self.file}: {text}; data.skip_invalid=true leaves such things out and counts them")
-        self.counts[kind] += 1
-        return None
-
-    def warn(self) -> None:
-        if self.counts:
-            counted = ", ".join(f"{kind}: {count}" for kind, count in sorted(self.counts.items()))
-            warnings.warn(f"{self.file}: left out because invalid: {counted}", stacklevel=3)
-
-
 def read_coco(annotations: Path, images: Path, *, skip_invalid: bool = False, decode: bool = True) -> CocoSplit:
     """Reads an annotation file and checks everything in it, before any training.
 
@@ -108,7 +88,7 @@ def read_coco(annotations: Path, images: Path, *, skip_invalid: bool = False, de
     if not images.is_dir():
         raise FileNotFoundError(f"{images}: there is no such folder of images (annotations: {annotations})")
     data = _load(annotations)
-    problems = _Problems(annotations, skip_invalid)
+    problems = Problems(annotations, CocoError, skip_invalid)
     categories = _categories(data, annotations)
     index = {category.id: position for position, category in enumerate(categories)}
     records = _records(data, annotations)
@@ -171,7 +151,7 @@ def _records(data: Mapping[str, Any], file: Path) -> dict[int, Mapping[str, Any]
 
 
 def _usable_images(
-    records: Mapping[int, Mapping[str, Any]], folder: Path, problems: _Problems, decode: bool
+    records: Mapping[int, Mapping[str, Any]], folder: Path, problems: Problems, decode: bool
 ) -> dict[int, Mapping[str, Any]]:
     """The images that exist and, if asked for, decode to the size that their record says."""
 
@@ -206,7 +186,7 @@ def _row(
     records: Mapping[int, Mapping[str, Any]],
     index: Mapping[int, int],
     seen: set[Any],
-    problems: _Problems,
+    problems: Problems,
 ) -> tuple[Any, ...] | None:
     """Box, category, area and crowd of an annotation, or None if it is left out."""
     name = f"annotation {entry.get('id') if isinstance(entry, dict) else entry!r}"

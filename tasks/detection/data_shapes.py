@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 
 from lightning_nas.tasks.detection.data import CocoDataModule
 from lightning_nas.tasks.detection.dataset import Recipe
 from lightning_nas.tasks.detection.shapes import write_shapes
+from lightning_nas.tasks.images.cache import cache_folder
 
 
 class ShapesDataModule(CocoDataModule):
@@ -57,7 +57,7 @@ class ShapesDataModule(CocoDataModule):
             if value < low:
                 raise ValueError(f"{name} must be at least {low}, got {value}")
         name = f"{image_size}px_{train}_{val}_{test}_{most_objects}_{content_seed}"
-        folder = Path(root) if root is not None else _cache() / "shapes_v1" / name
+        folder = Path(root) if root is not None else cache_folder() / "shapes_v1" / name
         super().__init__(
             str(folder), "train", "val", "test",
             batch_size=batch_size, augmentation=augmentation, num_workers=num_workers, seed=seed,
@@ -65,7 +65,3 @@ class ShapesDataModule(CocoDataModule):
         self.image_size = (image_size, image_size)
         counts = {"train": train, "val": val, "test": test}
         write_shapes(folder, counts, image_size=image_size, most_objects=most_objects, seed=content_seed)
-
-
-def _cache() -> Path:
-    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "lightning_nas"

@@ -39,7 +39,7 @@ def test_data_configs_name_every_argument_and_pass_the_check(name):
         check_component(node, "data")
 
 
-@pytest.mark.parametrize("name", [name for name in DATA if name not in ("digits", "shapes")])
+@pytest.mark.parametrize("name", [name for name in DATA if name not in ("digits", "shapes", "streets")])
 def test_data_without_a_root_are_refused_at_once(name):
     with pytest.raises(Exception, match="root = None"):
         instantiate(composed("train", f"data={name}").data)

@@ -1,0 +1,42 @@
+"""What is wrong with a data set: the first problem raised, or all of them counted."""
+
+from __future__ import annotations
+
+import warnings
+from collections import Counter
+from pathlib import Path
+from typing import Any
+
+
+class Problems:
+    """Collects what is invalid in one file or folder.
+
+    Args:
+        place: The file or folder, named in all messages.
+        error: What is raised.
+        skip: Leave out what is invalid and count it, instead of raising.
+    """
+
+    def __init__(self, place: Path, error: type[ValueError], skip: bool) -> None:
+        self.place, self.error, self.skip = place, error, skip
+        self.counts: Counter[str] = Counter()
+
+    def note(self, kind: str, text: str) -> Any:
+        """One thing that is invalid.
+
+        Returns:
+            None, where a value was looked for.
+
+        Raises:
+            ValueError: Of the given kind, unless such things are left out.
+        """
+        if not self.skip:
+            raise self.error(f"{self.place}: {text}; data.skip_invalid=true leaves such things out and counts them")
+        self.counts[kind] += 1
+        return None
+
+    def warn(self) -> None:
+        """One warning with the number of things of every kind that were left out."""
+        if self.counts:
+            counted = ", ".join(f"{kind}: {count}" for kind, count in sorted(self.counts.items()))
+            warnings.warn(f"{self.place}: left out because invalid: {counted}", stacklevel=3)

@@ -1,0 +1,122 @@
+"""Images with their masks, all checked before training begins."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from PIL import Image
+from rich.progress import track
+
+from lightning_nas.tasks.images.problems import Problems
+from lightning_nas.tasks.images.reading import decoded_size
+from lightning_nas.tasks.segmentation.labels import LabelTable
+from lightning_nas.tasks.segmentation.mask_files import read_mask
+
+
+class SegmentationError(ValueError):
+    """Images or masks that cannot be used; the text names the file."""
+
+
+@dataclass(frozen=True)
+class Pair:
+    """An image and its mask, of equal size."""
+
+    image: Path
+    mask: Path
+    height: int
+    width: int
+
+
+@dataclass(frozen=True)
+class Checks:
+    """What is asked of every pair.
+
+    Args:
+        table: The values that masks may hold.
+        palette: Colours of coloured masks.
+        least_size: Height and width that every image must have at least, for crops; None for any.
+        decode: Decode image and mask wholly, and look at the values; otherwise only their sizes are read.
+        skip_invalid: Leave out what is invalid with a warning that counts it, instead of raising.
+    """
+
+    table: LabelTable
+    palette: Sequence[Sequence[int]] | None = None
+    least_size: tuple[int, int] | None = None
+    decode: bool = True
+    skip_invalid: bool = False
+
+
+def match(images: Mapping[str, Path], masks: Mapping[str, Path], problems: Problems) -> list[tuple[Path, Path]]:
+    """Pairs of equal key, in the order of the keys; what has no partner is a problem."""
+    for key in sorted(set(images) - set(masks)):
+        problems.note("image without mask", f"{images[key]} has no mask")
+    for key in sorted(set(masks) - set(images)):
+        problems.note("mask without image", f"{masks[key]} has no image")
+    return [(images[key], masks[key]) for key in sorted(set(images) & set(masks))]
+
+
+def check_pairs(
+    folder: Path, images: Mapping[str, Path], masks: Mapping[str, Path], checks: Checks
+) -> tuple[Pair, ...]:
+    """Matches images and masks by their keys, and checks each pair.
+
+    Args:
+        folder: Named in messages that concern the whole.
+        images: Key -> file.
+        masks: Key -> file.
+        checks: What is asked.
+
+    Raises:
+        SegmentationError: If a partner is missing, a file does not decode, a mask has another size than its image or a value
+            that is not known, an image is smaller than the crop, or nothing is left. It names the file.
+    """
+    problems = Problems(folder, SegmentationError, checks.skip_invalid)
+    candidates = match(images, masks, problems)
+    pairs = []
+    with ThreadPoolExecutor() as pool:
+        found = pool.map(lambda pair: _examine(pair[0], pair[1], checks), candidates)
+        for result in track(found, f"checking {folder.name}", len(candidates), transient=True):
+            if isinstance(result, Pair):
+                pairs.append(result)
+            else:
+                problems.note(*result)
+    problems.warn()
+    if not pairs:
+        raise SegmentationError(f"{folder}: the split is empty: no usable image with a mask; expected at least one")
+    return tuple(pairs)
+
+
+def _examine(image: Path, mask: Path, checks: Checks) -> Pair | tuple[str, str]:
+    """The pair, or what is wrong with it: kind and text."""
+    try:
+        size = decoded_size(image) if checks.decode else _stored_size(image)
+    except ValueError as error:
+        return "image does not decode", str(error)
+    try:
+        values = read_mask(mask, checks.palette) if checks.decode else None
+        mask_size = _stored_size(mask) if values is None else values.shape
+    except ValueError as error:
+        return "invalid mask", str(error)
+    if tuple(mask_size) != size:
+        sizes = f"{mask_size[0]} x {mask_size[1]}, its image {image} is {size[0]} x {size[1]}"
+        return "mask of other size", f"{mask} is {sizes} (height x width)"
+    unknown = [] if values is None else checks.table.unknown(np.unique(values).tolist())
+    if unknown:
+        return "unknown label", f"{mask}: label id {unknown[0]} is unknown; known are {sorted(checks.table.known)}"
+    least = checks.least_size
+    if least is not None and (size[0] < least[0] or size[1] < least[1]):
+        text = f"{image} is {size[0]} x {size[1]}, smaller than the crop, which needs {least[0]} x {least[1]}"
+        return "image smaller than the crop", text
+    return Pair(image, mask, *size)
+
+
+def _stored_size(path: Path) -> tuple[int, int]:
+    try:
+        with Image.open(path) as image:
+            return image.height, image.width
+    except (OSError, SyntaxError, Image.DecompressionBombError) as error:
+        raise ValueError(f"{path}: not an image that can be read ({error})") from error
