@@ -64,7 +64,7 @@ class Scene:
     def _edge(self, depth: float, side: int, of: str) -> float:
         """Column of the outer edge of the road or the pavement."""
         half = self.road / 2 + (self.pavement if of == "pavement" else 0)
-        return self.vanishing + side * half * depth + (1 - depth) * 0.0
+        return self.vanishing + side * half * depth
 
     # ---- brushes ----------------------------------------------------------------------------------------------------
 
