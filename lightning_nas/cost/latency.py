@@ -33,7 +33,13 @@ class Latency:
 
 
 def measure_latency(
-    module: nn.Module, input_size: Sequence[int], *, batch_size: int = 1, warmup: int = 10, runs: int = MIN_RUNS
+    module: nn.Module,
+    input_size: Sequence[int],
+    *,
+    batch_size: int = 1,
+    warmup: int = 10,
+    runs: int = MIN_RUNS,
+    device: torch.device | str | None = None,
 ) -> Latency:
     """Times forward passes in evaluation mode, on the device where the module is.
 
@@ -43,6 +49,7 @@ def measure_latency(
         batch_size: Images per pass.
         warmup: Passes that are not timed.
         runs: Timed passes, each waited for.
+        device: Where the image is made; None: where the first parameter of the module lies.
 
     Raises:
         ValueError: If ``runs`` is below 100, ``warmup`` negative, or the sizes are not positive.
@@ -52,6 +59,7 @@ def measure_latency(
     if warmup < 0:
         raise ValueError(f"warmup must not be negative, got {warmup!r}")
     x = probe_input(module, input_size, batch_size)
+    x = x if device is None else x.to(device)
     times = []
     with evaluating(module):
         for _ in range(warmup):

@@ -125,7 +125,7 @@ class ArchitectureHistory(pl.Callback):
             return
         line: dict[str, Any] = {"epoch": trainer.current_epoch, "probabilities": {}, "entropy": {}, "skip_share": {}}
         choices = pl_module.choices()
-        for name, group in pl_module.supernet.logits.items():
+        for name, group in pl_module.supernet.decision_logits().items():
             p = group.detach().double().softmax(dim=-1)
             line["probabilities"][name] = [[round(float(v), 6) for v in row] for row in p]
             line["entropy"][name] = float(torch.special.entr(p).sum(dim=-1).mean())

@@ -18,6 +18,7 @@ from lightning_nas.search.callbacks import FreezeLogits, SeedBatches, Temperatur
 from lightning_nas.search.distributed import average_over_ranks, check_equal_on_ranks
 from lightning_nas.search.optimization import manual_schedules, restore_monitors, split_configured, step_schedules
 from lightning_nas.search.second_order import VirtualStep
+from lightning_nas.search.trials import input_size
 from lightning_nas.search.wrapped import WrappedModule, has_halves
 from lightning_nas.spaces import Supernet, find_supernets
 from lightning_nas.strategies import Strategy
@@ -98,7 +99,7 @@ class SearchModule(WrappedModule):
 
     def choices(self) -> dict[str, Option]:
         """The same as decisions of the supernet's space."""
-        return self.strategy.decode(self.supernet.space, dict(self.supernet.logits.items()))
+        return self.strategy.decode(self.supernet.space, self.supernet.decision_logits())
 
     # ---- the two steps ------------------------------------------------------------------------------------------
 
@@ -184,7 +185,8 @@ class SearchModule(WrappedModule):
                 f"the loss on the {half} half is {float(loss.detach())} in epoch {self.current_epoch}, batch {batch_idx}; "
                 "lower the learning rate or clip the gradients (gradient_clip_val)"
             )
-        return loss
+        penalty = self.strategy.penalty(self.supernet)
+        return loss if penalty is None else loss + penalty
 
     def _loss_scale(self) -> float:
         scaler = getattr(self.trainer.precision_plugin, "scaler", None)
@@ -226,6 +228,11 @@ class SearchModule(WrappedModule):
                 "use Trainer(strategy='ddp_find_unused_parameters_true')"
             )
         super().setup(stage)
+        if stage == "fit":
+            datamodule = getattr(self.trainer.datamodule, "datamodule", self.trainer.datamodule)  # type: ignore[attr-defined]
+            self.strategy.prepare(self.supernet, lambda: input_size(self.model, datamodule), strategy.root_device)
+            # What was measured on the machine of the first rank counts for all.
+            self.strategy.load_state_dict(strategy.broadcast(self.strategy.state_dict()))
 
     def configure_optimizers(self) -> Any:
         """The wrapped module's optimizer and schedules for the weights, the strategy's optimizer for the logits.

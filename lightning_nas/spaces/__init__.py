@@ -9,6 +9,7 @@ from lightning_nas.spaces.chain import Chain
 from lightning_nas.spaces.darts import Darts
 from lightning_nas.spaces.features import Backbone, FeatureInfo, FeatureLevel
 from lightning_nas.spaces.fixed_necks import BiFpn, Fpn, Panet
+from lightning_nas.spaces.gas import Gas
 from lightning_nas.spaces.genotypes import from_genotype, published, published_names, to_genotype
 from lightning_nas.spaces.nas_fpn import NasFpn
 from lightning_nas.spaces.nasbench201 import NasBench201
@@ -37,6 +38,7 @@ __all__ = [
     "FeatureInfo",
     "FeatureLevel",
     "Fpn",
+    "Gas",
     "NasBench201",
     "NasFpn",
     "OptionWeights",

@@ -23,8 +23,8 @@ def cell_decisions(cell: str, steps: int) -> tuple[str, ...]:
     return tuple(f"{cell}.{node}.{what}" for node in range(2, steps + 2) for what in ("inputs", "op0", "op1"))
 
 
-def cell_options(name: str, ops: Sequence[str], *, same_input: bool = False) -> list[Option]:
-    """Options of a decision of a cell: pairs of states for ``inputs``, else the operations but ``none``.
+def cell_options(name: str, ops: Sequence[str], *, same_input: bool = False, with_none: bool = False) -> list[Option]:
+    """Options of a decision of a cell: pairs of states for ``inputs``, else the operations (``none`` if wanted).
 
     Example:
         >>> cell_options("normal.3.inputs", ())
@@ -32,7 +32,7 @@ def cell_options(name: str, ops: Sequence[str], *, same_input: bool = False) -> 
     """
     _, node, what = name.rsplit(".", 2)
     if what != "inputs":
-        return [op for op in ops if op != "none"]
+        return [op for op in ops if with_none or op != "none"]
     combine = itertools.combinations_with_replacement if same_input else itertools.combinations
     return [f"{first}+{second}" for first, second in combine(range(int(node)), 2)]
 
@@ -57,17 +57,20 @@ def choices_of(genes: Sequence[NodeGenes], cell: str) -> dict[str, Option]:
     return choices
 
 
-def strongest_genes(logits: Tensor, ops: Sequence[str], steps: int, *, same_input: bool = False) -> list[NodeGenes]:
-    """Softmax per edge; for every node the two strongest edges, each with its strongest operation but ``none``.
+def strongest_genes(
+    logits: Tensor, ops: Sequence[str], steps: int, *, same_input: bool = False, with_none: bool = False
+) -> list[NodeGenes]:
+    """Softmax per edge; for every node the two strongest edges, each with its strongest operation.
 
     Args:
         logits: ``(edges, operations)``, edges node by node, sources ascending.
         ops: Names of the operations.
         steps: Number of nodes.
         same_input: Rank pairs of edge and operation instead, so that both operations may be of one edge.
+        with_none: Whether ``none`` may be the strongest operation; else it is left out.
     """
     weights = logits.detach().double().cpu().softmax(dim=-1)
-    allowed = [index for index, name in enumerate(ops) if name != "none"]
+    allowed = [index for index, name in enumerate(ops) if with_none or name != "none"]
     nodes: list[NodeGenes] = []
     start = 0
     for node in range(2, steps + 2):

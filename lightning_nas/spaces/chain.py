@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import ClassVar
+from typing import ClassVar, NamedTuple
 
 import torch
 from torch import Tensor
@@ -32,6 +32,14 @@ CHAIN_OPS = (
 SKIP = "skip_connect"
 
 
+class StageResolution(NamedTuple):
+    """Stride of the first layer of a stage, dilation of that layer, dilation of the others."""
+
+    stride: int
+    first_dilation: int
+    dilation: int
+
+
 @dataclass(frozen=True)
 class Chain(SearchSpace):
     """Stages of inverted residual blocks.
@@ -51,6 +59,8 @@ class Chain(SearchSpace):
         head_channels: Channels of a closing 1x1 convolution; 0 for none.
         in_channels: Channels of the image.
         ops: Candidate operations of a layer; ``skip_connect`` leaves it out.
+        output_stride: Stages that would go beyond this stride keep the resolution, and their kernels are dilated instead
+            (Chen et al. 2017, DeepLabV3, arXiv 1706.05587); None for no limit.
 
     Raises:
         ValueError: If an argument is out of range.
@@ -68,6 +78,7 @@ class Chain(SearchSpace):
     head_channels: int = 0
     in_channels: int = 3
     ops: tuple[str, ...] = CHAIN_OPS
+    output_stride: int | None = None
 
     def __post_init__(self) -> None:
         for argument in ("widths", "depths", "strides", "ops"):
@@ -99,7 +110,23 @@ class Chain(SearchSpace):
                 if isinstance(number, bool) or not isinstance(number, int) or not low <= number <= high:
                     raise ValueError(f"{argument} must hold whole numbers from {low} to {high}, got {value!r}")
 
+        if self.output_stride is not None and self.output_stride not in (4, 8, 16, 32):
+            raise ValueError(f"output_stride must be 4, 8, 16, 32 or null, got {self.output_stride!r}")
+
     # ---- decisions ----------------------------------------------------------------------------------------------
+
+    @cached_property
+    def resolutions(self) -> tuple[StageResolution, ...]:
+        """Stride and dilation of every stage."""
+        reached, dilation, stages = self.stem_stride, 1, []
+        for stride in self.strides:
+            if self.output_stride is not None and reached * stride > self.output_stride:
+                stages.append(StageResolution(1, dilation, stride * dilation))
+                dilation *= stride
+            else:
+                stages.append(StageResolution(stride, dilation, dilation))
+                reached *= stride
+        return tuple(stages)
 
     @cached_property
     def decisions(self) -> tuple[str, ...]:

@@ -10,6 +10,7 @@ from torch import Tensor, nn
 
 from lightning_nas.architecture import Choices
 from lightning_nas.ops import build_op
+from lightning_nas.ops.dilation import dilate
 from lightning_nas.ops.inverted_residual import InvertedResidual, conv_bn
 from lightning_nas.spaces.features import Backbone, FeatureInfo, FeatureLevel
 from lightning_nas.spaces.supernet import OptionWeights, Paths, Supernet
@@ -42,7 +43,7 @@ class Body(nn.Module):
         taps: list[FeatureLevel] = []
         self._taken: set[int] = set()  # stages whose input is the last map of its resolution
         current = FeatureLevel(space.first_channels, space.stem_stride, "stem")
-        for index, (width, stride) in enumerate(zip(space.widths, space.strides, strict=True)):
+        for index, (width, (stride, *_)) in enumerate(zip(space.widths, space.resolutions, strict=True)):
             if stride == 2:
                 taps.append(current)
                 self._taken.add(index)
@@ -69,8 +70,11 @@ class ChainNetwork(Backbone):
         super().__init__()
         stages = []
         width = space.first_channels
-        for ops, out, stride in zip(stage_ops, space.widths, space.strides, strict=True):
-            layers = [build_op(name, out if i else width, out, stride=1 if i else stride) for i, name in enumerate(ops)]
+        for ops, out, (stride, first, dilation) in zip(stage_ops, space.widths, space.resolutions, strict=True):
+            layers = [
+                dilate(build_op(name, out if i else width, out, stride=1 if i else stride), dilation if i else first)
+                for i, name in enumerate(ops)
+            ]
             stages.append(nn.Sequential(*layers))
             width = out
         self.body = Body(space, stages)
@@ -85,11 +89,18 @@ class MixedLayer(nn.Module):
     """All candidates of one layer: ``sum_o weight_o * candidate_o(x)``; ``affine`` is their BatchNorm's."""
 
     def __init__(
-        self, names: Sequence[str], in_channels: int, out_channels: int, stride: int, *, affine: bool = False
+        self,
+        names: Sequence[str],
+        in_channels: int,
+        out_channels: int,
+        stride: int,
+        *,
+        dilation: int = 1,
+        affine: bool = False,
     ) -> None:
         super().__init__()
         self.candidates = nn.ModuleList(
-            build_op(name, in_channels, out_channels, stride=stride, affine=affine) for name in names
+            dilate(build_op(name, in_channels, out_channels, stride=stride, affine=affine), dilation) for name in names
         )
 
     def forward(self, x: Tensor, weights: Tensor, active: Sequence[int] | None) -> Tensor:
@@ -110,10 +121,16 @@ class MixedStage(nn.Module):
 
     def __init__(self, space: Chain, stage: int, in_channels: int) -> None:
         super().__init__()
-        width, stride = space.widths[stage], space.strides[stage]
+        width, (stride, first, dilation) = space.widths[stage], space.resolutions[stage]
         self.depths = space.depth_options(stage)
         self.layers = nn.ModuleList(
-            MixedLayer(space.layer_ops(layer), width if layer else in_channels, width, 1 if layer else stride)
+            MixedLayer(
+                space.layer_ops(layer),
+                width if layer else in_channels,
+                width,
+                1 if layer else stride,
+                dilation=dilation if layer else first,
+            )
             for layer in range(space.depths[stage])
         )
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
-from typing import ClassVar, Literal
+from typing import ClassVar, Literal, get_args
 
 import torch
 from torch import Tensor
@@ -41,6 +41,7 @@ DARTS_OPS = (
     "dil_conv_5x5",
 )
 CELL_TYPES = ("normal", "reduce")
+Stem = Literal["cifar", "stride2", "stride4", "imagenet"]
 
 
 @dataclass(frozen=True)
@@ -53,7 +54,8 @@ class Darts(SearchSpace):
     Args:
         channels: Channels of the first cells (16 to search, 36 to retrain on CIFAR, 48 on ImageNet).
         cells: Number of cells (8, 20, 14).
-        stem: ``"cifar"`` keeps the resolution; ``"imagenet"`` has stride 8 before the first cell.
+        stem: Stride before the first cell: ``"cifar"`` 1, ``"stride2"``, ``"stride4"``, ``"imagenet"`` 8. That of the last map
+            is four times as large: for dense prediction at output stride 8 or 16 there are ``"stride2"`` and ``"stride4"``.
         in_channels: Channels of the image.
         ops: Candidate operations; ``none`` takes part in the search and is never chosen.
         steps: Nodes per cell.
@@ -68,7 +70,7 @@ class Darts(SearchSpace):
 
     channels: int = 16
     cells: int = 8
-    stem: Literal["cifar", "imagenet"] = "cifar"
+    stem: Stem = "cifar"
     in_channels: int = 3
     ops: tuple[str, ...] = DARTS_OPS
     steps: int = 4
@@ -92,8 +94,8 @@ class Darts(SearchSpace):
             raise ValueError(f"channels must be even (reductions split them), got {self.channels}")
         if not isinstance(self.same_input, bool):
             raise ValueError(f"same_input must be true or false, got {self.same_input!r}")
-        if self.stem not in ("cifar", "imagenet"):
-            raise ValueError(f"stem must be 'cifar' or 'imagenet', got {self.stem!r}")
+        if self.stem not in get_args(Stem):
+            raise ValueError(f"stem must be one of {list(get_args(Stem))}, got {self.stem!r}")
 
     # ---- decisions ----------------------------------------------------------------------------------------------
 

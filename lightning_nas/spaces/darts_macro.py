@@ -1,4 +1,4 @@
-"""The macro network of the DARTS family: stem, cells with two inputs, three (or four) resolutions.
+"""The macro network of the DARTS family: stem, cells with two inputs, three resolutions (and those of the stem).
 
 Shared by the fixed network and the supernet, which differ only in their cells. Source: Liu, Simonyan, Yang 2019,
 arXiv 1806.09055, section 3 and appendix.
@@ -25,7 +25,7 @@ class DartsMacro(nn.Module):
     """Stem and cells; returns the last map of every resolution.
 
     Args:
-        stem: ``"cifar"`` (stride 1) or ``"imagenet"`` (stride 8 before the first cell).
+        stem: Stride before the first cell: ``"cifar"`` 1, ``"stride2"``, ``"stride4"``, ``"imagenet"`` 8.
         channels: Channels of the first cells.
         cells: Number of cells.
         multiplier: Number of nodes that a cell concatenates.
@@ -53,17 +53,23 @@ class DartsMacro(nn.Module):
                 nn.ReLU(),
             )
             self.stem1 = nn.Sequential(
-                nn.Conv2d(channels // 2, channels, 3, stride=2, padding=1, bias=False), nn.BatchNorm2d(channels)
-            )
-            self.stem2 = nn.Sequential(
-                nn.ReLU(),
-                nn.Conv2d(channels, channels, 3, stride=2, padding=1, bias=False),
+                nn.Conv2d(channels // 2, channels, 3, stride=1 if stem == "stride2" else 2, padding=1, bias=False),
                 nn.BatchNorm2d(channels),
             )
-            c_prev_prev = c_prev = channels
-            stride, reduction_prev = 8, True
-            taps += [FeatureLevel(channels // 2, 2, "stem0"), FeatureLevel(channels, 4, "stem1")]
-            current = FeatureLevel(c_prev, 8, "stem2")
+            reduction_prev, c_prev = stem != "stride2", channels
+            if stem != "stride2":
+                taps.append(FeatureLevel(channels // 2, 2, "stem0"))
+            if stem != "imagenet":
+                stride = 2 if stem == "stride2" else 4
+                c_prev_prev, current = channels // 2, FeatureLevel(channels, stride, "stem1")
+            else:
+                self.stem2 = nn.Sequential(
+                    nn.ReLU(),
+                    nn.Conv2d(channels, channels, 3, stride=2, padding=1, bias=False),
+                    nn.BatchNorm2d(channels),
+                )
+                taps.append(FeatureLevel(channels, 4, "stem1"))
+                c_prev_prev, stride, current = channels, 8, FeatureLevel(channels, 8, "stem2")
 
         self.cells = nn.ModuleList()
         self.auxiliary_cell = 2 * cells // 3
@@ -91,6 +97,10 @@ class DartsMacro(nn.Module):
         features = []
         if self.stem_kind == "cifar":
             previous = state = self.stem(x)
+        elif self.stem_kind != "imagenet":
+            previous = self.stem0(x)
+            state = self.stem1(previous)
+            features += [previous] if self.stem_kind == "stride4" else []
         else:
             half = self.stem0(x)
             previous = self.stem1(half)

@@ -208,6 +208,14 @@ class ProductSupernet(Supernet):
             self._part(part)._given = own
         return _run(list(self.parts.values()), x)
 
+    def guide(self, logits: dict[str, Tensor]) -> dict[str, Tensor]:
+        """Every part guides its own logits."""
+        guided: dict[str, Tensor] = {}
+        for part in self.space.free:
+            own = {name.removeprefix(f"{part}/"): g for name, g in logits.items() if name.startswith(f"{part}/")}
+            guided |= {f"{part}/{name}": group for name, group in self._part(part).guide(own).items()}
+        return guided
+
     def path(self, choices: Choices) -> dict[str, Paths]:
         """The paths of the parts."""
         self.space.validate(choices)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any, Literal, NamedTuple
 
 import torch
 from torch import Tensor, nn
@@ -18,6 +18,15 @@ Form = Literal["fused", "textbook"]
 
 Paths = tuple[tuple[int, ...], ...]
 """For every edge of a group, the indices of its options that take part."""
+
+
+class Placement(NamedTuple):
+    """Where the candidates of an edge stand: channels, size of the map that they read, stride."""
+
+    channels: int
+    height: int
+    width: int
+    stride: int
 
 
 @dataclass(frozen=True)
@@ -79,8 +88,16 @@ class Supernet(Backbone):
         if self._given is not None:
             return self._given
         if self._path is None:
-            return self.relaxation({name: self.logits[name] for name in self.logits})
+            return self.relaxation(self.decision_logits())
         return {name: _one_path(self.logits[name], active) for name, active in self._path.items()}
+
+    def decision_logits(self) -> dict[str, Tensor]:
+        """The logits that decide: those of the parameters, or what a space makes of them in :meth:`guide`."""
+        return self.guide({name: self.logits[name] for name in self.logits})
+
+    def guide(self, logits: dict[str, Tensor]) -> dict[str, Tensor]:
+        """What a space makes of its logits before they are relaxed or decoded: nothing, if it does not say otherwise."""
+        return logits
 
     def set_form(self, form: Form) -> None:
         """Chooses how mixed operations are computed. A space without a fast form has the textbook's alone.
@@ -106,6 +123,10 @@ class Supernet(Backbone):
     def path(self, choices: Choices) -> dict[str, Paths]:
         """The options that an architecture uses on every edge, per group."""
         raise NotImplementedError
+
+    def placements(self, height: int, width: int) -> dict[str, list[Placement]] | None:
+        """For an image of that size: per group of logits the placement of every edge; None if a space does not say."""
+        return None
 
     def module_sources(self, choices: Choices) -> dict[str, str]:
         """Where the found network's modules lie in this supernet: module name there -> module name here.

@@ -3,20 +3,21 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any, Literal
 
 import torch
 from torch import Tensor, nn
 
 from lightning_nas.architecture import Option
-from lightning_nas.spaces import OptionWeights, SearchSpace
+from lightning_nas.spaces import OptionWeights, SearchSpace, Supernet
 
 
 class Strategy(ABC):
     """How to choose.
 
-    ``SearchModule`` calls :meth:`relax` once per forward pass and :meth:`decode` at the end.
+    ``SearchModule`` calls :meth:`prepare` before the first epoch, :meth:`relax` once per forward pass, :meth:`penalty` once
+    per loss, and :meth:`decode` at the end.
 
     Args:
         order: 1 takes the weights as they are; 2 differentiates through one virtual weight step.
@@ -66,6 +67,21 @@ class Strategy(ABC):
     def decode(self, space: SearchSpace, logits: Mapping[str, Tensor]) -> dict[str, Option]:
         """The architecture that the logits point to."""
         return space.decode(logits)
+
+    def prepare(  # noqa: B027 (most strategies need nothing)
+        self, supernet: Supernet, input_size: Callable[[], tuple[int, int, int]], device: torch.device
+    ) -> None:
+        """Called before a search begins, on every rank; the state of the first rank counts for all.
+
+        Args:
+            supernet: What is searched.
+            input_size: Gives channels, height and width of an image; fails if nobody knows.
+            device: Where the search runs.
+        """
+
+    def penalty(self, supernet: Supernet) -> Tensor | None:
+        """A scalar that is added to every loss of the search, e.g. for latency; None for nothing."""
+        return None
 
     def architecture_optimizer(self, logits: Iterable[nn.Parameter]) -> torch.optim.Optimizer:
         """Adam on the logits (Liu et al. 2019, arXiv 1806.09055, appendix)."""

@@ -23,6 +23,7 @@ SMALL = {  # networks are built and run dozens of times
     "Panet": {"channels": 4, "max_level": 5},
     "BiFpn": {"channels": 4, "max_level": 5, "repeats": 1},
     "AutoDeepLab": {"channels": 2, "layers": 4, "blocks": 2, "stem_channels": 2},
+    "Gas": {"channels": 4, "cells": 3},
     "Chain": {"stem_channels": 4, "first_channels": 4, "widths": [4, 6], "depths": [3, 2], "strides": [2, 2]},
 }
 

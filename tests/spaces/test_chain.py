@@ -7,6 +7,8 @@ import torch
 
 from lightning_nas.architecture import ArchitectureError
 from lightning_nas.cost import count_macs, count_parameters
+from lightning_nas.ops import build_op
+from lightning_nas.ops.dilation import dilate
 from lightning_nas.spaces import Chain
 from lightning_nas.spaces.chain import CHAIN_OPS
 from lightning_nas.spaces.supernet import OptionWeights
@@ -144,3 +146,49 @@ def test_decode_takes_the_strongest_and_breaks_ties_by_index():
 def test_bad_arguments_are_named(arguments, named):
     with pytest.raises(ValueError, match=named):
         Chain(**arguments)
+
+
+# ---- output stride ----------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("output_stride", "strides", "dilations"),
+    [
+        (8, [2, 4, 8], [(1, 1), (1, 1), (1, 2), (2, 2), (2, 4), (4, 4)]),
+        (16, [2, 4, 8, 16], [(1, 1), (1, 1), (1, 1), (1, 1), (1, 2), (2, 2)]),
+        (None, [2, 4, 8, 16, 32], [(1, 1)] * 6),
+    ],
+)
+def test_beyond_the_output_stride_kernels_are_dilated(output_stride, strides, dilations):
+    space = Chain(output_stride=output_stride)
+    assert [(r.first_dilation, r.dilation) for r in space.resolutions] == dilations
+    network = space.network(space.sample(random.Random(0)))
+    assert network.feature_info.reduction() == strides == space.supernet().feature_info.reduction()
+    maps = network(torch.randn(1, 3, 64, 64))
+    assert [64 // m.shape[-1] for m in maps] == strides
+    last = network.body.stages[4]
+    found = [layer.layers.depthwise.conv.dilation[0] for layer in last if hasattr(layer, "layers")]
+    assert found == [dilations[4][0], *[dilations[4][1]] * (len(found) - 1)]
+
+
+def test_dilation_keeps_the_function_of_a_stride_at_its_own_places():
+    """With dilation 2 instead of stride 2 before it, a kernel computes the strided result at every second pixel."""
+    torch.manual_seed(0)
+    first, second = build_op("mbconv_k3_e3", 4, 6, stride=2).eval(), build_op("mbconv_k5_e3", 6, 6).eval()
+    x = torch.randn(1, 4, 32, 32)
+    strided = second(first(x))
+    plain = build_op("mbconv_k3_e3", 4, 6).eval()
+    plain.load_state_dict(first.state_dict())
+    torch.testing.assert_close(dilate(second, 2)(plain(x))[:, :, ::2, ::2], strided)
+
+
+def test_max_pooling_is_dilated_too():
+    pool = dilate(build_op("max_pool_3x3", 2, 2), 3)
+    x = torch.zeros(1, 2, 9, 9)
+    x[:, :, 4, 4] = 1.0
+    assert pool(x)[0, 0].nonzero().tolist() == [[y, z] for y in (1, 4, 7) for z in (1, 4, 7)]
+
+
+def test_impossible_output_strides_are_refused():
+    with pytest.raises(ValueError, match="output_stride must be"):
+        Chain(output_stride=3)

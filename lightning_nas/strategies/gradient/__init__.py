@@ -1,6 +1,7 @@
 """Gradient strategies."""
 
 from lightning_nas.strategies.gradient.darts import Darts
+from lightning_nas.strategies.gradient.gas import Gas
 from lightning_nas.strategies.gradient.gdas import Gdas
 
-__all__ = ["Darts", "Gdas"]
+__all__ = ["Darts", "Gas", "Gdas"]
