@@ -10,9 +10,9 @@ Module = TypeVar("Module", bound=nn.Module)
 
 
 def dilate(module: Module, rate: int) -> Module:
-    """Multiplies the dilation of all convolutions and max poolings of a module with a kernel above 1, in place.
+    """Multiplies the dilation of all convolutions of a module with a kernel above 1, in place.
 
-    Sizes of maps stay as they are, because padding grows with the dilation.
+    Sizes of maps stay as they are, because padding grows with the dilation. Poolings stay as they are.
 
     Args:
         module: An operation whose padding keeps the size, as all registered ones.
@@ -28,8 +28,4 @@ def dilate(module: Module, rate: int) -> Module:
             assert not isinstance(part.padding, str)
             part.dilation = (part.dilation[0] * rate, part.dilation[1] * rate)
             part.padding = (part.padding[0] * rate, part.padding[1] * rate)
-        elif rate > 1 and isinstance(part, nn.MaxPool2d):
-            assert isinstance(part.dilation, int)
-            assert isinstance(part.padding, int)
-            part.dilation, part.padding = part.dilation * rate, part.padding * rate
     return module

@@ -182,13 +182,6 @@ def test_dilation_keeps_the_function_of_a_stride_at_its_own_places():
     torch.testing.assert_close(dilate(second, 2)(plain(x))[:, :, ::2, ::2], strided)
 
 
-def test_max_pooling_is_dilated_too():
-    pool = dilate(build_op("max_pool_3x3", 2, 2), 3)
-    x = torch.zeros(1, 2, 9, 9)
-    x[:, :, 4, 4] = 1.0
-    assert pool(x)[0, 0].nonzero().tolist() == [[y, z] for y in (1, 4, 7) for z in (1, 4, 7)]
-
-
 def test_impossible_output_strides_are_refused():
     with pytest.raises(ValueError, match="output_stride must be"):
         Chain(output_stride=3)

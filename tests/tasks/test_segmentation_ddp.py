@@ -1,0 +1,53 @@
+"""A segmentation search on two gloo ranks is that of one process with twice the batch; every image counts once."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import torch
+
+from lightning_nas.tasks.segmentation import StreetsDataModule
+
+HERE = Path(__file__).resolve().parent
+
+
+def run(out, data, launcher, batch_size):
+    environment = {**os.environ, "PYTHONPATH": str(HERE.parents[1]), "OMP_NUM_THREADS": "1"}
+    command = [
+        sys.executable,
+        *launcher,
+        str(HERE / "segmentation_ddp_worker.py"),
+        str(out),
+        str(data),
+        str(batch_size),
+    ]
+    done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=400, check=False)
+    assert done.returncode == 0, done.stderr[-3000:]
+
+
+@pytest.fixture(scope="module")
+def results(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("ddp")
+    StreetsDataModule(str(folder / "data"), height=32, width=64, train=16, val=7, test=7, crop=[32, 32])
+    run(folder / "two", folder / "data", ["-m", "torch.distributed.run", "--standalone", "--nproc_per_node=2"], 2)
+    run(folder / "one", folder / "data", [], 4)
+    return [torch.load(folder / name) for name in ("two.0", "two.1", "one.0")]
+
+
+def test_logits_and_weights_are_those_of_one_process(results):
+    first, second, alone = (result["state"] for result in results)
+    assert {name.split("logits.")[1] for name in alone if "logits" in name} == {"cell", "beta_rim", "beta_inner"}
+    for name, value in alone.items():
+        assert torch.equal(first[name], second[name]), f"ranks differ in {name}"
+        if "metrics" not in name:
+            torch.testing.assert_close(first[name], value, rtol=1e-6, atol=1e-9, msg=lambda m, n=name: f"{n}: {m}")
+
+
+@pytest.mark.parametrize("stage", ["validated", "tested"])
+def test_metrics_of_seven_images_on_two_ranks_are_those_of_one(results, stage):
+    first, second, alone = (result[stage] for result in results)
+    assert first == second
+    assert first == pytest.approx(alone, abs=1e-6)
+    assert alone[f"{'val' if stage == 'validated' else 'test'}/miou"] > 0

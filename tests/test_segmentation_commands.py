@@ -1,0 +1,198 @@
+"""Segmentation from the command line: search, report, train, predict; other spaces and strategies."""
+
+import json
+import sys
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from lightning_nas.architecture import Architecture
+from lightning_nas.cli import main
+from lightning_nas.spaces import build_space
+
+DATA = ["data.height=32", "data.width=64", "data.train=16", "data.val=4", "data.test=4", "data.crop=[32,32]"]
+TINY = [
+    "task=segmentation", *DATA, "trainer.accelerator=cpu", "task.channels=8", "search.epochs=2", "search.warmup_epochs=1",
+    "evaluate.epochs=1", "evaluate.random=1", "evaluate.draws=3",
+]  # fmt: skip
+SMALL_SPACE = ["space.channels=2", "space.layers=4", "space.blocks=2", "space.stem_channels=4"]
+
+
+@pytest.fixture(scope="module")
+def here(tmp_path_factory):
+    """Runs commands in this process, in a folder of their own with a cache of its own."""
+    folder = tmp_path_factory.mktemp("commands")
+    patch = pytest.MonkeyPatch()
+    patch.chdir(folder)
+    patch.setenv("XDG_CACHE_HOME", str(folder / "cache"))
+
+    def run(name, *arguments):
+        patch.setattr(sys, "argv", ["lightning-nas"])
+        main([name, *arguments])
+
+    run.folder = folder
+    yield run
+    patch.undo()
+
+
+@pytest.fixture(scope="module")
+def searched(here):
+    here("search", *TINY, *SMALL_SPACE, "hydra.run.dir=searched")
+    return here.folder / "searched"
+
+
+def test_a_search_compares_with_random_paths_and_a_hand_made_encoder(searched):
+    summary = json.loads((searched / "summary.json").read_text())
+    assert (summary["task"], summary["data"], summary["space"]) == ("segmentation", "streets", "auto_deeplab")
+    assert summary["generated"]
+    assert [entry["name"] for entry in summary["comparison"]] == ["found", "random 0", "hand-made residual"]
+    found, _, hand_made = summary["comparison"]
+    assert hand_made["parameters"] == pytest.approx(found["parameters"], rel=0.5)
+    assert summary["classes"][0] == {"id": 7, "name": "road", "color": [128, 64, 128]}
+    assert {"miou", "pixel_accuracy", "f1", "iou/road"} <= set(summary["metrics"])
+    part = Architecture.load(searched / "architecture.json").components["backbone"]
+    assert (part.space, "level.3" in part.choices) == ("auto_deeplab", True)
+
+
+def test_its_report_shows_trellis_table_and_pictures(searched):
+    page = (searched / "report.html").read_text()
+    assert "Path through the strides: 4, " in page
+    assert "of the paths</title>" in page
+    assert "Intersection over union by class" in page
+    assert page.count("data:image/jpeg;base64,") == 3
+    assert "beta_inner" in page
+    assert "#804080" in page
+    assert "From left to right" in page
+
+
+def test_random_networks_are_near_in_cost(searched):
+    import random
+
+    from lightning_nas.comparison import nearest_draw
+    from lightning_nas.cost import count_macs
+    from lightning_nas.search.trials import TrialResult
+
+    part = Architecture.load(searched / "architecture.json").components["backbone"]
+    space = build_space(part.space, part.space_args)
+    found = TrialResult(**json.loads((searched / "evaluation" / "found" / "result.json").read_text()))
+    few, many = (
+        abs(
+            count_macs(space.network(nearest_draw(space, random.Random(0), draws, found)), tuple(found.input_size))
+            - found.macs
+        )
+        for draws in (1, 30)
+    )
+    assert many < few
+
+
+def test_what_was_found_is_trained_and_labels_a_folder_of_images(here, searched):
+    here(
+        "train", "task=segmentation", *DATA, "trainer.accelerator=cpu", "task.channels=8", "epochs=1",
+        f"architecture={searched / 'architecture.json'}", "++network.channels=4", "drop_path=0.1", "hydra.run.dir=trained",
+        f"inherit={searched}",
+    )  # fmt: skip
+    record = Architecture.load(here.folder / "trained" / "architecture.json")
+    assert record.components["backbone"].space_args["channels"] == 4
+    images = here.folder / "images"
+    images.mkdir()
+    for number in range(2):
+        pixels = np.random.default_rng(number).integers(0, 255, (40, 70 + number, 3), np.uint8)
+        Image.fromarray(pixels).save(images / f"photo{number}.jpg")
+    for run in ("trained", "searched"):
+        here("predict", f"run={run}", "images=images")
+        out = here.folder / run / "predictions"
+        labels = np.array(Image.open(out / "labels" / "photo1.png"))
+        assert labels.shape == (40, 71)
+        assert set(np.unique(labels)) <= {7, 8, 11, 12, 13, 17, 19, 20, 21, 22, 23, 24, 25, 26, 27, 28, 31, 32, 33}
+        assert Image.open(out / "overlays" / "photo0.png").size == (70, 40)
+
+
+def test_masks_of_ones_own(here):
+    rng = np.random.default_rng(0)
+    for split, count in (("train", 8), ("val", 3)):
+        for number in range(count):
+            labels = rng.integers(0, 3, (4, 5)).repeat(8, 0).repeat(8, 1).astype(np.uint8)
+            for kind, picture in (("images", np.stack([80 * labels] * 3, 2)), ("masks", labels)):
+                path = here.folder / "own" / kind / split
+                path.mkdir(parents=True, exist_ok=True)
+                Image.fromarray(picture).save(path / f"{number}.png")
+    here(
+        "train", "task=segmentation", "data=masks", "data.root=own", "data.num_classes=3", "data.crop=[32,32]",
+        "data.num_workers=0", "data.class_names=[a,b,c]", "data.batch_size=4", "task.channels=8", "task.head=light",
+        "trainer.accelerator=cpu", "epochs=2", "architecture=auto_deeplab", "++network.channels=2", "hydra.run.dir=masks",
+    )  # fmt: skip
+    summary = json.loads((here.folder / "masks" / "summary.json").read_text())
+    assert [entry["name"] for entry in summary["classes"]] == ["a", "b", "c"]
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["strategy=gdas"],
+        ["strategy=random"],
+        ["strategy=single_path", "strategy.population=3", "strategy.rounds=1", "strategy.recalibration_batches=1"],
+        ["strategy=darts_short", "strategy.order=2", "task.norm=group"],
+        ["trainer.precision=bf16-mixed", "task.recompute=true"],
+    ],
+    ids=" ".join,
+)
+def test_every_strategy_searches_the_trellis(here, arguments):
+    name = arguments[0].replace("=", "_")
+    here(
+        "search",
+        *TINY,
+        *SMALL_SPACE,
+        *arguments,
+        "evaluate.random=0",
+        "evaluate.hand_made=false",
+        f"hydra.run.dir={name}",
+    )
+    part = Architecture.load(here.folder / name / "architecture.json").components["backbone"]
+    build_space(part.space, part.space_args).validate(part.choices)
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["experiment=gas_small", "space.cells=3", "space.channels=4", "space.ops=[none,skip_connect,sep_conv_3x3]"],
+        ["space=chain_small", "space.output_stride=8"],
+        ["space=darts_small", "space.stem=stride2", "space.cells=3", "space.channels=4"],
+    ],
+    ids=["gas", "chain", "darts"],
+)
+def test_other_backbones_are_searched_for_segmentation(here, arguments):
+    name = arguments[0].split("=")[1]
+    here(
+        "search",
+        *TINY,
+        *arguments,
+        "search.epochs=1",
+        "search.warmup_epochs=0",
+        "evaluate.random=0",
+        f"hydra.run.dir={name}",
+    )
+    summary = json.loads((here.folder / name / "summary.json").read_text())
+    assert summary["comparison"][1]["name"] == "hand-made residual"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["search", "task=segmentation", "task.head=unet"], "task.head"),
+        (["search", *TINY, "evaluate.task.heads=light"], "evaluate.task.heads"),
+        (["search", *TINY, "evaluate.draws=0"], "evaluate.draws"),
+        (["search", "task=segmentation", "data=cityscapes"], "root = None"),
+        (["search", "task=segmentation", "data=cityscapes", "data.root=nowhere", *SMALL_SPACE], "no such folder"),
+        (["search", "task=segmentation", "space.layers=many"], "space.layers"),
+        (["train", "task=segmentation"], "architecture = null"),
+        (
+            ["search", *TINY, *SMALL_SPACE, "strategy=gas", "hydra.run.dir=priced"],
+            "does not say where its operations stand",
+        ),
+    ],
+)
+def test_mistakes_are_named_before_any_work(here, arguments, said, capfd):
+    with pytest.raises(SystemExit) as stopped:
+        here(*arguments)
+    assert said in capfd.readouterr().err + str(stopped.value.code)
