@@ -5,7 +5,7 @@ import random
 from lightning_nas.comparison import hand_made
 from lightning_nas.cost import count_parameters
 from lightning_nas.networks import ResidualBackbone
-from lightning_nas.spaces import Chain, Fpn, NasFpn, Product
+from lightning_nas.spaces import Chain, Fpn, NasFpn, Product, published
 
 BODY = Chain(stem_channels=8, first_channels=8, widths=(16, 24, 40, 64), depths=(2,) * 4, strides=(2,) * 4)
 
@@ -37,3 +37,12 @@ def test_a_searched_backbone_stands_beside_a_residual_one_of_its_size():
     assert abs(count_parameters(network.parts["backbone"]) - size) < 0.3 * size  # widths are whole numbers
     assert network.feature_info.reduction() == [8, 16, 32, 64, 128]
     assert isinstance(hand_made(architecture(BODY), 3)[1](), ResidualBackbone)
+
+
+def test_an_encoder_whose_strides_were_searched_stands_beside_one_with_the_usual_strides():
+    found = published("auto_deeplab")
+    name, build = hand_made(found, 3, strides_given=False)
+    network = build()
+    assert name == "hand-made residual"
+    assert network.feature_info.reduction() == [2, 4, 8, 16]
+    assert abs(count_parameters(network) - 7_030_832) < 0.02 * 7_030_832

@@ -47,8 +47,6 @@ def test_a_search_compares_with_random_paths_and_a_hand_made_encoder(searched):
     assert (summary["task"], summary["data"], summary["space"]) == ("segmentation", "streets", "auto_deeplab")
     assert summary["generated"]
     assert [entry["name"] for entry in summary["comparison"]] == ["found", "random 0", "hand-made residual"]
-    found, _, hand_made = summary["comparison"]
-    assert hand_made["parameters"] == pytest.approx(found["parameters"], rel=0.5)
     assert summary["classes"][0] == {"id": 7, "name": "road", "color": [128, 64, 128]}
     assert {"miou", "pixel_accuracy", "f1", "iou/road"} <= set(summary["metrics"])
     part = Architecture.load(searched / "architecture.json").components["backbone"]
@@ -131,7 +129,14 @@ def test_masks_of_ones_own(here):
     [
         ["strategy=gdas"],
         ["strategy=random"],
-        ["strategy=single_path", "strategy.population=3", "strategy.rounds=1", "strategy.recalibration_batches=1"],
+        [
+            "strategy=single_path",
+            "strategy.population=3",
+            "strategy.rounds=1",
+            "strategy.recalibration_batches=1",
+            "strategy.mutants=1",
+            "strategy.crossovers=1",
+        ],
         ["strategy=darts_short", "strategy.order=2", "task.norm=group"],
         ["trainer.precision=bf16-mixed", "task.recompute=true"],
     ],

@@ -85,7 +85,7 @@ def _values(run: RunFolder) -> dict[str, Any]:
         "comparison": comparison_rows(comparison, metric),
         "ap_columns": tuple(AP_COLUMNS.values()),
         "ap_rows": ap_rows(comparison),
-        "iou_rows": iou_rows(comparison),
+        "iou_rows": iou_rows(comparison, [str(entry["name"]) for entry in summary.get("classes", ())]),
         "networks": [str(entry["name"]) for entry in comparison],
         "about_pictures": PICTURES.get(str(summary["task"]), ""),
         "class_colours": [

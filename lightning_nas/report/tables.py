@@ -90,15 +90,13 @@ def ap_rows(comparison: Sequence[Mapping[str, Any]]) -> list[tuple[str, ...]]:
     return rows
 
 
-def iou_rows(comparison: Sequence[Mapping[str, Any]]) -> list[tuple[str, ...]]:
-    """Class and its intersection over union by every network, for segmentation."""
-    prefix = "iou/"
-    names = dict.fromkeys(name for entry in comparison for name in entry["metrics"] if name.startswith(prefix))
+def iou_rows(comparison: Sequence[Mapping[str, Any]], classes: Sequence[str]) -> list[tuple[str, ...]]:
+    """Class and its intersection over union by every network, for segmentation; classes without any are left out."""
     rows = []
-    for name in names:
-        values = [entry["metrics"].get(name) for entry in comparison]
-        shown = ("" if value is None else f"{value:.3f}" for value in values)
-        rows.append((name.removeprefix(prefix).replace("_", " "), *shown))
+    for name in classes:
+        values = [entry["metrics"].get(f"iou/{name.replace(' ', '_')}") for entry in comparison]
+        if any(value is not None for value in values):
+            rows.append((name, *("" if value is None else f"{value:.3f}" for value in values)))
     return rows
 
 

@@ -6,6 +6,8 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
+from lightning_nas.search.distributed import average_over_ranks
+
 
 def pixel_cross_entropy(
     logits: Tensor,
@@ -16,7 +18,10 @@ def pixel_cross_entropy(
     hard_below: float | None = None,
     least_kept: float = 0.0625,
 ) -> Tensor:
-    """Mean cross entropy of the pixels that count; 0 if there are none.
+    """Mean cross entropy of the pixels that count, over all ranks; 0 if there are none.
+
+    Every rank divides by the mean number of pixels that count on a rank, so that the gradient, which is averaged over the
+    ranks, is that of one process with all images.
 
     With class weights the mean is weighted, as PyTorch's. With hard example mining only pixels count whose true class has
     a probability below ``hard_below``, but at least the share ``least_kept`` of all, the hardest ones (Shrivastava et al.
@@ -37,7 +42,7 @@ def pixel_cross_entropy(
     weights = counts.to(plain.dtype)
     if class_weights is not None:
         weights = weights * class_weights.to(plain)[target.clamp(0, len(class_weights) - 1)]
-    total = weights.sum()
+    (total,) = average_over_ranks([weights.sum()])
     return (plain * weights).sum() / torch.where(total > 0, total, torch.ones_like(total))
 
 
