@@ -6,6 +6,7 @@ import sys
 import numpy as np
 import pytest
 from PIL import Image
+from test_commands import run_whole_and_broken
 
 from lightning_nas.architecture import Architecture
 from lightning_nas.cli import main
@@ -201,3 +202,14 @@ def test_mistakes_are_named_before_any_work(here, arguments, said, capfd):
     with pytest.raises(SystemExit) as stopped:
         here(*arguments)
     assert said in capfd.readouterr().err + str(stopped.value.code)
+
+
+def test_a_killed_search_resumes_to_the_same_architecture(tmp_path):
+    arguments = [
+        *TINY, "experiment=gas_small", "space.cells=3", "space.channels=4", "search.epochs=5", "data.augmentation=full",
+        "task.recompute=true", f"strategy.table={tmp_path / 'latency.json'}", "evaluate.random=0",
+        "evaluate.hand_made=false",
+    ]  # fmt: skip
+    whole, broken = run_whole_and_broken(tmp_path, "search", arguments, unwritten="architecture.json")
+    for name in ("architecture.json", "history.jsonl"):
+        assert (broken / name).read_bytes() == (whole / name).read_bytes()

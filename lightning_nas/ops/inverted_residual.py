@@ -10,13 +10,14 @@ from collections import OrderedDict
 
 from torch import Tensor, nn
 
+from lightning_nas.ops.checkpointing import Recomputable
 from lightning_nas.ops.registry import OpBuilder, op
 
 KERNELS = (3, 5, 7)
 EXPANSIONS = (1, 3, 6)
 
 
-class InvertedResidual(nn.Module):
+class InvertedResidual(Recomputable):
     """1x1 expansion, depthwise ``k x k``, linear 1x1 projection, each with BatchNorm; a shortcut where shapes allow.
 
     Args:
@@ -57,7 +58,7 @@ class InvertedResidual(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """``(B, in_channels, H, W) -> (B, out_channels, ceil(H/stride), ceil(W/stride))``."""
-        out: Tensor = self.layers(x)
+        out: Tensor = self.maybe_recomputed(self.layers, x)
         return x + out if self.shortcut else out
 
 

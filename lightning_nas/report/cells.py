@@ -13,7 +13,7 @@ from lightning_nas.report.drawing import Node, draw_cell, draw_chain
 from lightning_nas.report.palette import short_name
 from lightning_nas.report.pyramid import draw_pyramid
 from lightning_nas.report.trellis import draw_trellis
-from lightning_nas.spaces import AutoDeepLab, Darts, NasFpn, SearchSpace, build_space
+from lightning_nas.spaces import AutoDeepLab, Darts, Gas, NasFpn, SearchSpace, build_space
 from lightning_nas.spaces.nas_fpn import MERGE_OPS
 
 FOUND_CELL = Path(__file__).with_name("found_cell.svg")
@@ -65,6 +65,8 @@ def _of_part(name: str, probabilities: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _draw_component(name: str, part: Component, space: SearchSpace, probabilities: Mapping[str, Any]) -> list[Drawing]:
+    if isinstance(space, Gas):
+        return [draw_gas(space, part.choices, cell) for cell in space.groups]
     if isinstance(space, AutoDeepLab):
         return draw_auto_deeplab(space, part.choices, probabilities)
     if isinstance(space, Darts):
@@ -98,6 +100,13 @@ def draw_auto_deeplab(space: AutoDeepLab, choices: Choices, probabilities: Mappi
     cell = draw_cell("Cell", ("c(k-2)", "c(k-1)"), nodes, "output")
     operations = tuple(op for pair in space.genes(choices) for op, _ in pair)
     return [Drawing(title, trellis, ()), Drawing("Cell", cell, operations, "cell")]
+
+
+def draw_gas(space: Gas, choices: Choices, cell: str) -> Drawing:
+    """One of the cells, each of which has its own architecture."""
+    nodes = [Node(str(index), pair) for index, pair in enumerate(space.genes(choices, cell))]
+    title = f"Cell {cell.removeprefix('cell')}"
+    return Drawing(title, draw_cell(title, ("c(k-2)", "c(k-1)"), nodes, "output"), ())
 
 
 def draw_neck(space: NasFpn, choices: Choices) -> Drawing:
@@ -154,8 +163,8 @@ def edge_names(space: SearchSpace, group: str, rows: int) -> list[str]:
     """A label per row of a group of logits: ``source → target`` in a cell, else a number."""
     if isinstance(space, AutoDeepLab) and group in space.trellis.rows:
         names = [f"layer {place.layer + 1}, 1/{4 * 2**place.level}" for place in space.trellis.rows[group]]
-    elif isinstance(space, Darts | AutoDeepLab):
-        steps = space.steps if isinstance(space, Darts) else space.blocks
+    elif isinstance(space, Darts | AutoDeepLab | Gas):
+        steps = space.blocks if isinstance(space, AutoDeepLab) else space.steps
         states = ["c(k-2)", "c(k-1)", *map(str, range(steps))]
         names = [f"{states[source]} → {node}" for node in range(steps) for source in range(node + 2)]
     elif _is_complete_cell(space):

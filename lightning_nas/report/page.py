@@ -114,14 +114,23 @@ def _over_time(history: Sequence[Mapping[str, Any]]) -> tuple[dict[str, list[flo
     shares: dict[str, list[float]] = {}
     entropies: dict[str, list[float]] = {}
     for entry in history:
-        for group, share in entry.get("skip_share", {}).items():
-            shares.setdefault(group, []).append(share)
-        parts: dict[str, list[float]] = {}  # a joint search has many groups: their mean for every part
-        for group, probabilities in entry["probabilities"].items():
-            parts.setdefault(group.partition("/")[0], []).append(entropy(probabilities))
-        for part, values in parts.items():
-            entropies.setdefault(part, []).append(sum(values) / len(values))
+        _append_means(shares, [(_numbered(group), share) for group, share in entry.get("skip_share", {}).items()])
+        parts = [(_numbered(group).partition("/")[0], entropy(p)) for group, p in entry["probabilities"].items()]
+        _append_means(entropies, parts)  # a joint search has many groups: their mean for every part
     return shares, entropies
+
+
+def _numbered(group: str) -> str:
+    """Groups that differ in a number only are judged together: ``cell0``, ``cell1``, ... are ``cells``."""
+    name = group.rstrip("0123456789")
+    return group if name == group else f"{name}s"
+
+
+def _append_means(series: dict[str, list[float]], values: Sequence[tuple[str, float]]) -> None:
+    """One more epoch: the mean of all values of a name."""
+    for name in dict.fromkeys(name for name, _ in values):
+        own = [value for other, value in values if other == name]
+        series.setdefault(name, []).append(sum(own) / len(own))
 
 
 def _chart(values: Mapping[str, Sequence[float]], history: Sequence[Mapping[str, Any]], seed: str) -> Markup | None:

@@ -13,11 +13,15 @@ _COLOURS = {
     "sep_conv_5x5": "#4f8fd6",
     "dil_conv_3x3": "#8fd3a4",
     "dil_conv_5x5": "#4fb477",
+    "dil_conv_3x3_r4": "#4fb477",
+    "dil_conv_3x3_r8": "#3d9a8f",
+    "atrous_conv_3x3": "#8fd3a4",
+    "atrous_conv_5x5": "#4fb477",
     "nor_conv_1x1": "#c0a6e8",
     "nor_conv_3x3": "#7fb0e6",
 }
 _OTHERS = ("#d7a1c8", "#a3cfcf", "#c9c27a", "#b79a84", "#93a8d8", "#e3a9a0", "#9ec28b", "#cdb4ec")
-_WORDS = {"nor": "conv", "skip": "skip", "conv": "", "pool": "", "connect": ""}
+_WORDS = {"nor": "conv", "atrous": "atr", "skip": "skip", "conv": "", "pool": "", "connect": ""}
 _KERNEL = re.compile(r"^\d+x\d+$")
 
 

@@ -129,7 +129,7 @@ class ArchitectureHistory(pl.Callback):
             p = group.detach().double().softmax(dim=-1)
             line["probabilities"][name] = [[round(float(v), 6) for v in row] for row in p]
             line["entropy"][name] = float(torch.special.entr(p).sum(dim=-1).mean())
-            picked = [o for decision, o in choices.items() if decision.startswith(name) and isinstance(o, str)]
+            picked = [o for decision, o in choices.items() if decision.startswith(f"{name}.") and isinstance(o, str)]
             ops = [o for o in picked if "+" not in o]
             if ops:
                 line["skip_share"][name] = sum(o in PARAMETER_FREE for o in ops) / len(ops)

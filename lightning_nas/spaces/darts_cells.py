@@ -8,6 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from lightning_nas.ops import DropPath, FactorizedReduce, ReLUConvBN, build_op
+from lightning_nas.ops.checkpointing import Recomputable
 from lightning_nas.ops.fused import FusedNode
 from lightning_nas.ops.fused_known import in_safe_layout
 from lightning_nas.ops.fused_state import SharedState
@@ -35,7 +36,7 @@ class Preprocess(nn.Module):
         return self.older(older), self.newer(newer)
 
 
-class Cell(nn.Module):
+class Cell(Recomputable):
     """A found cell: every node sums two operations on earlier states; the nodes are concatenated.
 
     Args:
@@ -68,6 +69,10 @@ class Cell(nn.Module):
 
     def forward(self, older: Tensor, newer: Tensor) -> Tensor:
         """The concatenated nodes, ``(B, nodes * channels, H, W)``."""
+        result: Tensor = self.maybe_recomputed(self._compute, older, newer)
+        return result
+
+    def _compute(self, older: Tensor, newer: Tensor) -> Tensor:
         states = list(self.preprocess(older, newer))
         for node, sources in enumerate(self.sources):
             terms = [self._apply_op(self.ops[2 * node + side], states[source]) for side, source in enumerate(sources)]
@@ -79,7 +84,7 @@ class Cell(nn.Module):
         return out if isinstance(op, nn.Identity) else self.drop_path(out)
 
 
-class SearchCell(nn.Module):
+class SearchCell(Recomputable):
     """The cell of the supernet: every node sums the mixed operations on all earlier states.
 
     Edges are numbered node by node, sources ascending: 14 for four nodes.
@@ -113,9 +118,11 @@ class SearchCell(nn.Module):
 
     def forward(self, older: Tensor, newer: Tensor, weights: dict[str, OptionWeights]) -> Tensor:
         """The concatenated nodes, ``(B, steps * channels, H, W)``."""
-        mine = weights[self.group]
-        if self.form == "fused":
-            return self._fused(older, newer, mine)
+        compute = self._fused if self.form == "fused" else self._textbook
+        result: Tensor = self.maybe_recomputed(compute, older, newer, weights[self.group])
+        return result
+
+    def _textbook(self, older: Tensor, newer: Tensor, mine: OptionWeights) -> Tensor:
         states = list(self.preprocess(older, newer))
         edge = 0
         for _ in range(self.steps):

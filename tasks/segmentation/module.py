@@ -126,7 +126,10 @@ class SegmentationTask(pl.LightningModule):
         self.head = build_head(head, backbone.feature_info, num_classes, channels, dropout)
         convert_norms(self.backbone, norm)
         convert_norms(self.head, norm)
-        set_recompute(self.backbone, recompute)
+        if not set_recompute(self.backbone, recompute) and recompute:
+            raise ValueError(
+                f"recompute = True: {type(backbone).__name__} has no cells or blocks that can be recomputed"
+            )
         weights = None if class_weights is None else torch.tensor(class_weights, dtype=torch.float32)
         self.register_buffer("class_weights", weights, persistent=False)
         self.register_buffer("mean", torch.tensor(IMAGENET_MEAN).view(1, 3, 1, 1), persistent=False)

@@ -13,7 +13,6 @@ from lightning_nas.cost import count_parameters
 from lightning_nas.networks.backbone import build_network
 from lightning_nas.networks.inherit import inherit_weights
 from lightning_nas.ops import DropPath
-from lightning_nas.ops.checkpointing import set_recompute
 from lightning_nas.ops.resize import resize
 from lightning_nas.spaces import AutoDeepLab, Chain, NasFpn, OptionWeights, Product, published
 from lightning_nas.spaces.auto_deeplab import PUBLISHED
@@ -298,30 +297,6 @@ def test_the_decoder_reads_the_last_early_map_of_stride_4():
 def test_drop_path_grows_with_depth():
     shares = [m.share for m in SMALL.network(SMALL.sample(random.Random(0))).modules() if isinstance(m, DropPath)]
     assert shares == [0.25, 0.5, 0.75, 1.0]
-
-
-@pytest.mark.parametrize("kind", ["network", "supernet"])
-def test_recomputed_activations_change_nothing(kind):
-    x = torch.randn(2, 3, 32, 32, generator=torch.Generator().manual_seed(0))
-    found = []
-    for recompute in (False, True):
-        torch.manual_seed(0)
-        network = SMALL.supernet() if kind == "supernet" else SMALL.network(SMALL.sample(random.Random(0)))
-        assert set_recompute(network, recompute) > 3
-        kept = []
-        with torch.autograd.graph.saved_tensors_hooks(lambda t, kept=kept: kept.append(t.nbytes) or t, lambda t: t):
-            loss = torch.stack([f.square().mean() for f in network(x)]).sum()
-        forward = sum(kept)
-        loss.backward()
-        found.append((network, forward))
-    (plain, much), (saving, little) = found
-    assert little < 0.5 * much
-    for (name, p), q in zip(plain.named_parameters(), saving.parameters(), strict=True):
-        assert (p.grad is None) == (q.grad is None), name
-        if p.grad is not None:
-            torch.testing.assert_close(p.grad, q.grad)
-    for (name, b), c in zip(plain.named_buffers(), saving.buffers(), strict=True):
-        torch.testing.assert_close(b, c, msg=name)
 
 
 @pytest.mark.parametrize(
