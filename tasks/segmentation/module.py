@@ -25,7 +25,7 @@ from lightning_nas.tasks.segmentation.evaluation import Evaluation, predicted_la
 from lightning_nas.tasks.segmentation.heads import Head, build_head
 from lightning_nas.tasks.segmentation.labels import IGNORE
 from lightning_nas.tasks.segmentation.losses import pixel_cross_entropy
-from lightning_nas.tasks.segmentation.metrics import PixelMetrics, summarize
+from lightning_nas.tasks.segmentation.metrics import ConfusionMatrix, summarize
 from lightning_nas.tasks.segmentation.predict import predict_images
 from lightning_nas.tasks.segmentation.records import TestRecord
 
@@ -134,7 +134,7 @@ class SegmentationTask(pl.LightningModule):
         self.register_buffer("class_weights", weights, persistent=False)
         self.register_buffer("mean", torch.tensor(IMAGENET_MEAN).view(1, 3, 1, 1), persistent=False)
         self.register_buffer("std", torch.tensor(IMAGENET_STD).view(1, 3, 1, 1), persistent=False)
-        self.val_metrics, self.test_metrics = PixelMetrics(num_classes, IGNORE), PixelMetrics(num_classes, IGNORE)
+        self.val_matrix, self.test_matrix = ConfusionMatrix(num_classes, IGNORE), ConfusionMatrix(num_classes, IGNORE)
         self.record = TestRecord()
 
     def forward(self, images: Tensor) -> Tensor:
@@ -162,11 +162,12 @@ class SegmentationTask(pl.LightningModule):
     def validation_step(self, batch: Batch, batch_idx: int) -> None:
         """Counts pixels."""
         for images, labels in _of_equal_size(batch):
-            self.val_metrics.update(predicted_labels(self.validation.probabilities(self, images)), labels)
+            self.val_matrix.update(predicted_labels(self.validation.probabilities(self, images)), labels)
 
     def on_validation_epoch_end(self) -> None:
         """Metrics of the epoch, over all ranks."""
-        values = summarize(self.val_metrics.compute())
+        values = summarize(self.val_matrix.compute())
+        self.val_matrix.reset()
         if not self.trainer.sanity_checking:
             self.log_dict({f"val/{name}": value for name, value in values.items()})
 
@@ -174,7 +175,7 @@ class SegmentationTask(pl.LightningModule):
         """Counts pixels, keeps some images."""
         for images, labels in _of_equal_size(batch):
             predicted = predicted_labels(self.testing.probabilities(self, images))
-            self.test_metrics.update(predicted, labels)
+            self.test_matrix.update(predicted, labels)
             for image, truth, found in zip(images, labels, predicted, strict=True):
                 self.record.add(image, truth, found)
 
@@ -182,7 +183,8 @@ class SegmentationTask(pl.LightningModule):
         """Metrics, also of every class; writes ``samples.jpg``."""
         datamodule = getattr(self.trainer, "datamodule", None)
         names = getattr(datamodule, "class_names", None) or [str(index) for index in range(self.num_classes)]
-        values = summarize(self.test_metrics.compute(), names)
+        values = summarize(self.test_matrix.compute(), names)
+        self.test_matrix.reset()
         self.log_dict({f"test/{name}": value for name, value in values.items()})
         palette = [entry.color for entry in getattr(datamodule, "classes", ())] or default_palette(self.num_classes)
         folder = self.trainer.log_dir or self.trainer.default_root_dir  # asks the other ranks: not for rank 0 alone
