@@ -192,6 +192,7 @@ def test_other_backbones_are_searched_for_segmentation(here, arguments):
         (["search", "task=segmentation", "data=cityscapes", "data.root=nowhere", *SMALL_SPACE], "no such folder"),
         (["search", "task=segmentation", "space.layers=many"], "space.layers"),
         (["train", "task=segmentation"], "architecture = null"),
+        (["search", *TINY, *SMALL_SPACE, "task.norm=sync", "hydra.run.dir=synced"], "works on GPUs only"),
         (
             ["search", *TINY, *SMALL_SPACE, "strategy=gas", "hydra.run.dir=priced"],
             "does not say where its operations stand",

@@ -4,7 +4,7 @@ import xml.etree.ElementTree as ElementTree
 import pytest
 
 from lightning_nas.report.cells import draw, edge_names, option_names
-from lightning_nas.spaces import AutoDeepLab, Darts
+from lightning_nas.spaces import AutoDeepLab, Darts, Gas
 from lightning_nas.spaces.chain import Chain
 from lightning_nas.spaces.genotypes import published
 from lightning_nas.spaces.nasbench201 import NasBench201
@@ -21,7 +21,7 @@ def test_every_published_cell_is_drawn_with_all_its_operations(name):
         assert len(drawing.operations) == 8
 
 
-@pytest.mark.parametrize("space", [NasBench201(), Chain()], ids=lambda space: space.name)
+@pytest.mark.parametrize("space", [NasBench201(), Chain(), Gas(cells=3)], ids=lambda space: space.name)
 def test_other_spaces_are_drawn_as_well(space):
     drawings = draw(space.architecture(space.sample(random.Random(0))))
     assert drawings
@@ -63,3 +63,10 @@ def test_transitions_are_named_after_their_places():
     assert edge_names(space, "beta_inner", rows)[:2] == ["layer 2, 1/8", "layer 3, 1/8"]
     assert option_names(space, "beta_inner", 3) == ("finer", "same", "coarser")
     assert edge_names(space, "cell", 20)[2] == "c(k-2) → 1"
+
+
+def test_every_cell_of_gas_is_drawn_by_itself():
+    space = Gas(cells=4)
+    drawings = draw(space.architecture(space.sample(random.Random(0))))
+    assert [drawing.title for drawing in drawings] == ["Cell 0", "Cell 1", "Cell 2", "Cell 3"]
+    assert edge_names(space, "cell2", 5)[-1] == "0 → 1"
