@@ -11,21 +11,14 @@ takes its statistics.
 
 from __future__ import annotations
 
-import functools
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 import torch
 from torch import Tensor, nn
 
 from lightning_nas.architecture import Choices
-from lightning_nas.ops import ReLUConvBN
-from lightning_nas.ops.checkpointing import Recomputable
-from lightning_nas.ops.fused import FusedNode
-from lightning_nas.ops.fused_state import SharedState
-from lightning_nas.ops.mixed import MixedOp
-from lightning_nas.ops.resize import resize
-from lightning_nas.ops.running_statistics import RunningStatistics
+from lightning_nas.spaces.auto_deeplab_cells import MixedCell
 from lightning_nas.spaces.auto_deeplab_network import Stem, level_sizes
 from lightning_nas.spaces.cell_decisions import active_options, candidate_of
 from lightning_nas.spaces.features import FeatureInfo, FeatureLevel
@@ -34,138 +27,6 @@ from lightning_nas.spaces.trellis import LEVELS, Place, Trellis
 
 if TYPE_CHECKING:
     from lightning_nas.spaces.auto_deeplab import AutoDeepLab
-
-
-class Arrival(nn.Module):
-    """Brings a map from the level next to it, or from the same: ReLU, convolution, BatchNorm.
-
-    Downwards a 3x3 convolution with stride 2; upwards a 1x1 convolution, computed before the bilinear enlargement, with
-    which it commutes.
-    """
-
-    def __init__(self, in_channels: int, channels: int, step: int) -> None:
-        super().__init__()
-        self.step = step
-        down = step == 1
-        self.relu = nn.ReLU()
-        self.conv = nn.Conv2d(in_channels, channels, 3 if down else 1, 2 if down else 1, 1 if down else 0, bias=False)
-        self.norm = nn.BatchNorm2d(channels, affine=False)
-
-    def forward(self, x: Tensor, size: tuple[int, int]) -> Tensor:
-        """``(B, in_channels, H, W) -> (B, channels, *size)``."""
-        out: Tensor = self.norm(resize(self.conv(self.relu(x)), size))
-        return out
-
-
-class MixedCell(Recomputable):
-    """The mixed cell at one place of the trellis.
-
-    Attributes:
-        form: As of :class:`~lightning_nas.spaces.darts_cells.SearchCell`.
-
-    Args:
-        names: Candidate operations.
-        blocks: Number of nodes.
-        older_channels: Channels of ``H(l - 2, s)``.
-        newer_channels: Level -> channels of ``H(l - 1, level)``, for all levels that lead here.
-        channels: Channels of a node.
-        level: The level of the place.
-    """
-
-    form: Form = "fused"
-
-    def __init__(
-        self,
-        names: Sequence[str],
-        blocks: int,
-        older_channels: int,
-        newer_channels: Mapping[int, int],
-        channels: int,
-        level: int,
-    ) -> None:
-        super().__init__()
-        self.blocks = blocks
-        self.older = ReLUConvBN(older_channels, channels, affine=False)
-        self.newer = nn.ModuleDict(
-            {str(source): Arrival(count, channels, level - source) for source, count in newer_channels.items()}
-        )
-        self.edges = nn.ModuleList(MixedOp(names, channels, 1) for node in range(blocks) for _ in range(node + 2))
-
-    def forward(
-        self,
-        older: Tensor | None,
-        newer: Mapping[int, Tensor],
-        shares: Mapping[int, Tensor],
-        mix: OptionWeights,
-        size: tuple[int, int],
-    ) -> Tensor:
-        """The sum over the inputs, ``(B, blocks * channels, *size)``.
-
-        Args:
-            older: ``H(l - 2, s)``; None if it is not there: then nothing comes from it.
-            newer: Level -> ``H(l - 1, level)``.
-            shares: The same levels -> their ``beta``.
-            mix: Weights of the operations.
-            size: Of the maps here.
-        """  # fmt: skip
-        levels = list(newer)
-
-        def compute(older: Tensor | None, *maps: Tensor) -> Tensor:
-            return self._compute(older, dict(zip(levels, maps, strict=True)), shares, mix, size)
-
-        result: Tensor = self.maybe_recomputed(compute, older, *newer.values())
-        return result
-
-    def _compute(
-        self, older: Tensor | None, newer: Mapping[int, Tensor], shares: Mapping[int, Tensor], mix: OptionWeights,
-        size: tuple[int, int],
-    ) -> Tensor:  # fmt: skip
-        arrived = torch.cat([self.newer[str(level)](x, size) for level, x in newer.items()])
-        first = None if older is None else self.older(resize(older, size))
-        nodes = self._nodes(first, arrived, len(newer), mix)
-        parts = torch.cat(nodes, dim=1).chunk(len(newer))
-        total = shares[next(iter(newer))] * parts[0]
-        for level, part in list(zip(newer, parts, strict=True))[1:]:
-            total = total + shares[level] * part
-        return total
-
-    def _nodes(self, older: Tensor | None, arrived: Tensor, copies: int, mix: OptionWeights) -> list[Tensor]:
-        """The nodes, each ``(copies * B, channels, H, W)``."""
-        options = mix.values.shape[1]
-        statistics = RunningStatistics()
-        fused = self.form == "fused"
-        states = [SharedState(arrived) if fused else arrived]  # what differs between the copies
-        shared = SharedState(older) if fused and older is not None else older
-        start = 0
-        for _ in range(self.blocks):
-            stop = start + len(states) + 1
-            active = [None] * (stop - start) if mix.active is None else list(mix.active[start:stop])
-            edges, values = list(self.edges[start:stop]), mix.values[start:stop]
-            terms: list[Tensor | None] = []
-            if fused:
-                once, each = FusedNode(values[0], statistics), FusedNode(values[1:].flatten(), statistics)
-                if shared is not None:
-                    once.add_edge(edges[0], shared, 0, active[0])  # type: ignore[arg-type]
-                for source, state in enumerate(states):
-                    each.add_edge(edges[source + 1], state, source * options, active[source + 1])  # type: ignore[arg-type]
-                terms += [_repeated(once.total(), copies), each.total()]
-            else:
-                if older is not None:
-                    terms.append(_repeated(edges[0](older, values[0], active[0]), copies))
-                terms += [
-                    edges[source + 1](state, values[source + 1], active[source + 1])
-                    for source, state in enumerate(states)
-                ]
-            there = [term for term in terms if term is not None]
-            node = functools.reduce(torch.add, there) if there else torch.zeros_like(arrived)
-            states.append(SharedState(node) if fused else node)
-            start = stop
-        statistics.apply()
-        return [state.x if isinstance(state, SharedState) else state for state in states[1:]]
-
-
-def _repeated(x: Tensor | None, copies: int) -> Tensor | None:
-    return x if x is None or copies == 1 else x.repeat(copies, 1, 1, 1)
 
 
 class AutoDeepLabSupernet(Supernet):

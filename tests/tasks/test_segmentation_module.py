@@ -14,7 +14,9 @@ from torch.utils.data import DataLoader
 from lightning_nas.networks.backbone import build_network
 from lightning_nas.networks.hand_made import ResidualBackbone
 from lightning_nas.ops.resize import resize
+from lightning_nas.search import BilevelDataModule, SearchModule
 from lightning_nas.spaces import AutoDeepLab, published
+from lightning_nas.strategies import Darts
 from lightning_nas.tasks.segmentation import SegmentationTask
 from lightning_nas.tasks.segmentation.evaluation import Evaluation, window_starts
 from lightning_nas.tasks.segmentation.heads import PerLevelHead, build_head
@@ -336,3 +338,18 @@ def test_predictions_are_label_maps_and_overlays(tmp_path):
 def test_heads_are_found_by_name():
     with pytest.raises(ValueError, match="head must be one of"):
         build_head("unet", ResidualBackbone(4, (2, 4)).feature_info, 2, 8, 0.1)
+
+
+@pytest.mark.gpu
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA device")
+def test_a_search_of_the_trellis_on_a_gpu_moves_all_logits(tmp_path):
+    supernet = AutoDeepLab(channels=2, layers=4, blocks=2, stem_channels=2).supernet()
+    model = SegmentationTask(supernet, 3, head="per_level", recompute=True, norm="sync", optimizer="adamw", lr=0.01)
+    module = SearchModule(model, Darts(lr=0.1))
+    before = {name: group.detach().clone() for name, group in supernet.logits.items()}
+    run = pl.Trainer(
+        accelerator="gpu", devices=1, precision="bf16-mixed", max_epochs=1, logger=False, enable_progress_bar=False,
+        enable_checkpointing=False, enable_model_summary=False, default_root_dir=tmp_path,
+    )  # fmt: skip
+    run.fit(module, datamodule=BilevelDataModule(Scenes()))
+    assert all(not torch.equal(group.cpu(), before[name]) for name, group in supernet.logits.items())
