@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from typing import Literal, get_args
 
-import torch
-from pytorch_lightning.utilities import rank_zero_warn
 from torch import nn
 from torchvision.ops import FrozenBatchNorm2d
 
@@ -45,25 +43,6 @@ def convert_norms(module: nn.Module, kind: Normalization, *, groups: int = 32) -
         for name, child in list(parent.named_children()):
             if type(child) is nn.BatchNorm2d:
                 setattr(parent, name, _converted(child, kind, groups))
-
-
-def warn_of_small_batches(kind: Normalization, images: int) -> None:
-    """Says that a batch is too small for the statistics of BatchNorm, if it is."""
-    if kind == "batch" and images < SMALLEST_BATCH:
-        rank_zero_warn(
-            f"{images} images per device are few for BatchNorm, whose statistics become noisy below {SMALLEST_BATCH}: "
-            "consider task.norm=group, task.norm=sync (several GPUs), or task.norm=frozen with trained weights"
-        )
-
-
-def refuse_sync_without_gpu(kind: Normalization, device: torch.device) -> None:
-    """PyTorch shares statistics over ranks on GPUs only.
-
-    Raises:
-        ValueError: If they are to be shared on a CPU.
-    """
-    if kind == "sync" and device.type == "cpu":
-        raise ValueError("norm = 'sync' works on GPUs only; on a CPU use 'group', 'frozen' or 'batch'")
 
 
 def _converted(norm: nn.BatchNorm2d, kind: Normalization, groups: int) -> nn.Module:

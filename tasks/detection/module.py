@@ -10,12 +10,7 @@ import pytorch_lightning as pl
 import torch
 from torch import Tensor
 
-from lightning_nas.networks.normalization import (
-    Normalization,
-    convert_norms,
-    refuse_sync_without_gpu,
-    warn_of_small_batches,
-)
+from lightning_nas.networks.normalization import Normalization, convert_norms
 from lightning_nas.spaces import Backbone
 from lightning_nas.spaces.nas_fpn_blocks import StackedNeck
 from lightning_nas.tasks.detection.dataset import Target
@@ -24,6 +19,7 @@ from lightning_nas.tasks.detection.metrics import AveragePrecision
 from lightning_nas.tasks.detection.necks import Neck, build_neck
 from lightning_nas.tasks.detection.predict import predict_images
 from lightning_nas.tasks.detection.records import TestRecord
+from lightning_nas.tasks.images.norm_checks import refuse_sync_without_gpu, warn_of_small_batches
 from lightning_nas.tasks.images.optimization import OptimizerName, check_named, make_optimizer, make_schedules
 
 Batch = tuple[list[Tensor], list[Target]]

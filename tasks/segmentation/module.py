@@ -10,15 +10,11 @@ import pytorch_lightning as pl
 import torch
 from torch import Tensor
 
-from lightning_nas.networks.normalization import (
-    Normalization,
-    convert_norms,
-    refuse_sync_without_gpu,
-    warn_of_small_batches,
-)
+from lightning_nas.networks.normalization import Normalization, convert_norms
 from lightning_nas.ops.checkpointing import set_recompute
 from lightning_nas.spaces import Backbone
 from lightning_nas.tasks.images import IMAGENET_MEAN, IMAGENET_STD
+from lightning_nas.tasks.images.norm_checks import refuse_sync_without_gpu, warn_of_small_batches
 from lightning_nas.tasks.images.optimization import OptimizerName, check_named, make_optimizer, make_schedules
 from lightning_nas.tasks.segmentation.drawing import default_palette
 from lightning_nas.tasks.segmentation.evaluation import Evaluation, predicted_labels

@@ -1,0 +1,27 @@
+"""Whether a kind of normalisation suits the batch and the machine."""
+
+from __future__ import annotations
+
+import torch
+from pytorch_lightning.utilities import rank_zero_warn
+
+from lightning_nas.networks.normalization import SMALLEST_BATCH, Normalization
+
+
+def warn_of_small_batches(kind: Normalization, images: int) -> None:
+    """Says that a batch is too small for the statistics of BatchNorm, if it is."""
+    if kind == "batch" and images < SMALLEST_BATCH:
+        rank_zero_warn(
+            f"{images} images per device are few for BatchNorm, whose statistics become noisy below {SMALLEST_BATCH}: "
+            "consider task.norm=group, task.norm=sync (several GPUs), or task.norm=frozen with trained weights"
+        )
+
+
+def refuse_sync_without_gpu(kind: Normalization, device: torch.device) -> None:
+    """PyTorch shares statistics over ranks on GPUs only.
+
+    Raises:
+        ValueError: If they are to be shared on a CPU.
+    """
+    if kind == "sync" and device.type == "cpu":
+        raise ValueError("norm = 'sync' works on GPUs only; on a CPU use 'group', 'frozen' or 'batch'")
