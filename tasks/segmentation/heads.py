@@ -33,8 +33,8 @@ class SegmentationHead(nn.Module):
 class DeepLabHead(SegmentationHead):
     """Atrous spatial pyramid pooling on the last map, and a decoder that joins a map of stride 4.
 
-    Source: Chen et al. 2018, "Encoder-Decoder with Atrous Separable Convolution", arXiv 1802.02611; with full
-    convolutions, as in Auto-DeepLab (Liu et al. 2019, arXiv 1901.02985).
+    Source: Chen et al. 2018, "Encoder-Decoder with Atrous Separable Convolution", arXiv 1802.02611; Auto-DeepLab (Liu et al.
+    2019, arXiv 1901.02985) has it with full convolutions.
 
     Args:
         inputs: The backbone's maps.
@@ -42,19 +42,32 @@ class DeepLabHead(SegmentationHead):
         channels: Width of the pyramid pooling and of the decoder.
         low_channels: Width to which the decoder reduces the map of stride 4.
         dropout: After the pyramid pooling.
+        separable: Whether the 3x3 convolutions are separable, as in DeepLabV3+; else they are full.
     """
 
     def __init__(
-        self, inputs: FeatureInfo, num_classes: int, channels: int, *, low_channels: int = 48, dropout: float = 0.1
+        self,
+        inputs: FeatureInfo,
+        num_classes: int,
+        channels: int,
+        *,
+        low_channels: int = 48,
+        dropout: float = 0.1,
+        separable: bool = False,
     ) -> None:
         super().__init__()
         last = inputs.levels[-1]
         self.low_index = decoder_level(inputs)
         self.aspp = _aspp(last.channels, [_rate(last.reduction, times) for times in (1, 2, 3)], channels, dropout)
+        if separable:
+            for index, conv in enumerate(self.aspp.convs):
+                if conv[0].kernel_size == (3, 3):
+                    self.aspp.convs[index] = _separable_bn(last.channels, channels, conv[0].dilation[0])
+        block = _separable_bn if separable else _conv_bn
         self.reduce_low = _conv_bn(inputs.channels()[self.low_index], low_channels, 1)
         self.decoder = nn.Sequential(
-            _conv_bn(channels + low_channels, channels, 3),
-            _conv_bn(channels, channels, 3),
+            block(channels + low_channels, channels),
+            block(channels, channels),
             nn.Conv2d(channels, num_classes, 1),
         )
 
@@ -113,8 +126,10 @@ class LightHead(SegmentationHead):
         return resize(self.head({"low": maps[self.low_index], "high": maps[-1]}), size)
 
 
-def build_head(name: Head, inputs: FeatureInfo, num_classes: int, channels: int, dropout: float) -> SegmentationHead:
-    """A head by name.
+def build_head(
+    name: Head, inputs: FeatureInfo, num_classes: int, channels: int, dropout: float, *, separable: bool = False
+) -> SegmentationHead:
+    """A head by name; ``separable`` concerns ``deeplab``.
 
     Raises:
         ValueError: If there is no such head.
@@ -122,7 +137,7 @@ def build_head(name: Head, inputs: FeatureInfo, num_classes: int, channels: int,
     if name not in get_args(Head):
         raise ValueError(f"head must be one of {list(get_args(Head))}, got {name!r}")
     if name == "deeplab":
-        return DeepLabHead(inputs, num_classes, channels, dropout=dropout)
+        return DeepLabHead(inputs, num_classes, channels, dropout=dropout, separable=separable)
     if name == "per_level":
         return PerLevelHead(inputs, num_classes, dropout=dropout)
     return LightHead(inputs, num_classes, channels)
@@ -152,6 +167,12 @@ def _aspp(in_channels: int, rates: Sequence[int], channels: int, dropout: float)
     return aspp
 
 
-def _conv_bn(in_channels: int, channels: int, kernel: int) -> nn.Sequential:
+def _separable_bn(in_channels: int, channels: int, dilation: int = 1) -> nn.Sequential:
+    """Depthwise 3x3 and pointwise convolution, each with BatchNorm and ReLU."""
+    depthwise = nn.Conv2d(in_channels, in_channels, 3, 1, dilation, dilation, groups=in_channels, bias=False)
+    return nn.Sequential(depthwise, nn.BatchNorm2d(in_channels), nn.ReLU(), *_conv_bn(in_channels, channels, 1))
+
+
+def _conv_bn(in_channels: int, channels: int, kernel: int = 3) -> nn.Sequential:
     conv = nn.Conv2d(in_channels, channels, kernel, padding=kernel // 2, bias=False)
     return nn.Sequential(conv, nn.BatchNorm2d(channels), nn.ReLU())

@@ -41,6 +41,7 @@ class SegmentationTask(pl.LightningModule):
             Auto-DeepLab's search; ``"light"``: LR-ASPP, for real-time networks.
         channels: Width of the head (``per_level`` is as wide as its maps).
         dropout: In the head.
+        separable: Whether the 3x3 convolutions of ``deeplab`` are separable.
         class_weights: Weight of each class in the loss; None for equal ones.
         ohem_threshold: Only pixels whose true class has a probability below this train; None for all.
         ohem_least: Share of the pixels that train at least, the hardest ones.
@@ -76,6 +77,7 @@ class SegmentationTask(pl.LightningModule):
         head: Head = "deeplab",
         channels: int = 256,
         dropout: float = 0.1,
+        separable: bool = False,
         class_weights: Sequence[float] | None = None,
         ohem_threshold: float | None = None,
         ohem_least: float = 0.0625,
@@ -119,7 +121,7 @@ class SegmentationTask(pl.LightningModule):
         self.validation = Evaluation(window, eval_overlap)
         self.testing = Evaluation(window, eval_overlap, tuple(eval_scales), eval_flip)
         self.backbone = backbone
-        self.head = build_head(head, backbone.feature_info, num_classes, channels, dropout)
+        self.head = build_head(head, backbone.feature_info, num_classes, channels, dropout, separable=separable)
         convert_norms(self.backbone, norm)
         convert_norms(self.head, norm)
         if not set_recompute(self.backbone, recompute) and recompute:

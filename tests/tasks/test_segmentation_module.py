@@ -52,6 +52,13 @@ def test_auto_deeplab_has_its_published_size(channels, parameters):
     assert [conv[0].dilation[0] for conv in network.head.aspp.convs[1:4]] == [12, 24, 36]
 
 
+def test_auto_deeplab_with_separable_convolutions_in_the_head_has_its_published_size():
+    network = SegmentationTask(build_network(published("auto_deeplab")), 19, head="deeplab", separable=True)
+    assert sum(p.numel() for p in network.parameters()) == 7_784_507
+    assert [conv[0].dilation[0] for conv in network.head.aspp.convs[1:4]] == [12, 24, 36]
+    assert network.eval()(torch.rand(1, 3, 65, 65)).shape == (1, 19, 65, 65)
+
+
 def test_the_search_head_pools_every_level_at_its_own_rate():
     supernet = AutoDeepLab(channels=2, layers=4, blocks=2, stem_channels=2).supernet()
     head = PerLevelHead(supernet.feature_info, 5).eval()
