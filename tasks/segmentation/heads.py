@@ -61,7 +61,7 @@ class DeepLabHead(SegmentationHead):
         self.aspp = _aspp(last.channels, [_rate(last.reduction, times) for times in (1, 2, 3)], channels, dropout)
         if separable:
             for index, conv in enumerate(self.aspp.convs):
-                if conv[0].kernel_size == (3, 3):
+                if isinstance(conv[0], nn.Conv2d) and conv[0].kernel_size == (3, 3):
                     self.aspp.convs[index] = _separable_bn(last.channels, channels, conv[0].dilation[0])
         block = _separable_bn if separable else _conv_bn
         self.reduce_low = _conv_bn(inputs.channels()[self.low_index], low_channels, 1)
