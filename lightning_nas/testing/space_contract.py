@@ -24,6 +24,11 @@ class SpaceContract:
 
     samples = 5
 
+    @pytest.fixture(autouse=True)
+    def _same_weights(self) -> None:
+        """Networks of a test have the same weights in every run."""
+        torch.manual_seed(0)
+
     @pytest.fixture
     def space(self) -> SearchSpace:
         """The space under test."""
