@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -10,6 +11,7 @@ import pytorch_lightning as pl
 from hydra.core.hydra_config import HydraConfig
 from hydra.utils import instantiate
 from omegaconf import DictConfig, OmegaConf
+from optuna.samplers import BaseSampler
 from pytorch_lightning.callbacks import RichProgressBar, Timer
 from pytorch_lightning.loggers import Logger, TensorBoardLogger
 
@@ -74,6 +76,19 @@ def make_data(config: DictConfig) -> Any:
     return datamodule
 
 
+def make_sampler(node: DictConfig, space: SearchSpace, seed: int) -> BaseSampler:
+    """The Optuna sampler of a strategy's config: ours are called with the space, Optuna's own know none.
+
+    Args:
+        node: The config of the strategy.
+        space: The search space.
+        seed: Of its draws, instead of the config's.
+    """
+    built = instantiate(node, seed=seed)
+    sampler: BaseSampler = built(space) if isinstance(built, functools.partial) else built
+    return sampler
+
+
 def make_space(config: DictConfig, in_channels: int) -> SearchSpace:
     """The search space for images with so many channels."""
     node = OmegaConf.to_container(config, resolve=True)
@@ -127,6 +142,8 @@ def make_trainer(
     epochs: int,
     callbacks: Sequence[pl.Callback],
     max_time: str | None = None,
+    *,
+    progress_bar: bool = True,
     **changed: Any,
 ) -> pl.Trainer:
     """The Trainer of ``config.trainer`` with loggers, checkpoints and a progress bar in a folder.
@@ -137,6 +154,7 @@ def make_trainer(
         epochs: Number of epochs.
         callbacks: Added to those that every run has.
         max_time: Budget of wall time, DD:HH:MM:SS, over all attempts of a run that was resumed.
+        progress_bar: Whether to show one.
         changed: Arguments that win over those of the config.
     """
     loggers: list[Logger] = [
@@ -148,12 +166,19 @@ def make_trainer(
         config.trainer,
         max_epochs=epochs,
         logger=loggers,
-        callbacks=[*callbacks, checkpoint, Timer(max_time), RichProgressBar()],
+        callbacks=[*callbacks, checkpoint, Timer(max_time), *([RichProgressBar()] if progress_bar else [])],
+        enable_progress_bar=progress_bar,
         default_root_dir=str(folder),
         enable_model_summary=False,
         _convert_="all",
         **changed,
     )
+
+
+def make_silent_trainer(config: DictConfig, folder: Path) -> pl.Trainer:
+    """The Trainer of ``config.trainer`` for validation in a loop that shows its own progress: it writes nothing."""
+    silent = {"logger": False, "enable_checkpointing": False, "enable_progress_bar": False}
+    return instantiate(config.trainer, **silent, enable_model_summary=False, default_root_dir=str(folder))
 
 
 def chosen(group: str) -> str:

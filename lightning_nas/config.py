@@ -43,6 +43,19 @@ class EvaluatePhase:
 
 
 @dataclass
+class TrialsPhase:
+    """The trials of a black-box strategy."""
+
+    count: int = 12
+    storage: str | None = None
+    study: str = "search"
+    costs: list[str] = field(default_factory=list)
+    reuse: str = "same"
+    most_failures: int = 5
+    worker: int = 0
+
+
+@dataclass
 class SearchSchema:
     """Keys and types of ``search.yaml``; components are checked against their own signatures."""
 
@@ -52,6 +65,9 @@ class SearchSchema:
     strategy: dict[str, Any] = field(default_factory=dict)
     trainer: dict[str, Any] = field(default_factory=dict)
     search: SearchPhase = field(default_factory=SearchPhase)
+    trials: TrialsPhase = field(default_factory=TrialsPhase)
+    evaluator: dict[str, Any] = field(default_factory=dict)
+    pruner: dict[str, Any] | None = None
     evaluate: EvaluatePhase = field(default_factory=EvaluatePhase)
     pretrain: dict[str, Any] | None = None
     seed: int = 0
@@ -98,20 +114,6 @@ class PredictSchema:
     device: str = "auto"
 
 
-@dataclass
-class BenchmarkSchema:
-    """Keys and types of ``benchmark.yaml``."""
-
-    what: str = "supernet"
-    channels: int = 16
-    cells: int = 8
-    batch_size: int = 16
-    image_size: int = 32
-    repeats: int = 5
-    device: str = "auto"
-    seed: int = 0
-
-
 def register_schemas() -> None:
     """Makes the schemas known to Hydra."""
     store = ConfigStore.instance()
@@ -119,7 +121,6 @@ def register_schemas() -> None:
     store.store(name="train_schema", node=TrainSchema)
     store.store(name="report_schema", node=ReportSchema)
     store.store(name="predict_schema", node=PredictSchema)
-    store.store(name="benchmark_schema", node=BenchmarkSchema)
 
 
 def check_component(config: DictConfig | Mapping[str, Any], key: str) -> None:

@@ -8,24 +8,22 @@ from __future__ import annotations
 import dataclasses
 import json
 from collections.abc import Callable
-from itertools import islice
 from pathlib import Path
 from typing import Any
 
 import pytorch_lightning as pl
 import torch
 from hydra.utils import instantiate
-from lightning_fabric.utilities.apply_func import move_data_to_device
 from omegaconf import DictConfig
 from rich.progress import track
 
 from lightning_nas.architecture import Choices, Option, write_atomic
-from lightning_nas.assemble import last_checkpoint, make_data, make_trainer
+from lightning_nas.assemble import last_checkpoint, make_data, make_silent_trainer, make_trainer
 from lightning_nas.config import ConfigError
 from lightning_nas.cost import count_macs
 from lightning_nas.networks.transfer import copy_trunk
-from lightning_nas.report.tables import headline
-from lightning_nas.search import SampledPaths, SeedBatches, recalibrate
+from lightning_nas.search import SampledPaths, SeedBatches
+from lightning_nas.search.shared_weights import SharedWeights
 from lightning_nas.search.trials import input_size
 from lightning_nas.spaces import Product, SearchSpace, Supernet
 from lightning_nas.strategies import SinglePath
@@ -87,7 +85,7 @@ def _backbone_space(space: SearchSpace) -> SearchSpace:
 
 
 def _trainer(config: DictConfig, folder: Path, epochs: int, strategy: SinglePath) -> pl.Trainer:
-    changed = {}
+    changed: dict[str, Any] = {}
     if config.trainer.strategy == "ddp":
         changed["strategy"] = "ddp_find_unused_parameters_true"  # a path leaves most weights unused
     callbacks = [SeedBatches(config.seed), SampledPaths(strategy.seed)]
@@ -109,43 +107,20 @@ def _evolve(
         told = [json.loads(line) for line in file.read_text(encoding="utf-8").splitlines()]
         replay(evolution, [(entry["choices"], entry["fitness"]) for entry in told])
     left = strategy.population * strategy.rounds - len(evolution.history)
-    silent = {"logger": False, "enable_checkpointing": False, "enable_progress_bar": False}
-    trainer = instantiate(config.trainer, **silent, enable_model_summary=False, default_root_dir=str(folder))
+    trainer = make_silent_trainer(config, folder)
+    shared = SharedWeights(
+        task, supernet, datamodule, trainer, strategy.metric, strategy.recalibration_batches, config.seed
+    )
     for _ in track(range(left), "evolution"):
         if evolution.done:  # a small space has fewer candidates than asked for
             break
         choices = evolution.ask()
-        fitness = _fitness(config, datamodule, task, supernet, strategy, trainer, choices)
-        evolution.tell(choices, fitness)
+        evolution.tell(choices, shared.measure(choices)[1])
         if trainer.is_global_zero:
             lines = (json.dumps({"choices": known, "fitness": value}) for known, value in evolution.history)
             write_atomic(file, "".join(f"{line}\n" for line in lines))
     supernet.activate(None)
     return evolution.best()[0]
-
-
-def _fitness(
-    config: DictConfig,
-    datamodule: Any,
-    task: pl.LightningModule,
-    supernet: Supernet,
-    strategy: SinglePath,
-    trainer: pl.Trainer,
-    choices: Choices,
-) -> float:
-    """The metric of one path with the supernet's weights and statistics of its own."""
-    pl.seed_everything(config.seed, workers=True, verbose=False)
-    supernet.activate(choices)
-    datamodule.trainer = trainer  # whose epoch is the first: the same batches for every candidate
-    device = trainer.strategy.root_device
-    task.to(device)
-    batches = islice(iter(datamodule.train_dataloader()), strategy.recalibration_batches)
-    recalibrate(task, batches, lambda batch: task(move_data_to_device(batch, device)[0]))
-    (metrics,) = trainer.validate(task, datamodule=datamodule, verbose=False)
-    name = strategy.metric or f"val/{headline({key.removeprefix('val/'): value for key, value in metrics.items()})}"
-    if name not in metrics:
-        raise ConfigError(f"strategy.metric = {name!r} is not logged in validation; logged are {sorted(metrics)}")
-    return float(metrics[name])
 
 
 def _macs_counter(space: SearchSpace, size: tuple[int, int, int]) -> Callable[[Choices], int]:

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 from hydra.core.hydra_config import HydraConfig
 from hydra.utils import instantiate
-from omegaconf import DictConfig
+from omegaconf import DictConfig, OmegaConf
 from pytorch_lightning.utilities import rank_zero_only
 from rich.console import Console
 
@@ -18,6 +19,7 @@ from lightning_nas.assemble import (
     chosen,
     last_checkpoint,
     make_data,
+    make_sampler,
     make_space,
     make_trainer,
     named_architecture,
@@ -25,8 +27,7 @@ from lightning_nas.assemble import (
     resized,
     start_from,
 )
-from lightning_nas.benchmark import SupernetBenchmark
-from lightning_nas.benchmark.table import as_table
+from lightning_nas.benchmark import Benchmark
 from lightning_nas.comparison import compare
 from lightning_nas.config import ConfigError, check_component
 from lightning_nas.networks.backbone import build_network
@@ -35,12 +36,10 @@ from lightning_nas.report.page import build as build_report
 from lightning_nas.search import DropPathSchedule, SeedBatches
 from lightning_nas.search.summary import write_summary
 from lightning_nas.search.trials import TrialResult
-from lightning_nas.searching import find_architecture
+from lightning_nas.searching import find_architecture, strategy_name
 from lightning_nas.strategies import SinglePath
 
-BENCHMARKS = {"supernet": SupernetBenchmark}
-
-COMPONENTS = ("task", "data", "space", "strategy", "trainer")
+COMPONENTS = ("task", "data", "space", "strategy", "evaluator", "trainer")
 
 
 def search(config: DictConfig) -> Path:
@@ -57,6 +56,8 @@ def search(config: DictConfig) -> Path:
     for name, low in (("random", 0), ("draws", 1), ("epochs", 1)):
         if config.evaluate[name] < low:
             raise ConfigError(f"evaluate.{name} = {config.evaluate[name]}: expected at least {low}")
+    if config.pruner is not None:
+        check_component(config.pruner, "pruner")
     if config.pretrain is not None:
         for name in ("task", "data"):
             check_component(config.pretrain[name], f"pretrain.{name}")
@@ -71,7 +72,7 @@ def search(config: DictConfig) -> Path:
         find_architecture(config, folder, datamodule, space, strategy).save(architecture_file)
     architecture = Architecture.load(architecture_file)
     results = compare(config, folder, datamodule, space, architecture)
-    _finish(config, folder, architecture, results, datamodule, strategy=type(strategy).__name__.lower())
+    _finish(config, folder, architecture, results, datamodule, strategy=strategy_name(strategy))
     return folder
 
 
@@ -137,24 +138,25 @@ def benchmark(config: DictConfig) -> Path:
     """Measures the library against a reference, prints a table and writes ``benchmark.json``.
 
     Raises:
-        ConfigError: If there is no such benchmark or a value is out of range.
+        ConfigError: If a key, a type or a value of the config is wrong.
     """
-    if config.what not in BENCHMARKS:
-        raise ConfigError(f"what = {config.what!r}: expected one of {sorted(BENCHMARKS)}")
-    settings = {str(key): value for key, value in config.items() if key != "what"}
-    check_component(
-        {"_target_": f"{BENCHMARKS[config.what].__module__}.{BENCHMARKS[config.what].__name__}", **settings},
-        "benchmark",
-    )
+    settings: dict[str, Any] = {str(key): value for key, value in config.items() if key != "strategy"}
+    check_component(settings, "benchmark")
+    if "strategy" in config:
+        check_component(config.strategy, "strategy")
+        OmegaConf.resolve(config)
+        settings |= {"make_sampler": partial(make_sampler, config.strategy), "strategy": chosen("strategy")}
     try:
-        measurement = BENCHMARKS[config.what](**settings)
+        measurement: Benchmark = instantiate(settings)
+        result = measurement.run()
     except ValueError as error:
-        raise ConfigError(str(error)) from None
-    result = measurement.run()
-    Console().print(as_table(result))
-    path = Path(HydraConfig.get().runtime.output_dir) / "benchmark.json"
+        raise ConfigError(str(error)) from error
+    folder = Path(HydraConfig.get().runtime.output_dir)
+    path = folder / "benchmark.json"
     write_atomic(path, json.dumps(result, indent=2) + "\n")
-    print(f"benchmark: {path}")
+    Console().print(measurement.table([result]))
+    picture = measurement.draw([result], folder)
+    print(f"benchmark: {path}" + (f"\npicture:   {picture}" if picture else ""))
     return path
 
 

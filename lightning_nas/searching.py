@@ -1,7 +1,8 @@
-"""The ways of searching: a draw, logits trained by gradient, paths of one supernet."""
+"""The ways of searching: logits trained by gradient, paths of one supernet, trial by trial."""
 
 from __future__ import annotations
 
+import functools
 from pathlib import Path
 from typing import Any
 
@@ -11,10 +12,18 @@ from omegaconf import DictConfig
 
 from lightning_nas.architecture import Architecture
 from lightning_nas.assemble import last_checkpoint, make_trainer
+from lightning_nas.black_box import is_black_box, search_trials
+from lightning_nas.config import ConfigError
 from lightning_nas.one_shot import search_paths
 from lightning_nas.search import ArchitectureHistory, BilevelDataModule, SearchModule
 from lightning_nas.spaces import SearchSpace
-from lightning_nas.strategies import Random, SinglePath, Strategy
+from lightning_nas.strategies import SinglePath, Strategy
+
+
+def strategy_name(strategy: Any) -> str:
+    """What files call a strategy: the name of its class, in lower case."""
+    kind = strategy.func if isinstance(strategy, functools.partial) else type(strategy)
+    return kind.__name__.lower()
 
 
 def find_architecture(
@@ -28,10 +37,18 @@ def find_architecture(
         datamodule: The data.
         space: The space.
         strategy: The strategy.
+
+    Raises:
+        ConfigError: If the strategy trains a supernet and the space has none.
     """
-    provenance = {"strategy": type(strategy).__name__.lower(), "seed": config.seed}
-    if isinstance(strategy, Random):
-        return space.architecture(strategy.sample(space), provenance)
+    provenance = {"strategy": strategy_name(strategy), "seed": config.seed}
+    if is_black_box(strategy):
+        return space.architecture(search_trials(config, folder, datamodule, space, strategy), provenance)
+    if not space.has_supernet:  # all that follow train one
+        raise ConfigError(
+            f"space {space.name!r} has no supernet, which strategy = {provenance['strategy']} trains: choose a strategy that "
+            "trains every candidate by itself, e.g. strategy=random"
+        )
     if isinstance(strategy, SinglePath):
         return space.architecture(search_paths(config, folder, datamodule, space, strategy), provenance)
     return _train_logits(config, folder, datamodule, space, strategy).architecture(provenance)

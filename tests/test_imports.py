@@ -72,6 +72,7 @@ def test_the_library_knows_no_task_and_no_config():
 def test_only_the_commands_know_hydra():
     commands = {
         "assemble.py",
+        "black_box.py",
         "cli.py",
         "comparison.py",
         "config.py",

@@ -1,5 +1,7 @@
 """Measurements of the library's own speed and memory, always against a reference in the same process."""
 
+from lightning_nas.benchmark.base import Benchmark
+from lightning_nas.benchmark.nasbench201 import NasBench201Benchmark
 from lightning_nas.benchmark.supernet import Device, SupernetBenchmark
 
-__all__ = ["Device", "SupernetBenchmark"]
+__all__ = ["Benchmark", "Device", "NasBench201Benchmark", "SupernetBenchmark"]

@@ -5,17 +5,20 @@ from __future__ import annotations
 import logging
 import statistics
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any, Literal
 
 import pytorch_lightning as pl
 import torch
 from rich.progress import Progress
+from rich.table import Table
 from torch import Tensor, nn
 from torch.utils.data import DataLoader, TensorDataset
 
+from lightning_nas.benchmark.base import Benchmark
 from lightning_nas.benchmark.meters import OperatorMeter, saved_bytes
+from lightning_nas.benchmark.table import as_table
 from lightning_nas.search import BilevelDataModule, SearchModule
 from lightning_nas.spaces import Darts
 from lightning_nas.spaces.supernet import Form
@@ -109,7 +112,7 @@ class Variant:
 
 
 @dataclass(frozen=True)
-class SupernetBenchmark:
+class SupernetBenchmark(Benchmark):
     """Three ways of the same step: textbook; the textbook's form in our step; our form in our step.
 
     Args:
@@ -167,6 +170,11 @@ class SupernetBenchmark:
             **_machine(device),
             "variants": [_row(v, variants) for v in variants.values()],
         }
+
+    @staticmethod
+    def table(results: Sequence[Mapping[str, Any]]) -> Table:
+        """One row per variant of the first result."""
+        return as_table(results[0])
 
     def _classifier(self, form: Form) -> Classifier:
         torch.manual_seed(self.seed)

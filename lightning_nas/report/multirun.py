@@ -16,7 +16,8 @@ from rich.table import Table
 
 from lightning_nas.architecture import write_atomic
 from lightning_nas.report.run_folder import ReportError
-from lightning_nas.report.tables import headline, mean_and_spread, plus_minus
+from lightning_nas.report.tables import mean_and_spread, plus_minus
+from lightning_nas.search.headline import headline
 
 
 @dataclass(frozen=True)

@@ -22,10 +22,10 @@ from lightning_nas.report.tables import (
     comparison_rows,
     comparison_sentence,
     cost_rows,
-    headline,
     iou_rows,
 )
 from lightning_nas.report.verdict import entropy, judge, skip_share
+from lightning_nas.search.headline import headline
 
 TEMPLATE = Path(__file__).with_name("template.html")
 

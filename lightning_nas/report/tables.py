@@ -6,21 +6,7 @@ import statistics
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-HEADLINES = ("accuracy", "map", "miou")
-"""Metrics that decide a comparison, in order of preference; otherwise the first one does."""
-
 _FALLS = ("loss", "error")  # metrics that are better when they are smaller
-
-
-def headline(metrics: Mapping[str, float]) -> str:
-    """The metric that decides a comparison.
-
-    Raises:
-        ValueError: If there are no metrics.
-    """
-    if not metrics:
-        raise ValueError("metrics must hold at least one value, got {}")
-    return next((name for name in HEADLINES if name in metrics), next(iter(sorted(metrics))))
 
 
 def mean_and_spread(values: Sequence[float]) -> tuple[float, float | None]:

@@ -8,6 +8,11 @@ from lightning_nas.search.callbacks import (
     TemperatureSchedule,
 )
 from lightning_nas.search.data import BilevelDataModule
+from lightning_nas.search.evaluators import (
+    OneShotEvaluator,
+    TableEvaluator,
+    TrainEvaluator,
+)
 from lightning_nas.search.module import SearchModule
 from lightning_nas.search.paths import SampledPaths
 from lightning_nas.search.recalibration import recalibrate
@@ -17,9 +22,12 @@ __all__ = [
     "BilevelDataModule",
     "DropPathSchedule",
     "FreezeLogits",
+    "OneShotEvaluator",
     "SampledPaths",
     "SearchModule",
     "SeedBatches",
+    "TableEvaluator",
     "TemperatureSchedule",
+    "TrainEvaluator",
     "recalibrate",
 ]

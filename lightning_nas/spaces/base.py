@@ -9,7 +9,7 @@ from __future__ import annotations
 import dataclasses
 import random
 from abc import ABC, abstractmethod
-from collections.abc import Mapping, Sequence
+from collections.abc import Hashable, Mapping, Sequence
 from typing import Any, ClassVar
 
 import torch
@@ -35,11 +35,14 @@ class SearchSpace(ABC):
         role: The component that an architecture of this space is, e.g. ``"backbone"`` or ``"neck"``.
         levels_follow_choices: Whether the maps that a found network returns depend on its choices. If so, those of the
             supernet are others, and nothing that is searched together with it can read them.
+        has_supernet: Whether one network can hold all architectures. If not, :meth:`supernet` and :meth:`decode` raise a
+            ``ValueError``, and only strategies that train every candidate by itself can search the space.
     """
 
     name: ClassVar[str]
     role: ClassVar[str] = "backbone"
     levels_follow_choices: ClassVar[bool] = False
+    has_supernet: ClassVar[bool] = True
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
         super().__init_subclass__(**kwargs)
@@ -159,6 +162,44 @@ class SearchSpace(ABC):
     def all_options(self, name: str) -> Sequence[Option]:
         """Every option that a decision can have under some earlier choices. Override where they depend on them."""
         return self.options(name, {})
+
+    def to_text(self, choices: Choices) -> str:
+        """One line of text for an architecture, ``decision=option;...``; a space with a notation of its own has that.
+
+        Raises:
+            ArchitectureError: If the choices do not belong to the space.
+        """
+        self.validate(choices)
+        return ";".join(f"{name}={choices[name]}" for name in self.decisions if name in choices)
+
+    def from_text(self, text: str) -> dict[str, Option]:
+        """Reads :meth:`to_text`'s notation.
+
+        Raises:
+            ArchitectureError: If the text is not an architecture of this space.
+        """
+        taken = dict(part.strip().partition("=")[::2] for part in text.strip().split(";"))
+        choices: dict[str, Option] = {}
+        for name in self.decisions:
+            options = {str(option): option for option in self.options(name, choices)}
+            if name in taken and options:
+                choices[name] = options.get(taken[name], taken[name])
+        self.validate({**taken, **choices})
+        return choices
+
+    def canonical(self, choices: Choices) -> str:
+        """A text that architectures of the same function share. Here every architecture has its own: override it."""
+        return ";".join(f"{name}={choices[name]}" for name in self.decisions if name in choices)
+
+    def state(self, choices: Choices) -> Hashable:
+        """What a strategy that learns step by step (Q-learning) knows when the first decisions have been taken.
+
+        Here that is how many there are and the last option. A space whose options depend on more says more.
+
+        Args:
+            choices: Of the first decisions, in order.
+        """
+        return len(choices), list(choices.values())[-1] if choices else None
 
     def size(self) -> int:
         """Number of architectures. The product of the numbers of options: override where these depend on choices."""

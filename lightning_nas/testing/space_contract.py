@@ -5,7 +5,8 @@ from __future__ import annotations
 import copy
 import pickle
 import random
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from typing import TypeVar
 
 import pytest
 import torch
@@ -14,6 +15,14 @@ from torch import Tensor
 from lightning_nas.architecture import Architecture, ArchitectureError
 from lightning_nas.spaces import SearchSpace, from_architecture
 from lightning_nas.spaces.supernet import OptionWeights
+
+Test = TypeVar("Test", bound=Callable[..., None])
+
+
+def with_supernet(test: Test) -> Test:
+    """Marks a test of a supernet; it is skipped for a space that has none."""
+    test.needs_supernet = True  # type: ignore[attr-defined]
+    return test
 
 
 class SpaceContract:
@@ -33,6 +42,12 @@ class SpaceContract:
     def space(self) -> SearchSpace:
         """The space under test."""
         raise NotImplementedError
+
+    @pytest.fixture(autouse=True)
+    def _no_supernet_no_test(self, request: pytest.FixtureRequest, space: SearchSpace) -> None:
+        """A space without a supernet is not tested for one."""
+        if getattr(request.function, "needs_supernet", False) and not space.has_supernet:
+            pytest.skip(f"space {space.name!r} has no supernet")
 
     def images(self, space: SearchSpace) -> Tensor:
         """A batch that networks of the space accept."""
@@ -89,6 +104,27 @@ class SpaceContract:
             for j, second in enumerate(found):
                 assert (first == second) == torch.equal(codes[i], codes[j])
 
+    def test_text_form_rebuilds_the_choices(self, space: SearchSpace) -> None:
+        """One line for every architecture, and back; another one for another architecture."""
+        found = [space.sample(random.Random(seed)) for seed in range(self.samples)]
+        texts = [space.to_text(choices) for choices in found]
+        assert [space.from_text(text) for text in texts] == found
+        assert all("\n" not in text for text in texts)
+        with pytest.raises(ArchitectureError):
+            space.from_text("no_such_architecture")
+
+    def test_canonical_text_is_that_of_the_architecture(self, space: SearchSpace) -> None:
+        """Equal architectures have equal canonical texts, in whatever order their choices come."""
+        choices = space.sample(random.Random(0))
+        assert space.canonical(choices) == space.canonical(dict(reversed(choices.items())))
+
+    def test_state_of_a_prefix_tells_how_to_go_on(self, space: SearchSpace) -> None:
+        """The state exists for every prefix, and differs between positions."""
+        choices = space.sample(random.Random(0))
+        names = list(choices)
+        states = [space.state({name: choices[name] for name in names[:count]}) for count in range(len(names))]
+        assert len(set(states)) == len(states)
+
     def test_foreign_choices_are_refused(self, space: SearchSpace) -> None:
         """Unknown decisions and options and missing decisions are named in the error."""
         choices = space.sample(random.Random(0))
@@ -125,7 +161,8 @@ class SpaceContract:
     def test_networks_return_what_feature_info_says(self, space: SearchSpace) -> None:
         """Fixed networks and the supernet: number of maps, channels, strides; the auxiliary map too."""
         x = self.images(space)
-        networks = [space.network(space.sample(random.Random(seed))) for seed in range(2)] + [space.supernet()]
+        networks = [space.network(space.sample(random.Random(seed))) for seed in range(2)]
+        networks += [space.supernet()] if space.has_supernet else []
         for network in networks:
             features, auxiliary = network.forward_auxiliary(x)
             assert [f.shape[1] for f in features] == network.feature_info.channels()
@@ -148,6 +185,7 @@ class SpaceContract:
 
     # ---- supernet -----------------------------------------------------------------------------------------------
 
+    @with_supernet
     def test_logits_and_weights_share_nothing(self, space: SearchSpace) -> None:
         """Every parameter is either a logit or a weight."""
         supernet = space.supernet()
@@ -158,12 +196,14 @@ class SpaceContract:
         assert logits | weights == {id(p) for p in supernet.parameters()}
         assert all(group.dim() == 2 for group in supernet.logits.values())
 
+    @with_supernet
     def test_initial_logits_follow_the_generator(self, space: SearchSpace) -> None:
         """Equal seeds give equal logits, others do not."""
         first, twin, other = (space.supernet(generator=torch.Generator().manual_seed(seed)) for seed in (1, 1, 2))
         assert all(torch.equal(first.logits[name], twin.logits[name]) for name in first.logits)
         assert any(not torch.equal(first.logits[name], other.logits[name]) for name in first.logits)
 
+    @with_supernet
     def test_every_logit_gets_a_finite_gradient(self, space: SearchSpace) -> None:
         """The loss depends on all groups, finitely."""
         supernet = space.supernet()
@@ -176,6 +216,7 @@ class SpaceContract:
             assert group.grad.isfinite().all()
             assert group.grad.abs().sum() > 0, name
 
+    @with_supernet
     def test_relaxation_is_asked_once_per_forward(self, space: SearchSpace) -> None:
         """All cells of a group share a sample."""
         supernet = space.supernet()
@@ -189,6 +230,7 @@ class SpaceContract:
         supernet(self.images(space))
         assert calls == [sorted(supernet.logits)]
 
+    @with_supernet
     def test_one_active_path_equals_its_one_hot_weights(self, space: SearchSpace) -> None:
         """Computing one path only gives what all options with weights 0 and 1 give."""
         supernet = space.supernet().double().eval()
@@ -204,6 +246,7 @@ class SpaceContract:
         for one, all_of_them in zip(path, mixed, strict=True):
             torch.testing.assert_close(one, all_of_them)
 
+    @with_supernet
     def test_sampled_options_may_be_the_only_ones_computed(self, space: SearchSpace) -> None:
         """One drawn option per edge, as in GDAS: any draw gives finite maps of the usual shapes and finite gradients."""
         supernet = space.supernet()
@@ -229,6 +272,7 @@ class SpaceContract:
             assert loss.isfinite()
         assert all(p.grad is None or p.grad.isfinite().all() for p in supernet.parameters())
 
+    @with_supernet
     def test_activation_is_undone(self, space: SearchSpace) -> None:
         """After ``activate(None)`` the mix is back."""
         supernet = space.supernet().eval()
@@ -241,6 +285,7 @@ class SpaceContract:
             assert torch.equal(supernet(x)[-1], before)
         assert not torch.equal(between, before)
 
+    @with_supernet
     def test_supernet_survives_a_copy(self, space: SearchSpace) -> None:
         """``deepcopy`` and ``state_dict`` carry logits and weights over."""
         supernet = space.supernet(generator=torch.Generator().manual_seed(5)).eval()
@@ -255,6 +300,7 @@ class SpaceContract:
 
     # ---- decoding -----------------------------------------------------------------------------------------------
 
+    @with_supernet
     def test_decode_gives_an_architecture_without_moving_logits(self, space: SearchSpace) -> None:
         """Any logits decode to an architecture of the space."""
         for seed in range(self.samples):
@@ -263,6 +309,7 @@ class SpaceContract:
             space.validate(space.decode(dict(supernet.logits.items())))
             assert all(torch.equal(before[name], group) for name, group in supernet.logits.items())
 
+    @with_supernet
     def test_path_of_an_architecture_decodes_to_it(self, space: SearchSpace) -> None:
         """Logits that are high on the path of an architecture decode to that architecture."""
         supernet = space.supernet()
@@ -274,6 +321,7 @@ class SpaceContract:
                     logits[name][edge, list(options)] = 10.0
             assert space.decode(logits) == choices
 
+    @with_supernet
     def test_found_modules_lie_in_the_supernet(self, space: SearchSpace) -> None:
         """Every parameter of a found network has a counterpart of the same shape, or none because it is BatchNorm's."""
         supernet = space.supernet()

@@ -24,7 +24,20 @@ SMALL = {  # networks are built and run dozens of times
     "BiFpn": {"channels": 4, "max_level": 5, "repeats": 1},
     "AutoDeepLab": {"channels": 2, "layers": 4, "blocks": 2, "stem_channels": 2},
     "Gas": {"channels": 4, "cells": 3},
+    "NasNet": {"channels": 2, "cells": 3, "blocks": 2, "ops": ["skip_connect", "max_pool_5x5", "sep_conv_3x3"]},
+    "EnasMicro": {"channels": 4, "cells": 3, "blocks": 2},
+    "EnasMacro": {"channels": 4, "layers": 4},
     "Chain": {"stem_channels": 4, "first_channels": 4, "widths": [4, 6], "depths": [3, 2], "strides": [2, 2]},
+    "MetaQnn": {"filters": [2, 4], "features": [8, 4], "depth": 6, "image_size": 32},
+    "MultiBranch": {
+        "stem_channels": 4,
+        "widths": [6, 8],
+        "branch_channels": [4, 4],
+        "depths": [1, 2],
+        "strides": [1, 2],
+        "branches": [1, 2, 3],
+        "cardinalities": [1, 2],
+    },
 }
 
 

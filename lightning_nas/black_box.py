@@ -1,0 +1,143 @@
+"""Search trial by trial: any Optuna sampler over any space, with any evaluator."""
+
+from __future__ import annotations
+
+import functools
+import inspect
+import json
+import logging
+import random
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import optuna
+from hydra.utils import instantiate
+from omegaconf import DictConfig
+from optuna.samplers import BaseSampler
+
+from lightning_nas.architecture import Architecture, Option, write_atomic
+from lightning_nas.assemble import make_sampler, make_silent_trainer, make_trainer
+from lightning_nas.config import ConfigError
+from lightning_nas.search.evaluators import WithCosts, Workplace
+from lightning_nas.search.storage import StudyError, open_storage
+from lightning_nas.search.study import ERROR, METRICS, TWIN, Objective, Trials, best_trial, decided_choices, open_study
+from lightning_nas.search.trials import input_size
+from lightning_nas.spaces import SearchSpace
+from lightning_nas.strategies.blackbox import choices_of
+
+STUDY_FILE = "study.db"
+
+
+def is_black_box(strategy: Any) -> bool:
+    """Whether a strategy is an Optuna sampler, or one that waits for its space."""
+    if isinstance(strategy, functools.partial):
+        return inspect.isclass(strategy.func) and issubclass(strategy.func, BaseSampler)
+    return isinstance(strategy, BaseSampler)
+
+
+def search_trials(
+    config: DictConfig, folder: Path, datamodule: Any, space: SearchSpace, strategy: Any
+) -> dict[str, Option]:
+    """Evaluates trials until the study has enough of them.
+
+    Args:
+        config: Of the search.
+        folder: Of the run: ``study.db`` holds the study if no other storage is named, ``trials.jsonl`` what came of it.
+        datamodule: The data of the task.
+        space: The search space.
+        strategy: An Optuna sampler, or a partial one that is called with the space.
+
+    Returns:
+        The best architecture; of several objectives the one of the Pareto front with the best metric.
+
+    Raises:
+        ConfigError: If the study cannot be opened, a value is wrong, or too many trials fail in a row.
+    """
+    settings = config.trials
+    if config.trainer.devices not in (1, "1", "auto"):
+        raise ConfigError(
+            f"trainer.devices = {config.trainer.devices!r}: a worker of {type(strategy).__name__} evaluates one architecture "
+            "at a time on one device; start several workers on one trials.storage instead"
+        )
+    optuna.logging.set_verbosity(optuna.logging.WARNING)
+    logging.getLogger("pytorch_lightning.utilities.rank_zero").setLevel(logging.WARNING)
+    own = isinstance(strategy, functools.partial)  # follows the study; Optuna's samplers need another seed per worker
+    sampler = strategy(space) if own else make_sampler(config.strategy, space, config.seed + settings.worker)
+    pruner = instantiate(config.pruner) if config.pruner is not None else None
+    make_task = instantiate(config.task)
+    workplace = Workplace(
+        space,
+        datamodule,
+        make_task=lambda backbone: make_task(backbone=backbone, num_classes=datamodule.num_classes),
+        make_trainer=lambda trial, epochs, callbacks: make_trainer(
+            config, trial, epochs, callbacks, progress_bar=False
+        ),
+        make_silent_trainer=lambda: make_silent_trainer(config, folder),
+        folder=folder,
+        seed=config.seed,
+    )
+    try:
+        evaluator = instantiate(config.evaluator)(workplace)
+        objectives = [
+            Objective(evaluator.metric),
+            *(Objective(cost, larger_is_better=False) for cost in settings.costs),
+        ]
+        storage = open_storage(settings.storage or f"sqlite:///{folder / STUDY_FILE}")
+        study = open_study(storage, settings.study, space, objectives, sampler, pruner)
+        drawn = space.sample(random.Random(config.seed))
+        size = functools.cache(lambda: input_size(workplace.make_task(space.network(drawn)), datamodule))
+        trials = Trials(
+            space,
+            WithCosts(evaluator, settings.costs, space, size),
+            objectives,
+            count=settings.count,
+            reuse=settings.reuse,
+            most_failures=settings.most_failures,
+            alone=settings.storage is None,
+        )
+        trials.run(study, timeout=_seconds(config.max_time))
+        write_trials(study, space, folder)
+        if len(objectives) > 1:
+            write_front(study, space, folder)
+        return choices_of(best_trial(study), space)
+    except (StudyError, ValueError) as error:
+        raise ConfigError(str(error)) from error
+
+
+def _seconds(max_time: str | None) -> float | None:
+    """Of DD:HH:MM:SS."""
+    if max_time is None:
+        return None
+    days, hours, minutes, seconds = map(int, max_time.split(":"))
+    return float(((days * 24 + hours) * 60 + minutes) * 60 + seconds)
+
+
+def write_trials(study: optuna.Study, space: SearchSpace, folder: Path) -> None:
+    """Writes ``trials.jsonl``: one line for each trial that has ended."""
+    lines = []
+    for trial in study.get_trials(deepcopy=False):
+        if not trial.state.is_finished():
+            continue
+        choices = decided_choices(trial, space)
+        line: dict[str, Any] = {
+            "number": trial.number,
+            "state": trial.state.name.lower(),
+            "architecture": None if choices is None else space.to_text(choices),
+            "values": trial.values,
+            "seconds": None if trial.duration is None else trial.duration.total_seconds(),
+        }
+        for key in (METRICS, ERROR, TWIN):
+            if key in trial.user_attrs:
+                line[key] = trial.user_attrs[key]
+        lines.append(json.dumps(line) + "\n")
+    write_atomic(folder / "trials.jsonl", "".join(lines))
+
+
+def write_front(study: optuna.Study, space: SearchSpace, folder: Path) -> None:
+    """Writes ``front/<number>.json``, the architecture of every trial of the Pareto front, with what was measured."""
+    (folder / "front").mkdir(exist_ok=True)
+    for trial in study.best_trials:
+        measured: Mapping[str, Any] = trial.user_attrs[METRICS]
+        record: Architecture = space.architecture(choices_of(trial, space), {"trial": trial.number, **measured})
+        record.save(folder / "front" / f"{trial.number}.json")

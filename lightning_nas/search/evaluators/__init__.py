@@ -1,0 +1,17 @@
+"""Evaluators: how good one architecture is."""
+
+from lightning_nas.search.evaluators.base import COSTS, WithCosts, Workplace
+from lightning_nas.search.evaluators.one_shot import OneShotEvaluator
+from lightning_nas.search.evaluators.table import ResultTable, TableError, TableEvaluator
+from lightning_nas.search.evaluators.train import TrainEvaluator
+
+__all__ = [
+    "COSTS",
+    "OneShotEvaluator",
+    "ResultTable",
+    "TableError",
+    "TableEvaluator",
+    "TrainEvaluator",
+    "WithCosts",
+    "Workplace",
+]

@@ -1,0 +1,62 @@
+"""Architectures judged by the weights of a supernet that an earlier search has trained on sampled paths."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytorch_lightning as pl
+import torch
+
+from lightning_nas.architecture import Choices
+from lightning_nas.networks.weights import read_state_dict
+from lightning_nas.search.evaluators.base import Workplace
+from lightning_nas.search.shared_weights import SharedWeights
+
+
+class OneShotEvaluator:
+    """Validates a path of a trained supernet, with statistics of its own.
+
+    Args:
+        workplace: Of the search.
+        supernet: Run folder of a search that trained the supernet of the same space and task (``strategy=single_path``).
+        recalibration_batches: Training batches on which the statistics of BatchNorm are estimated anew per path.
+        metric: Logged in validation; the one that decides comparisons if None.
+
+    Raises:
+        ValueError: If the folder has no checkpoint, or that of another space or task.
+    """
+
+    def __init__(
+        self,
+        workplace: Workplace,
+        *,
+        supernet: str | None = None,
+        recalibration_batches: int = 20,
+        metric: str | None = None,
+    ) -> None:
+        if recalibration_batches < 1:
+            raise ValueError(f"recalibration_batches must be at least 1, got {recalibration_batches}")
+        if supernet is None:
+            raise ValueError("supernet = null: name the run folder of a search with strategy=single_path")
+        checkpoint = Path(supernet) / "checkpoints" / "last.ckpt"
+        if not checkpoint.is_file():
+            raise ValueError(f"supernet = {supernet!r}: there is no {checkpoint}")
+        workplace.datamodule.prepare_data()
+        workplace.datamodule.setup("fit")
+        network = workplace.space.supernet(generator=torch.Generator().manual_seed(workplace.seed))
+        task = workplace.make_task(network)
+        try:
+            task.load_state_dict(read_state_dict(checkpoint))
+        except RuntimeError as error:
+            raise ValueError(f"supernet = {supernet!r} is of another space or task: {error}") from None
+        trainer: pl.Trainer = workplace.make_silent_trainer()
+        self.shared = SharedWeights(
+            task, network, workplace.datamodule, trainer, metric, recalibration_batches, workplace.seed
+        )
+        self.metric = metric or "metric"
+
+    def __call__(self, choices: Choices, trial: Any) -> dict[str, float]:
+        """The validation metric of the path."""
+        name, value = self.shared.measure(choices)
+        return {name: value, self.metric: value}

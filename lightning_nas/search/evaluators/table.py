@@ -1,0 +1,115 @@
+"""Architectures looked up in a table of results, such as a tabular benchmark."""
+
+from __future__ import annotations
+
+import csv
+import gzip
+import io
+from collections.abc import Hashable, Mapping
+from pathlib import Path
+from typing import Any
+
+from lightning_nas.architecture import ArchitectureError, Choices
+from lightning_nas.search.evaluators.base import Workplace
+from lightning_nas.spaces import SearchSpace
+
+
+class TableError(ValueError):
+    """A table that cannot be used; the text names the file and what is wrong."""
+
+
+class ResultTable:
+    """The rows of a CSV file by architecture.
+
+    The file (``.csv`` or ``.csv.gz``) has a header. One column holds architectures in the text form of the space
+    (``space.to_text``; that of NAS-Bench-201 is ``|op~0|+|op~0|op~1|+|op~0|op~1|op~2|``), every other one a number, or
+    nothing where it is not known. Values do not depend on the order of rows or columns.
+
+    Args:
+        file: The file.
+        space: The search space.
+        column: Which one holds the architectures.
+
+    Raises:
+        TableError: If the file is not there or malformed, or a row is no architecture of the space or there twice.
+    """
+
+    def __init__(self, file: str | Path, space: SearchSpace, column: str = "arch") -> None:
+        self.file, self.space = Path(file), space
+        if not self.file.is_file():
+            raise TableError(f"table {file}: there is no such file")
+        reader = csv.DictReader(io.StringIO(_text(self.file)))
+        names = list(reader.fieldnames or ())
+        if column not in names:
+            raise TableError(f"table {file}: no column {column!r}; there are {names}")
+        self.columns = tuple(name for name in names if name != column)
+        self.rows: dict[Hashable, dict[str, float]] = {}
+        for row in reader:
+            try:
+                key = _key(space.from_text(row[column]))
+                values = {name: float(row[name]) for name in self.columns if row[name]}
+            except (ArchitectureError, TypeError, ValueError) as error:
+                raise TableError(f"table {file}, line {reader.line_num}: {error}") from None
+            if key in self.rows:
+                raise TableError(f"table {file}, line {reader.line_num}: {row[column]!r} is there twice")
+            self.rows[key] = values
+
+    def require(self, *columns: str) -> None:
+        """Checks that there are such columns.
+
+        Raises:
+            TableError: Naming the one that is missing.
+        """
+        for column in columns:
+            if column not in self.columns:
+                raise TableError(f"table {self.file}: no column {column!r}; there are {list(self.columns)}")
+
+    def __getitem__(self, choices: Choices) -> Mapping[str, float]:
+        """The row of an architecture.
+
+        Raises:
+            TableError: If the table does not have it.
+        """
+        try:
+            return self.rows[_key(choices)]
+        except KeyError:
+            raise TableError(f"table {self.file} has no architecture {self.space.to_text(choices)!r}") from None
+
+
+class TableEvaluator:
+    """Tells what a table says; nothing is trained.
+
+    Args:
+        workplace: Of the search; its space must have the text form of the table.
+        file: The table, see :class:`ResultTable`.
+        metric: Column that is maximised.
+        column: Column of the architectures.
+
+    Raises:
+        TableError: If the table cannot be used or has no such column.
+    """
+
+    def __init__(self, workplace: Workplace, *, file: str, metric: str, column: str = "arch") -> None:
+        self.table = ResultTable(file, workplace.space, column)
+        self.table.require(metric)
+        self.metric = metric
+
+    def __call__(self, choices: Choices, trial: Any) -> dict[str, float]:
+        """All columns of the architecture's row.
+
+        Raises:
+            TableError: If there is no such row.
+        """
+        return dict(self.table[choices])
+
+
+def _key(choices: Choices) -> Hashable:
+    return tuple(choices.items())
+
+
+def _text(file: Path) -> str:
+    try:
+        raw = file.read_bytes()
+        return (gzip.decompress(raw) if file.suffix == ".gz" else raw).decode("utf-8")
+    except (OSError, EOFError, UnicodeDecodeError) as error:
+        raise TableError(f"table {file}: not readable as CSV text: {error}") from None

@@ -1,0 +1,57 @@
+"""How good a path of a trained supernet is: validated with the shared weights, after its statistics are estimated anew."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from itertools import islice
+from typing import Any
+
+import pytorch_lightning as pl
+from lightning_fabric.utilities.apply_func import move_data_to_device
+
+from lightning_nas.architecture import Choices
+from lightning_nas.search.headline import validation_metric
+from lightning_nas.search.recalibration import recalibrate
+from lightning_nas.spaces import Supernet
+
+
+@dataclass(frozen=True)
+class SharedWeights:
+    """Validates paths of a supernet. Every path sees the same batches.
+
+    Source: Guo et al. 2020, arXiv 1904.00420, section 3.4.
+
+    Args:
+        task: Holds the supernet; its ``validation_step`` logs the metric.
+        supernet: In the task.
+        datamodule: Training batches recalibrate BatchNorm, validation batches judge.
+        trainer: Runs the validation.
+        metric: Logged in validation; the one that decides comparisons if None.
+        recalibration_batches: Training batches per path.
+        seed: Of everything that is random in them.
+    """
+
+    task: pl.LightningModule
+    supernet: Supernet
+    datamodule: Any
+    trainer: pl.Trainer
+    metric: str | None
+    recalibration_batches: int
+    seed: int
+
+    def measure(self, choices: Choices) -> tuple[str, float]:
+        """Name and value of the metric of one path; the path stays active.
+
+        Raises:
+            ValueError: If the metric is not logged in validation.
+        """
+        pl.seed_everything(self.seed, workers=True, verbose=False)
+        self.supernet.activate(choices)
+        self.datamodule.trainer = self.trainer  # whose epoch is the first: the same batches for every path
+        device = self.trainer.strategy.root_device
+        self.task.to(device)
+        batches = islice(iter(self.datamodule.train_dataloader()), self.recalibration_batches)
+        recalibrate(self.task, batches, lambda batch: self.task(move_data_to_device(batch, device)[0]))
+        (metrics,) = self.trainer.validate(self.task, datamodule=self.datamodule, verbose=False)
+        name = validation_metric(metrics, self.metric)
+        return name, float(metrics[name])

@@ -1,0 +1,97 @@
+"""Where a study lives, who works on it, and what becomes of trials whose worker died."""
+
+from __future__ import annotations
+
+import socket
+import warnings
+from pathlib import Path
+
+import optuna
+import psutil
+from optuna.storages import BaseStorage, JournalStorage, RDBStorage, RetryHeartbeatStaleTrialCallback
+from optuna.storages.journal import JournalFileBackend
+from optuna.trial import TrialState
+
+from lightning_nas.strategies.blackbox import RETRIES
+
+WORKER = "worker"
+"""User attribute of a trial: the process that evaluates it, ``host:pid:start``."""
+
+HEARTBEAT_S = 30
+
+
+class StudyError(ValueError):
+    """A study that cannot be opened or gone on with; the text says why and what would help."""
+
+
+def open_storage(storage: str) -> BaseStorage:
+    """The storage that a text names, as in Optuna's dashboard.
+
+    Args:
+        storage: A URL of a database (``sqlite:///study.db``, ``postgresql://user@host/name``), or the path of a journal file.
+
+    Raises:
+        StudyError: If it cannot be reached.
+    """
+    try:
+        if "://" in storage:
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)  # heartbeats, since 2020
+                return RDBStorage(
+                    storage,
+                    heartbeat_interval=HEARTBEAT_S,
+                    grace_period=2 * HEARTBEAT_S,
+                    heartbeat_stale_trial_callback=RetryHeartbeatStaleTrialCallback(),
+                )
+        Path(storage).parent.mkdir(parents=True, exist_ok=True)
+        return JournalStorage(JournalFileBackend(storage))
+    except Exception as error:  # every database driver has errors of its own
+        raise StudyError(f"storage = {storage!r} cannot be reached: {type(error).__name__}: {error}") from error
+
+
+def worker_name(pid: int | None = None) -> str:
+    """A process of this machine (this one if None), so that no later process of the same number is taken for it."""
+    process = psutil.Process(pid)
+    return f"{socket.gethostname()}:{process.pid}:{process.create_time():.2f}"
+
+
+def is_gone(worker: str) -> bool:
+    """Whether a worker was a process of this machine that does not run any more."""
+    host, pid, _ = worker.rsplit(":", 2)
+    if host != socket.gethostname():
+        return False
+    try:
+        return worker_name(int(pid)) != worker
+    except psutil.NoSuchProcess:
+        return True
+
+
+def requeue_abandoned(study: optuna.Study, *, alone: bool = False) -> int:
+    """Puts the architectures of trials whose worker died back into the queue.
+
+    Found are workers of this machine. Those of other machines are found by Optuna's heartbeat, where the storage is a
+    database.
+
+    Args:
+        study: The study.
+        alone: Whether nobody else works on it, so that no running trial can have a worker.
+
+    Returns:
+        Number of trials that were put back.
+    """
+    count = 0
+    for trial in study.get_trials(deepcopy=False, states=(TrialState.RUNNING,)):
+        worker = trial.user_attrs.get(WORKER)
+        if (alone or (worker is not None and is_gone(worker))) and _closed(study, trial.number):
+            study.enqueue_trial(trial.params, user_attrs={RETRIES: trial.number})
+            count += 1
+    return count
+
+
+def _closed(study: optuna.Study, number: int) -> bool:
+    """Marks a trial as failed; False if another worker has been faster."""
+    try:
+        study.tell(number, state=TrialState.FAIL)
+    except (ValueError, RuntimeError):  # it has ended meanwhile
+        return False
+    return True

@@ -1,0 +1,258 @@
+"""A search as an Optuna study: ask for an architecture, evaluate it, tell.
+
+Nothing is kept beside the study: any worker may be killed at any moment, and whoever starts again goes on with it.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Callable, Hashable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Literal, Protocol
+
+import optuna
+from optuna.study import MaxTrialsCallback, StudyDirection
+from optuna.trial import FrozenTrial, TrialState
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+
+from lightning_nas.architecture import Choices, Option
+from lightning_nas.search.storage import WORKER, StudyError, requeue_abandoned, worker_name
+from lightning_nas.spaces import SearchSpace
+from lightning_nas.strategies.blackbox import choices_of, parameters_of, suggest
+from lightning_nas.strategies.blackbox.base import FINISHED
+
+Reuse = Literal["none", "same", "isomorphic"]
+"""Which results are told again instead of evaluated: none, those of the same architecture, those of the same function."""
+
+METRICS, ERROR, TWIN = "metrics", "error", "twin"
+"""User attributes of trials: everything that was measured; why it failed; the trial whose results it has."""
+
+
+class Evaluator(Protocol):
+    """Measures one architecture; reports intermediate values to the trial where it has any, so that it can be pruned."""
+
+    def __call__(self, choices: Choices, trial: optuna.Trial) -> Mapping[str, float]:
+        """Everything that was measured, by name."""
+
+
+class DuplicateTrialError(Exception):
+    """Another worker evaluates the same architecture at this moment."""
+
+
+@dataclass(frozen=True)
+class Objective:
+    """What a search optimises: the name of something that the evaluator measures, and which way is better."""
+
+    name: str
+    larger_is_better: bool = True
+
+    @property
+    def direction(self) -> StudyDirection:
+        """In Optuna's terms."""
+        return StudyDirection.MAXIMIZE if self.larger_is_better else StudyDirection.MINIMIZE
+
+
+def open_study(
+    storage: optuna.storages.BaseStorage | None,
+    name: str,
+    space: SearchSpace,
+    objectives: Sequence[Objective],
+    sampler: optuna.samplers.BaseSampler,
+    pruner: optuna.pruners.BasePruner | None = None,
+) -> optuna.Study:
+    """Creates a study, or opens it where it exists.
+
+    Raises:
+        StudyError: If the study is of another space or has other objectives, or pruning is asked for several objectives.
+    """
+    if pruner is not None and len(objectives) > 1:
+        raise StudyError(f"pruner = {type(pruner).__name__}: trials of several objectives cannot be pruned; use null")
+    study = optuna.create_study(
+        storage=storage,
+        study_name=name,
+        load_if_exists=True,
+        directions=[objective.direction for objective in objectives],
+        sampler=sampler,
+        pruner=pruner or optuna.pruners.NopPruner(),
+    )
+    wanted = {"space": {"name": space.name, **space.args}, "objectives": [objective.name for objective in objectives]}
+    for key, value in json.loads(json.dumps(wanted)).items():
+        known = study.user_attrs.get(key)
+        if known is None:
+            study.set_user_attr(key, value)
+        elif known != value:
+            raise StudyError(f"study {name!r} has {key} {known}, but this search has {value}: take another study name")
+    if study.directions != [objective.direction for objective in objectives]:
+        raise StudyError(f"study {name!r} has directions {study.directions}: take another study name")
+    return study
+
+
+@dataclass(frozen=True)
+class Trials:
+    """The loop over the trials of a study.
+
+    Args:
+        space: The search space.
+        evaluator: Measures an architecture.
+        objectives: What is told to the study, of what the evaluator measures.
+        count: Finished trials of the study, pruned ones included, after which the search ends.
+        reuse: Which results are told again instead of evaluated.
+        most_failures: Failed trials in a row after which the search gives up.
+        alone: Whether no other process works on the study.
+    """
+
+    space: SearchSpace
+    evaluator: Evaluator
+    objectives: Sequence[Objective]
+    count: int
+    reuse: Reuse = "same"
+    most_failures: int = 5
+    alone: bool = False
+
+    def __post_init__(self) -> None:
+        if self.count < 1:
+            raise ValueError(f"count must be at least 1, got {self.count}")
+        if self.reuse not in ("none", "same", "isomorphic"):
+            raise ValueError(f"reuse must be 'none', 'same' or 'isomorphic', got {self.reuse!r}")
+        if self.most_failures < 1:
+            raise ValueError(f"most_failures must be at least 1, got {self.most_failures}")
+
+    def run(self, study: optuna.Study, timeout: float | None = None) -> None:
+        """Evaluates trials until enough have finished.
+
+        Args:
+            study: The study.
+            timeout: Seconds after which no more trials are started; None for no limit.
+
+        Raises:
+            StudyError: If too many trials fail in a row.
+        """
+        requeue_abandoned(study, alone=self.alone)
+        if finished(study) >= self.count:
+            return
+        failures = _FailureLimit(self.most_failures)
+        with _progress() as progress:
+            task = progress.add_task("trials", total=self.count, completed=finished(study))
+
+            def show(study: optuna.Study, trial: FrozenTrial) -> None:
+                progress.update(task, completed=finished(study), description=_best_so_far(study))
+
+            def requeue(study: optuna.Study, trial: FrozenTrial) -> None:
+                if not self.alone:
+                    requeue_abandoned(study)
+
+            study.optimize(
+                self._evaluate,
+                timeout=timeout,
+                catch=(Exception,),
+                callbacks=[MaxTrialsCallback(self.count, states=FINISHED), show, requeue, failures],
+            )
+
+    def _evaluate(self, trial: optuna.Trial) -> tuple[float, ...]:
+        trial.set_user_attr(WORKER, worker_name())
+        choices = suggest(trial, self.space)
+        try:
+            measured = self._known(trial, choices) or self.evaluator(choices, trial)
+            values = tuple(float(measured[objective.name]) for objective in self.objectives)
+            if not all(math.isfinite(value) for value in values):
+                raise ValueError(f"not finite: {dict(zip([o.name for o in self.objectives], values, strict=True))}")
+        except optuna.TrialPruned:
+            raise
+        except KeyboardInterrupt:
+            trial.study.enqueue_trial(parameters_of(choices, self.space))
+            raise
+        except Exception as error:
+            trial.set_user_attr(ERROR, f"{type(error).__name__}: {error}")
+            raise
+        trial.set_user_attr(METRICS, {name: float(value) for name, value in measured.items()})
+        return values
+
+    # ---- duplicates ---------------------------------------------------------------------------------------------
+
+    def _key(self, choices: Choices) -> Hashable:
+        return self.space.canonical(choices) if self.reuse == "isomorphic" else tuple(choices.items())
+
+    def _known(self, trial: optuna.Trial, choices: Choices) -> Mapping[str, float] | None:
+        """What an earlier trial has measured of the same architecture.
+
+        Two workers may have asked for the same one at the same time. Both have written their choices before they read
+        those of the other, so at least one of them sees it: the later trial gives way.
+        """
+        if self.reuse == "none":
+            return None
+        key = self._key(choices)
+        for other in trial.study.get_trials(deepcopy=False):
+            if other.number == trial.number or other.state not in (*FINISHED, TrialState.RUNNING):
+                continue
+            theirs = decided_choices(other, self.space)
+            if theirs is None or self._key(theirs) != key:
+                continue
+            if other.state is TrialState.COMPLETE:
+                trial.set_user_attr(TWIN, other.number)
+                return dict(other.user_attrs[METRICS])
+            if other.state is TrialState.PRUNED:
+                trial.set_user_attr(TWIN, other.number)
+                for step, value in other.intermediate_values.items():
+                    trial.report(value, step)
+                raise optuna.TrialPruned
+            if other.number < trial.number:
+                raise DuplicateTrialError(f"trial {other.number} evaluates the same architecture")
+        return None
+
+
+class _FailureLimit:
+    """Gives up after so many failed trials in a row of this worker."""
+
+    def __init__(self, most: int) -> None:
+        self.most, self.failed = most, 0
+
+    def __call__(self, study: optuna.Study, trial: FrozenTrial) -> None:
+        reason = trial.user_attrs.get(ERROR, "")
+        if trial.state is not TrialState.FAIL:
+            self.failed = 0
+        elif not reason.startswith(DuplicateTrialError.__name__):
+            self.failed += 1
+        if self.failed >= self.most:
+            raise StudyError(f"{self.failed} trials in a row have failed, the last one, {trial.number}, with {reason}")
+
+
+def decided_choices(trial: FrozenTrial, space: SearchSpace) -> dict[str, Option] | None:
+    """The architecture of a trial; None if it has not decided everything yet."""
+    try:
+        return choices_of(trial, space)
+    except ValueError:
+        return None
+
+
+def finished(study: optuna.Study) -> int:
+    """Number of trials that have ended with a value or were pruned."""
+    return len(study.get_trials(deepcopy=False, states=FINISHED))
+
+
+def best_trial(study: optuna.Study) -> FrozenTrial:
+    """The best trial; of a Pareto front the one that is best in the first objective.
+
+    Raises:
+        StudyError: If no trial has been completed.
+    """
+    complete = study.get_trials(deepcopy=False, states=(TrialState.COMPLETE,))
+    if not complete:
+        raise StudyError(f"no trial of study {study.study_name!r} has been completed")
+    sign = -1.0 if study.directions[0] is StudyDirection.MINIMIZE else 1.0
+    return max(study.best_trials, key=lambda trial: (sign * trial.values[0], -trial.number))
+
+
+def _best_so_far(study: optuna.Study) -> str:
+    try:
+        return f"trials, best {best_trial(study).values[0]:.4g}"
+    except StudyError:
+        return "trials"
+
+
+def _progress() -> Progress:
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn())
+    return Progress(*columns, TimeElapsedColumn(), TextColumn("ETA"), TimeRemainingColumn())
+
+
+Callback = Callable[[optuna.Study, FrozenTrial], Any]
