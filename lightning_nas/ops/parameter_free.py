@@ -7,7 +7,7 @@ from torch import Tensor, nn
 from lightning_nas.ops.convolutions import FactorizedReduce, ReLUConvBN
 from lightning_nas.ops.registry import op
 
-PARAMETER_FREE = ("none", "skip_connect", "max_pool_3x3", "avg_pool_3x3")
+PARAMETER_FREE = ("none", "skip_connect", "max_pool_3x3", "avg_pool_3x3", "max_pool_5x5", "max_pool_7x7")
 """Operations that learn nothing; a cell made of them has collapsed."""
 
 

@@ -159,6 +159,15 @@ class SearchSpace(ABC):
         ]
         return torch.cat(bits)
 
+    def path_encode(self, choices: Choices, *, bits: int | None = None) -> Tensor:
+        """Path encoding: one bit per path of operations from an input to an output. Without paths, the one-hot encoding.
+
+        Args:
+            choices: One architecture.
+            bits: Keep so many of the shortest paths, of a space that has paths; None: all.
+        """
+        return self.encode(choices)
+
     def all_options(self, name: str) -> Sequence[Option]:
         """Every option that a decision can have under some earlier choices. Override where they depend on them."""
         return self.options(name, {})

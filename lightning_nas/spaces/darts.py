@@ -28,6 +28,7 @@ from lightning_nas.spaces.cell_decisions import (
 from lightning_nas.spaces.darts_cells import Cell, Gene, SearchCell
 from lightning_nas.spaces.darts_macro import DartsMacro, reduction_cells
 from lightning_nas.spaces.features import Backbone, FeatureInfo
+from lightning_nas.spaces.paths import path_bits, path_count, path_number
 from lightning_nas.spaces.supernet import Form, OptionWeights, Paths, Supernet
 
 DARTS_OPS = (
@@ -121,6 +122,26 @@ class Darts(SearchSpace):
         choices = {name: option for cell in CELL_TYPES for name, option in choices_of(cells[cell], cell).items()}
         self.validate(choices)
         return choices
+
+    def path_encode(self, choices: Choices, *, bits: int | None = None) -> Tensor:
+        """One bit per sequence of operations from one of the two inputs of a cell type to one of its nodes.
+
+        All nodes are outputs, since they are concatenated. With 4 nodes and 7 operations: 4 · (7 + 49 + 343 + 2401).
+
+        Args:
+            choices: One architecture.
+            bits: Keep so many of the shortest paths; None: all.
+        """
+        index = {name: position for position, name in enumerate(op for op in self.ops if op != "none")}
+        starts = 2 * len(CELL_TYPES)
+        numbers: set[int] = set()
+        for position, cell in enumerate(CELL_TYPES):
+            paths: list[set[tuple[int, ...]]] = [{(2 * position,)}, {(2 * position + 1,)}]  # start, then operations
+            for pair in self.genes(choices, cell):
+                paths.append({(*path, index[op]) for op, source in pair for path in paths[source]})
+            for reached in paths[2:]:
+                numbers.update(path_number(ops, len(index), start=start, starts=starts) for start, *ops in reached)
+        return path_bits(numbers, path_count(self.steps, len(index), starts=starts), bits)
 
     # ---- networks -----------------------------------------------------------------------------------------------
 

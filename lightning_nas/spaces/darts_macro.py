@@ -28,13 +28,19 @@ class DartsMacro(nn.Module):
         stem: Stride before the first cell: ``"cifar"`` 1, ``"stride2"``, ``"stride4"``, ``"imagenet"`` 8.
         channels: Channels of the first cells.
         cells: Number of cells.
-        multiplier: Number of nodes that a cell concatenates.
+        multiplier: Number of nodes that a cell concatenates; a pair where normal and reduction cells differ.
         in_channels: Channels of the image.
         build_cell: Makes one cell.
     """
 
     def __init__(
-        self, stem: str, channels: int, cells: int, multiplier: int, in_channels: int, build_cell: CellBuilder
+        self,
+        stem: str,
+        channels: int,
+        cells: int,
+        multiplier: int | tuple[int, int],
+        in_channels: int,
+        build_cell: CellBuilder,
     ) -> None:
         super().__init__()
         self.stem_kind = stem
@@ -75,6 +81,7 @@ class DartsMacro(nn.Module):
         self.auxiliary_cell = 2 * cells // 3
         self._stage_ends: set[int] = set()
         width = channels
+        normal, reduce = multiplier if isinstance(multiplier, tuple) else (multiplier, multiplier)
         for index in range(cells):
             reduction = index in reduction_cells(cells)
             if reduction:
@@ -83,7 +90,7 @@ class DartsMacro(nn.Module):
                 width, stride = 2 * width, 2 * stride
             self.cells.append(build_cell(c_prev_prev, c_prev, width, reduction, reduction_prev))
             reduction_prev = reduction
-            c_prev_prev, c_prev = c_prev, multiplier * width
+            c_prev_prev, c_prev = c_prev, (reduce if reduction else normal) * width
             current = FeatureLevel(c_prev, stride, f"cells.{index}")
             if index == self.auxiliary_cell:
                 self.auxiliary_info = current

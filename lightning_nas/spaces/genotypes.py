@@ -15,6 +15,7 @@ from lightning_nas.spaces.auto_deeplab import published_auto_deeplab
 from lightning_nas.spaces.base import build_space
 from lightning_nas.spaces.darts import CELL_TYPES, DARTS_OPS, Darts
 from lightning_nas.spaces.darts_cells import Gene
+from lightning_nas.spaces.nasnet_published import PUBLISHED_NASNET, published_nasnet
 from lightning_nas.spaces.published import ABBREVIATIONS, PUBLISHED
 
 _MAX_TEXT = 20_000
@@ -23,7 +24,7 @@ _MAX_NODES = 16
 
 def published_names() -> list[str]:
     """Names that :func:`published` knows."""
-    return sorted([*PUBLISHED, "auto_deeplab"])
+    return sorted([*PUBLISHED, *PUBLISHED_NASNET, "auto_deeplab"])
 
 
 def published(name: str, **space_args: Any) -> Architecture:
@@ -31,14 +32,16 @@ def published(name: str, **space_args: Any) -> Architecture:
 
     Args:
         name: One of :func:`published_names`.
-        **space_args: Arguments of its space: of :class:`Darts`, e.g. ``channels=48, cells=14, stem="imagenet"``, or of
-            :class:`AutoDeepLab`.
+        **space_args: Arguments of its space: of :class:`Darts`, e.g. ``channels=48, cells=14, stem="imagenet"``, of
+            :class:`NasNet`, or of :class:`AutoDeepLab`.
 
     Raises:
         ArchitectureError: If the name is unknown.
     """
     if name == "auto_deeplab":
         return published_auto_deeplab(**space_args)
+    if name in PUBLISHED_NASNET:
+        return published_nasnet(name, **space_args)
     if name not in PUBLISHED:
         raise ArchitectureError(f"unknown published architecture {name!r}; known are {published_names()}")
     entry = PUBLISHED[name]

@@ -18,6 +18,7 @@ from lightning_nas.ops import check_ops
 from lightning_nas.spaces.base import SearchSpace
 from lightning_nas.spaces.features import Backbone, FeatureInfo
 from lightning_nas.spaces.nasbench201_cells import STAGES, Cell, Macro, SearchCell, edges_of
+from lightning_nas.spaces.paths import path_bits, path_count, path_number
 from lightning_nas.spaces.supernet import Paths, Supernet
 
 NASBENCH201_OPS = ("none", "skip_connect", "nor_conv_1x1", "nor_conv_3x3", "avg_pool_3x3")
@@ -159,6 +160,24 @@ class NasBench201(SearchSpace):
             if any(source in reached and choices[f"cell.{node}.{source}"] != "none" for source in range(node)):
                 reached.add(node)
         return self.nodes - 1 in reached
+
+    def path_encode(self, choices: Choices, *, bits: int | None = None) -> Tensor:
+        """One bit per sequence of operations on the way from the input to the output: 5 + 25 + 125 = 155.
+
+        ``none`` is an operation like the others (of a space without it there are 84 bits). Every cell has four such
+        routes, and the two over one inner node may read the same, so that three or four bits are set.
+
+        Args:
+            choices: One architecture.
+            bits: Keep so many of the shortest paths; None: all.
+        """
+        index = {name: position for position, name in enumerate(self.ops)}
+        paths: list[list[list[int]]] = [[[]]]  # of every node, from the input to it
+        for node in range(1, self.nodes):
+            ops = [index[str(choices[f"cell.{node}.{source}"])] for source in range(node)]
+            paths.append([[*path, ops[source]] for source in range(node) for path in paths[source]])
+        numbers = (path_number(path, len(self.ops)) for path in paths[-1])
+        return path_bits(numbers, path_count(self.nodes - 1, len(self.ops)), bits)
 
     # ---- networks -----------------------------------------------------------------------------------------------
 
