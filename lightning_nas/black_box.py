@@ -124,6 +124,7 @@ def write_trials(study: optuna.Study, space: SearchSpace, folder: Path) -> None:
             "number": trial.number,
             "state": trial.state.name.lower(),
             "architecture": None if choices is None else space.to_text(choices),
+            "objectives": study.user_attrs["objectives"],
             "values": trial.values,
             "seconds": None if trial.duration is None else trial.duration.total_seconds(),
         }

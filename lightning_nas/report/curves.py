@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import matplotlib
+from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
@@ -47,15 +48,35 @@ def training_charts(curves: Curves, *, limit: int = 4) -> list[Chart]:
     return [Chart(name, line_chart(quantities[name], seed=name)) for name in names[:limit]]
 
 
-def fitness_chart(fitness: Sequence[float]) -> str:
-    """The candidates of an evolution and the best until each of them.
+def fitness_chart(fitness: Sequence[float], of: str = "candidate") -> str:
+    """The candidates of a search and the best until each of them.
 
     Args:
         fitness: Of every candidate, in order.
+        of: What a candidate is called.
     """
     best = itertools.accumulate(fitness, max)
-    lines = {"candidate": list(enumerate(fitness, start=1)), "best so far": list(enumerate(best, start=1))}
-    return line_chart(lines, seed="fitness", over="candidate")
+    lines = {of: list(enumerate(fitness, start=1)), "best so far": list(enumerate(best, start=1))}
+    return line_chart(lines, seed="fitness", over=of)
+
+
+def scatter_chart(points: Sequence[tuple[float, float]], marked: Sequence[int], across: str, up: str) -> str:
+    """Points, some of them filled and joined by steps.
+
+    Args:
+        points: (x, y) of each.
+        marked: Indices of those that are filled.
+        across: Title of the x axis.
+        up: Title of the y axis.
+    """
+    with matplotlib.rc_context(_settings("scatter")):
+        figure, axes = _axes()
+        axes.scatter(*zip(*points, strict=True), s=14, facecolors="none", edgecolors=_LINES[0], linewidths=0.9)
+        front = sorted(points[index] for index in marked)
+        axes.step(*zip(*front, strict=True), where="post", color=_LINES[1], linewidth=1.2)
+        axes.scatter(*zip(*front, strict=True), s=20, color=_LINES[1])
+        axes.set(xlabel=across, ylabel=up)
+        return _as_svg(figure)
 
 
 def line_chart(
@@ -75,16 +96,8 @@ def line_chart(
         seed: Distinguishes the identifiers inside the SVG from those of other charts on the page.
         over: What is counted.
     """
-    settings: Any = {  # matplotlib's type lists every known key
-        "svg.fonttype": "none",
-        "svg.hashsalt": seed or "chart",
-        "font.family": "sans-serif",
-        "font.size": 9,
-        **dict.fromkeys(("text.color", "axes.labelcolor", "axes.edgecolor", "xtick.color", "ytick.color"), _INK),
-    }
-    with matplotlib.rc_context(settings):
-        figure = Figure(figsize=(4.6, 2.5), layout="constrained")
-        axes = figure.subplots()
+    with matplotlib.rc_context(_settings(seed)):
+        figure, axes = _axes()
         for index, (label, points) in enumerate(lines.items()):
             hue = _STAGES.get(label, _LINES[index % len(_LINES)])
             marker = "o" if len(points) < 15 else None
@@ -93,13 +106,34 @@ def line_chart(
             axes.axhline(threshold, color=_INK, linewidth=0.8, linestyle="--", alpha=0.6)
         if unit:
             axes.set_ylim(-0.03, 1.03)
-        axes.spines[["top", "right"]].set_visible(False)
         axes.xaxis.set_major_locator(MaxNLocator(integer=True))
-        axes.grid(axis="y", color=_INK, alpha=0.12)
         axes.set_xlabel(over)
         axes.legend(frameon=False, labelcolor=_INK)
-        buffer = io.StringIO()
-        figure.savefig(buffer, format="svg", transparent=True, metadata={"Date": None})
+        return _as_svg(figure)
+
+
+def _settings(seed: str) -> Any:  # matplotlib's type lists every known key
+    return {
+        "svg.fonttype": "none",
+        "svg.hashsalt": seed or "chart",
+        "font.family": "sans-serif",
+        "font.size": 9,
+        **dict.fromkeys(("text.color", "axes.labelcolor", "axes.edgecolor", "xtick.color", "ytick.color"), _INK),
+    }
+
+
+def _axes() -> tuple[Figure, Axes]:
+    figure = Figure(figsize=(4.6, 2.5), layout="constrained")
+    axes = figure.subplots()
+    axes.spines[["top", "right"]].set_visible(False)
+    axes.grid(axis="y", color=_INK, alpha=0.12)
+    return figure, axes
+
+
+def _as_svg(figure: Figure) -> str:
+    """An SVG element that takes the page's text colour and the width of its place."""
+    buffer = io.StringIO()
+    figure.savefig(buffer, format="svg", transparent=True, metadata={"Date": None})
     svg = buffer.getvalue()
     svg = re.sub(r"<metadata>.*?</metadata>", "", svg[svg.index("<svg") :], flags=re.DOTALL)
     svg = re.sub(r'(<svg[^>]*?) width="[^"]*"', r"\1", svg, count=1)

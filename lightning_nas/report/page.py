@@ -24,6 +24,7 @@ from lightning_nas.report.tables import (
     cost_rows,
     iou_rows,
 )
+from lightning_nas.report.trials import TrialReport, trial_report
 from lightning_nas.report.verdict import entropy, judge, skip_share
 from lightning_nas.search.headline import headline
 
@@ -77,6 +78,7 @@ def _values(run: RunFolder) -> dict[str, Any]:
         "drawings": [(drawing.title, Markup(drawing.svg), _final_share(drawing)) for drawing in drawings],
         "share_chart": _chart(shares, run.history, "share"),
         "entropy_chart": _chart(entropies, run.history, "entropy"),
+        "trials": _trials(run),
         "fitness_chart": Markup(fitness_chart(run.fitness)) if run.fitness else None,
         "probabilities": probability_groups(run.history, run.architecture),
         "searching": [(chart.title, Markup(chart.svg)) for chart in training_charts(run.curves)],
@@ -96,6 +98,10 @@ def _values(run: RunFolder) -> dict[str, Any]:
         "seconds": [(name, _duration(value)) for name, value in sorted(summary.get("seconds", {}).items())],
         "versions": sorted(summary.get("versions", {}).items()),
     }
+
+
+def _trials(run: RunFolder) -> TrialReport | None:
+    return trial_report(run.trials) if run.trials else None
 
 
 def _worth_showing(run: RunFolder) -> list[tuple[str, Path]]:

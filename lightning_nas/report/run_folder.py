@@ -32,6 +32,7 @@ class RunFolder:
         curves: ``metrics.csv``; empty if absent.
         retraining: ``evaluation/found/metrics.csv``; empty if absent.
         fitness: Of every candidate of an evolution, in order; empty if the run had none.
+        trials: Lines of ``trials.jsonl``, one per trial; empty if the run did not search trial by trial.
         pictures: Name of a network -> the sheet of test images that its task drew, where it drew one.
     """
 
@@ -42,6 +43,7 @@ class RunFolder:
     curves: Curves
     retraining: Curves
     fitness: tuple[float, ...]
+    trials: tuple[Mapping[str, Any], ...]
     pictures: Mapping[str, Path]
 
 
@@ -72,6 +74,7 @@ def read_run(folder: Path) -> RunFolder:
         read_curves(folder / "metrics.csv"),
         read_curves(folder / "evaluation" / "found" / "metrics.csv"),
         read_fitness(folder / "evolution.jsonl"),
+        read_trials(folder / "trials.jsonl"),
         {str(entry.get("name")): path for entry in summary["comparison"] if (path := _picture(folder, entry))},
     )
 
@@ -115,6 +118,24 @@ def read_fitness(path: Path) -> tuple[float, ...]:
             raise ReportError(f"{path}, line {number}: expected a number 'fitness', got {value!r}")
         values.append(float(value))
     return tuple(values)
+
+
+def read_trials(path: Path) -> tuple[Mapping[str, Any], ...]:
+    """The trials of a black-box search.
+
+    Raises:
+        ReportError: Naming the file and the line that is malformed.
+    """
+    if not path.is_file():
+        return ()
+    trials = []
+    for number, line in enumerate(path.read_text(encoding="utf-8").splitlines(), start=1):
+        entry = _json(line, f"{path}, line {number}")
+        missing = {"number", "state", "objectives", "values"} - set(entry)
+        if missing:
+            raise ReportError(f"{path}, line {number}: missing keys {sorted(missing)}")
+        trials.append(entry)
+    return tuple(trials)
 
 
 def read_curves(path: Path) -> Curves:

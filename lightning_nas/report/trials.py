@@ -1,0 +1,78 @@
+"""The trials of a black-box search, as a report shows them."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from markupsafe import Markup
+
+from lightning_nas.report.curves import fitness_chart, scatter_chart
+
+
+@dataclass(frozen=True)
+class TrialReport:
+    """What a page shows.
+
+    Args:
+        objective: Name of the first objective.
+        sentence: How many trials there were and how they ended.
+        chart: SVG: the first objective of every finished trial, in order, and the best until then.
+        front: SVG: metric over cost with the Pareto front; None for one objective.
+        front_rows: Trial, metric and costs of the front, best metric first; the titles come first.
+        failures: Reason -> number of trials that failed with it.
+    """
+
+    objective: str
+    sentence: str
+    chart: Markup | None
+    front: Markup | None
+    front_rows: tuple[tuple[str, ...], ...]
+    failures: Mapping[str, int]
+
+
+def trial_report(trials: Sequence[Mapping[str, Any]]) -> TrialReport:
+    """What a page shows of the trials; the first objective is maximised, the others are minimised."""
+    finished = [trial for trial in trials if trial["values"] is not None and trial["state"] in ("complete", "pruned")]
+    counts = Counter(trial["state"] for trial in trials)
+    told_again = sum("twin" in trial for trial in trials)
+    sentence = f"{counts['complete']} trials were completed, {counts['pruned']} pruned, {counts['fail']} failed"
+    sentence += f"; {told_again} took the results of an earlier trial." if told_again else "."
+    names = list(finished[0]["objectives"]) if finished else []
+    complete = [trial for trial in finished if trial["state"] == "complete"]
+    front = pareto_front([trial["values"] for trial in complete])
+    rows: list[tuple[str, ...]] = []
+    if len(names) > 1:
+        rows.append(("trial", *names))
+        best = sorted((complete[index] for index in front), key=lambda trial: -trial["values"][0])
+        rows += [(str(trial["number"]), *(f"{value:.6g}" for value in trial["values"])) for trial in best]
+    return TrialReport(
+        names[0] if names else "",
+        sentence,
+        Markup(fitness_chart([trial["values"][0] for trial in finished], of="trial")) if len(finished) > 1 else None,
+        Markup(_front_chart([trial["values"] for trial in complete], front, names)) if len(names) > 1 else None,
+        tuple(rows),
+        Counter(str(trial["error"]) for trial in trials if "error" in trial),
+    )
+
+
+def pareto_front(values: Sequence[Sequence[float]]) -> list[int]:
+    """Indices of the points that no other point dominates: first value as large, the others as small as possible.
+
+    Example:
+        >>> pareto_front([(0.9, 10.0), (0.8, 5.0), (0.7, 7.0)])
+        [0, 1]
+    """
+    losses = [(-point[0], *point[1:]) for point in values]
+
+    def dominates(one: Sequence[float], other: Sequence[float]) -> bool:
+        return one != other and all(a <= b for a, b in zip(one, other, strict=True))
+
+    return [index for index, own in enumerate(losses) if not any(dominates(other, own) for other in losses)]
+
+
+def _front_chart(values: Sequence[Sequence[float]], front: Sequence[int], names: Sequence[str]) -> str:
+    points = [(point[1], point[0]) for point in values]
+    return scatter_chart(points, front, names[1], names[0])
