@@ -24,9 +24,12 @@ from lightning_nas.search.storage import StudyError, open_storage
 from lightning_nas.search.study import ERROR, METRICS, TWIN, Objective, Trials, best_trial, decided_choices, open_study
 from lightning_nas.search.trials import input_size
 from lightning_nas.spaces import SearchSpace
-from lightning_nas.strategies.blackbox import choices_of
+from lightning_nas.strategies.blackbox import choices_of, parameters_of
 
 STUDY_FILE = "study.db"
+
+PREFILTERED = "prefiltered"
+"""User attribute of a study: how many architectures were queued before its first trial."""
 
 
 def is_black_box(strategy: Any) -> bool:
@@ -96,6 +99,11 @@ def search_trials(
             most_failures=settings.most_failures,
             alone=settings.storage is None,
         )
+        if config.prefilter is not None and settings.worker == 0 and PREFILTERED not in study.user_attrs:
+            kept = instantiate(config.prefilter)(workplace).best()
+            for choices in kept:
+                study.enqueue_trial(parameters_of(choices, space), skip_if_exists=True)
+            study.set_user_attr(PREFILTERED, len(kept))
         trials.run(study, timeout=_seconds(config.max_time))
         write_trials(study, space, folder)
         if len(objectives) > 1:

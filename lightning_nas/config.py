@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import inspect
 import typing
 from collections.abc import Mapping
@@ -68,6 +69,7 @@ class SearchSchema:
     trials: TrialsPhase = field(default_factory=TrialsPhase)
     evaluator: dict[str, Any] = field(default_factory=dict)
     pruner: dict[str, Any] | None = None
+    prefilter: dict[str, Any] | None = None
     evaluate: EvaluatePhase = field(default_factory=EvaluatePhase)
     pretrain: dict[str, Any] | None = None
     seed: int = 0
@@ -142,8 +144,7 @@ def check_component(config: DictConfig | Mapping[str, Any], key: str) -> None:
         raise ConfigError(f"{key}._target_ = {node['_target_']!r} cannot be imported: {error}") from None
     parameters = inspect.signature(target).parameters
     accepts_any = any(p.kind is p.VAR_KEYWORD for p in parameters.values())
-    function = target.__init__ if inspect.isclass(target) else target
-    hints = {**(typing.get_type_hints(target) if inspect.isclass(target) else {}), **typing.get_type_hints(function)}
+    hints = {**(_hints(target) if inspect.isclass(target) else {}), **_hints(_function(target))}
     for name, value in node.items():
         if name.startswith("_") and name.endswith("_"):
             continue
@@ -158,6 +159,24 @@ def check_component(config: DictConfig | Mapping[str, Any], key: str) -> None:
                 check_component(part, f"{key}.{name}.{part_name}")
         elif name in hints:
             _check_type(hints[name], value, f"{key}.{name}")
+
+
+def _function(target: Any) -> Any:
+    return target.__init__ if inspect.isclass(target) else target
+
+
+def _hints(target: Any) -> dict[str, Any]:
+    """The types of a class's fields or a function's arguments, but those that its module imports for type checkers only."""
+    try:
+        return typing.get_type_hints(target)
+    except NameError:
+        pass
+    hints = {}
+    scope = vars(inspect.getmodule(target))
+    for name, annotation in inspect.get_annotations(target).items():
+        with contextlib.suppress(NameError, TypeError):
+            hints[name] = eval(annotation, scope) if isinstance(annotation, str) else annotation
+    return hints
 
 
 def _check_type(hint: Any, value: Any, key: str) -> None:

@@ -36,7 +36,7 @@ from lightning_nas.report.page import build as build_report
 from lightning_nas.search import DropPathSchedule, SeedBatches
 from lightning_nas.search.summary import write_summary
 from lightning_nas.search.trials import TrialResult
-from lightning_nas.searching import find_architecture, strategy_name
+from lightning_nas.searching import find_architecture
 from lightning_nas.strategies import SinglePath
 
 COMPONENTS = ("task", "data", "space", "strategy", "evaluator", "trainer")
@@ -56,8 +56,9 @@ def search(config: DictConfig) -> Path:
     for name, low in (("random", 0), ("draws", 1), ("epochs", 1)):
         if config.evaluate[name] < low:
             raise ConfigError(f"evaluate.{name} = {config.evaluate[name]}: expected at least {low}")
-    if config.pruner is not None:
-        check_component(config.pruner, "pruner")
+    for name in ("pruner", "prefilter"):
+        if config[name] is not None:
+            check_component(config[name], name)
     if config.pretrain is not None:
         for name in ("task", "data"):
             check_component(config.pretrain[name], f"pretrain.{name}")
@@ -72,7 +73,7 @@ def search(config: DictConfig) -> Path:
         find_architecture(config, folder, datamodule, space, strategy).save(architecture_file)
     architecture = Architecture.load(architecture_file)
     results = compare(config, folder, datamodule, space, architecture)
-    _finish(config, folder, architecture, results, datamodule, strategy=strategy_name(strategy))
+    _finish(config, folder, architecture, results, datamodule, strategy=chosen("strategy"))
     return folder
 
 
@@ -149,12 +150,12 @@ def benchmark(config: DictConfig) -> Path:
     try:
         measurement: Benchmark = instantiate(settings)
         result = measurement.run()
-    except ValueError as error:
+    except (ValueError, OSError) as error:
         raise ConfigError(str(error)) from error
     folder = Path(HydraConfig.get().runtime.output_dir)
     path = folder / "benchmark.json"
     write_atomic(path, json.dumps(result, indent=2) + "\n")
-    Console().print(measurement.table([result]))
+    Console().print(measurement.render([result]))
     picture = measurement.draw([result], folder)
     print(f"benchmark: {path}" + (f"\npicture:   {picture}" if picture else ""))
     return path

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import functools
 from pathlib import Path
 from typing import Any
 
@@ -11,19 +10,13 @@ from hydra.utils import instantiate
 from omegaconf import DictConfig
 
 from lightning_nas.architecture import Architecture
-from lightning_nas.assemble import last_checkpoint, make_trainer
+from lightning_nas.assemble import chosen, last_checkpoint, make_trainer
 from lightning_nas.black_box import is_black_box, search_trials
 from lightning_nas.config import ConfigError
 from lightning_nas.one_shot import search_paths
 from lightning_nas.search import ArchitectureHistory, BilevelDataModule, SearchModule
 from lightning_nas.spaces import SearchSpace
 from lightning_nas.strategies import SinglePath, Strategy
-
-
-def strategy_name(strategy: Any) -> str:
-    """What files call a strategy: the name of its class, in lower case."""
-    kind = strategy.func if isinstance(strategy, functools.partial) else type(strategy)
-    return kind.__name__.lower()
 
 
 def find_architecture(
@@ -41,7 +34,7 @@ def find_architecture(
     Raises:
         ConfigError: If the strategy trains a supernet and the space has none.
     """
-    provenance = {"strategy": strategy_name(strategy), "seed": config.seed}
+    provenance = {"strategy": chosen("strategy"), "seed": config.seed}
     if is_black_box(strategy):
         return space.architecture(search_trials(config, folder, datamodule, space, strategy), provenance)
     if not space.has_supernet:  # all that follow train one

@@ -35,6 +35,6 @@ class BenchmarkCallback(Callback):
             results.setdefault(target, []).append(json.loads(file.read_text(encoding="utf-8")))
         for target, group in results.items():
             kind: type[Benchmark] = get_class(target)
-            Console().print(kind.table(group))
+            Console().print(kind.render(group))
             picture = kind.draw(group, sweep)
             print(f"picture: {picture}" if picture else "")

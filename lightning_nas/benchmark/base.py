@@ -19,7 +19,7 @@ class Benchmark(ABC):
 
     @staticmethod
     @abstractmethod
-    def table(results: Sequence[Mapping[str, Any]]) -> Table:
+    def render(results: Sequence[Mapping[str, Any]]) -> Table:
         """What a terminal shows of one or several results of this benchmark."""
 
     @staticmethod

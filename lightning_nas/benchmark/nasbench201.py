@@ -150,7 +150,7 @@ class NasBench201Benchmark(Benchmark):
         return Search(test, seconds.cumsum(), (time.perf_counter() - start) / self.budget)
 
     @staticmethod
-    def table(results: Sequence[Mapping[str, Any]]) -> Table:
+    def render(results: Sequence[Mapping[str, Any]]) -> Table:
         """One row per strategy."""
         return accuracy_table(results)
 

@@ -172,7 +172,7 @@ class SupernetBenchmark(Benchmark):
         }
 
     @staticmethod
-    def table(results: Sequence[Mapping[str, Any]]) -> Table:
+    def render(results: Sequence[Mapping[str, Any]]) -> Table:
         """One row per variant of the first result."""
         return as_table(results[0])
 

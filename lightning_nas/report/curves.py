@@ -71,10 +71,11 @@ def scatter_chart(points: Sequence[tuple[float, float]], marked: Sequence[int], 
     """
     with matplotlib.rc_context(_settings("scatter")):
         figure, axes = _axes()
-        axes.scatter(*zip(*points, strict=True), s=14, facecolors="none", edgecolors=_LINES[0], linewidths=0.9)
-        front = sorted(points[index] for index in marked)
-        axes.step(*zip(*front, strict=True), where="post", color=_LINES[1], linewidth=1.2)
-        axes.scatter(*zip(*front, strict=True), s=20, color=_LINES[1])
+        x, y = zip(*points, strict=True)
+        axes.scatter(x, y, s=14, facecolors="none", edgecolors=_LINES[0], linewidths=0.9)
+        x, y = zip(*sorted(points[index] for index in marked), strict=True)
+        axes.step(x, y, where="post", color=_LINES[1], linewidth=1.2)
+        axes.scatter(x, y, s=20, color=_LINES[1])
         axes.set(xlabel=across, ylabel=up)
         return _as_svg(figure)
 

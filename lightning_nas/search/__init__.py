@@ -10,8 +10,10 @@ from lightning_nas.search.callbacks import (
 from lightning_nas.search.data import BilevelDataModule
 from lightning_nas.search.evaluators import (
     OneShotEvaluator,
+    Prefilter,
     TableEvaluator,
     TrainEvaluator,
+    ZeroCostEvaluator,
 )
 from lightning_nas.search.module import SearchModule
 from lightning_nas.search.paths import SampledPaths
@@ -23,11 +25,13 @@ __all__ = [
     "DropPathSchedule",
     "FreezeLogits",
     "OneShotEvaluator",
+    "Prefilter",
     "SampledPaths",
     "SearchModule",
     "SeedBatches",
     "TableEvaluator",
     "TemperatureSchedule",
     "TrainEvaluator",
+    "ZeroCostEvaluator",
     "recalibrate",
 ]

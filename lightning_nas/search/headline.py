@@ -35,3 +35,25 @@ def validation_metric(metrics: Mapping[str, Any], wanted: str | None = None) -> 
     if name not in logged:
         raise ValueError(f"metric = {name!r} is not logged in validation; logged are {sorted(logged)}")
     return name
+
+
+def validation_score(metrics: Mapping[str, Any], wanted: str | None = None) -> tuple[str, float]:
+    """Name and value of what a search maximises. A name with a minus stands for the negative of a metric.
+
+    Args:
+        metrics: Everything that was logged in validation, numbers or tensors of one.
+        wanted: A logged name, maximised, or one with a minus in front, minimised: ``"-val/loss"``. If None, accuracy, AP or
+            mIoU; of a task that logs none of them minus its ``val/loss``. (ENAS rewards a language model with
+            ``c / perplexity``; minus the loss orders architectures in the same way and needs no ``c``.)
+
+    Raises:
+        ValueError: If it is not logged.
+    """
+    if wanted is None:
+        logged = {name: float(value) for name, value in metrics.items() if name.startswith("val/")}
+        known = any(f"val/{name}" in logged for name in HEADLINES)
+        wanted = validation_metric(logged) if known or "val/loss" not in logged else "-val/loss"
+    name, sign = wanted.removeprefix("-"), -1.0 if wanted.startswith("-") else 1.0
+    if name not in metrics:
+        raise ValueError(f"metric = {wanted!r} is not logged in validation; logged are {sorted(metrics)}")
+    return wanted, sign * float(metrics[name])

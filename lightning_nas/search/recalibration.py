@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+import contextlib
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any
 
 import torch
@@ -58,6 +59,30 @@ def recalibrate(module: nn.Module, batches: Iterable[Any], forward: Callable[[An
     if count == 0:
         raise ValueError("batches must hold at least one batch, got none")
     return count
+
+
+@contextlib.contextmanager
+def batch_statistics(module: nn.Module) -> Iterator[None]:
+    """All BatchNorms normalise with the statistics of each batch inside, and leave their running ones untouched.
+
+    The cheap way of judging a path of a supernet, whose running statistics are a mix of all paths: that of the released
+    code of ENAS (Pham et al. 2018, arXiv 1802.03268) and of NAS-Bench-201 (Dong, Yang 2020, arXiv 2001.00326). Scores
+    depend on what else is in the batch, and need batches of some size.
+
+    Args:
+        module: Should be in evaluation mode.
+    """
+    names = ("running_mean", "running_var")
+    norms = [part for part in module.modules() if isinstance(part, _BatchNorm) and part.track_running_stats]
+    before = [(norm, {name: getattr(norm, name) for name in names}) for norm in norms]
+    try:
+        for norm in norms:
+            norm.running_mean = norm.running_var = None
+        yield
+    finally:
+        for norm, buffers in before:
+            for name, buffer in buffers.items():
+                setattr(norm, name, buffer)
 
 
 def _average_over_ranks(norms: Sequence[_BatchNorm]) -> None:

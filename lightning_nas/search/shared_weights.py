@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from dataclasses import dataclass
 from itertools import islice
 from typing import Any
@@ -10,8 +11,8 @@ import pytorch_lightning as pl
 from lightning_fabric.utilities.apply_func import move_data_to_device
 
 from lightning_nas.architecture import Choices
-from lightning_nas.search.headline import validation_metric
-from lightning_nas.search.recalibration import recalibrate
+from lightning_nas.search.headline import validation_score
+from lightning_nas.search.recalibration import batch_statistics, recalibrate
 from lightning_nas.spaces import Supernet
 
 
@@ -26,8 +27,8 @@ class SharedWeights:
         supernet: In the task.
         datamodule: Training batches recalibrate BatchNorm, validation batches judge.
         trainer: Runs the validation.
-        metric: Logged in validation; the one that decides comparisons if None.
-        recalibration_batches: Training batches per path.
+        metric: What is maximised, see :func:`~lightning_nas.search.headline.validation_score`.
+        recalibration_batches: Training batches per path; 0: each validation batch is normalised with its own statistics.
         seed: Of everything that is random in them.
     """
 
@@ -50,8 +51,9 @@ class SharedWeights:
         self.datamodule.trainer = self.trainer  # whose epoch is the first: the same batches for every path
         device = self.trainer.strategy.root_device
         self.task.to(device)
-        batches = islice(iter(self.datamodule.train_dataloader()), self.recalibration_batches)
-        recalibrate(self.task, batches, lambda batch: self.task(move_data_to_device(batch, device)[0]))
-        (metrics,) = self.trainer.validate(self.task, datamodule=self.datamodule, verbose=False)
-        name = validation_metric(metrics, self.metric)
-        return name, float(metrics[name])
+        if self.recalibration_batches:
+            batches = islice(iter(self.datamodule.train_dataloader()), self.recalibration_batches)
+            recalibrate(self.task, batches, lambda batch: self.task(move_data_to_device(batch, device)[0]))
+        with contextlib.nullcontext() if self.recalibration_batches else batch_statistics(self.task):
+            (metrics,) = self.trainer.validate(self.task, datamodule=self.datamodule, verbose=False)
+        return validation_score(metrics, self.metric)

@@ -69,7 +69,10 @@ def _classes(datamodule: Any) -> list[dict[str, Any]]:
 
 
 def _seconds_of_search(folder: Path) -> float:
-    """Wall time of all attempts, which the Timer of the search keeps in its checkpoint; 0 where nothing was trained."""
+    """Wall time of all attempts: of all trials, or what the Timer keeps in the checkpoint; 0 where nothing was searched."""
+    trials = folder / "trials.jsonl"
+    if trials.is_file():
+        return sum(json.loads(line)["seconds"] or 0.0 for line in trials.read_text(encoding="utf-8").splitlines())
     last = folder / "checkpoints" / "last.ckpt"
     if not last.is_file():
         return 0.0

@@ -54,7 +54,7 @@ def test_curves_follow_the_best_validated_architecture(table):
     assert values["test_std"] == pytest.approx(both.std(0).tolist(), abs=1e-4)
     assert values["regret_mean"] == pytest.approx((59 - both).mean(0).tolist())
     assert list(result["marks"]) == [20, 40]
-    assert NasBench201Benchmark.table([result]).row_count == 2
+    assert NasBench201Benchmark.render([result]).row_count == 2
 
 
 def test_local_search_reaches_the_only_peak(table):

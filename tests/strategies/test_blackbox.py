@@ -81,41 +81,6 @@ SAMPLERS = {
 
 
 @pytest.mark.parametrize("make", SAMPLERS.values(), ids=SAMPLERS)
-def test_same_seed_same_search(make):
-    first, twin, other = (architectures(search(make(seed), 40)) for seed in (1, 1, 2))
-    assert first == twin
-    assert first != other
-
-
-@pytest.mark.parametrize("make", SAMPLERS.values(), ids=SAMPLERS)
-def test_a_new_sampler_goes_on_with_the_study_as_the_old_one_would(make):
-    whole = architectures(search(make(0), 40))
-    study = search(make(0), 17)
-    study.sampler = make(0)
-    assert architectures(search(None, 23, study=study)) == whole
-
-
-@pytest.mark.parametrize("make", SAMPLERS.values(), ids=SAMPLERS)
-def test_minimising_is_maximising_the_negative(make):
-    up = architectures(search(make(0), 30))
-    study = optuna.create_study(direction="minimize", sampler=make(0))
-    assert architectures(search(None, 30, value=lambda choices: -score(choices), study=study)) == up
-
-
-@pytest.mark.parametrize("make", SAMPLERS.values(), ids=SAMPLERS)
-def test_failed_trials_are_survived(make):
-    study = optuna.create_study(direction="maximize", sampler=make(0))
-    for index in range(30):
-        trial = study.ask()
-        value = score(suggest(trial, SPACE))
-        if index % 3 == 0:
-            study.tell(trial, state=optuna.trial.TrialState.FAIL)
-        else:
-            study.tell(trial, value)
-    assert len({tuple(choices.items()) for choices in architectures(study)}) > 10
-
-
-@pytest.mark.parametrize("make", SAMPLERS.values(), ids=SAMPLERS)
 def test_several_objectives_are_refused(make):
     study = optuna.create_study(directions=["maximize", "minimize"], sampler=make(0))
     with pytest.raises(ValueError, match="NSGA-II"):

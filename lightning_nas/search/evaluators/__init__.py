@@ -4,14 +4,17 @@ from lightning_nas.search.evaluators.base import COSTS, WithCosts, Workplace
 from lightning_nas.search.evaluators.one_shot import OneShotEvaluator
 from lightning_nas.search.evaluators.table import ResultTable, TableError, TableEvaluator
 from lightning_nas.search.evaluators.train import TrainEvaluator
+from lightning_nas.search.evaluators.zero_cost import Prefilter, ZeroCostEvaluator
 
 __all__ = [
     "COSTS",
     "OneShotEvaluator",
+    "Prefilter",
     "ResultTable",
     "TableError",
     "TableEvaluator",
     "TrainEvaluator",
     "WithCosts",
     "Workplace",
+    "ZeroCostEvaluator",
 ]

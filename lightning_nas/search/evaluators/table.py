@@ -5,13 +5,16 @@ from __future__ import annotations
 import csv
 import gzip
 import io
-from collections.abc import Hashable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from lightning_nas.architecture import ArchitectureError, Choices
+from lightning_nas.architecture import ArchitectureError, Choices, Option
 from lightning_nas.search.evaluators.base import Workplace
 from lightning_nas.spaces import SearchSpace
+
+Key = tuple[tuple[str, Option], ...]
+"""The choices of an architecture, in the order of the decisions."""
 
 
 class TableError(ValueError):
@@ -43,7 +46,7 @@ class ResultTable:
         if column not in names:
             raise TableError(f"table {file}: no column {column!r}; there are {names}")
         self.columns = tuple(name for name in names if name != column)
-        self.rows: dict[Hashable, dict[str, float]] = {}
+        self.rows: dict[Key, dict[str, float]] = {}
         for row in reader:
             try:
                 key = _key(space.from_text(row[column]))
@@ -103,7 +106,7 @@ class TableEvaluator:
         return dict(self.table[choices])
 
 
-def _key(choices: Choices) -> Hashable:
+def _key(choices: Choices) -> Key:
     return tuple(choices.items())
 
 

@@ -1,0 +1,67 @@
+"""A probe of a backbone as an image classifier."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+
+from lightning_nas.spaces import Backbone
+from lightning_nas.strategies.zero_cost.base import Probe
+
+
+class PooledClassifier(nn.Module):
+    """A backbone, global average pooling of its last map, a linear layer.
+
+    Args:
+        backbone: Image -> feature maps.
+        num_classes: Number of classes.
+    """
+
+    def __init__(self, backbone: Backbone, num_classes: int) -> None:
+        super().__init__()
+        self.backbone = backbone
+        self.linear = nn.Linear(backbone.feature_info.channels()[-1], num_classes)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """``(B, C, H, W) -> (B, num_classes)``."""
+        logits: Tensor = self.linear(self.features(x).mean((2, 3)))
+        return logits
+
+    def features(self, x: Tensor) -> Tensor:
+        """``(B, C, H, W) ->`` the last map."""
+        last: Tensor = self.backbone(x)[-1]
+        return last
+
+
+def probe_classifier(backbone: Backbone, images: Tensor, labels: Tensor, num_classes: int, seed: int = 0) -> Probe:
+    """A backbone under global average pooling and a linear layer, with cross entropy.
+
+    The backbone keeps its weights, and is moved to the device of the images.
+
+    Args:
+        backbone: Image -> feature maps.
+        images: ``(B, C, H, W)``.
+        labels: ``(B,)``, the class of every image.
+        num_classes: Number of classes.
+        seed: Of the linear layer's weights; the global random numbers are left alone.
+
+    Raises:
+        ValueError: If the labels do not fit the images or the number of classes.
+    """
+    if labels.shape != images.shape[:1]:
+        raise ValueError(f"labels must be one per image, ({len(images)},), got shape {tuple(labels.shape)}")
+    if labels.numel() and not 0 <= int(labels.min()) <= int(labels.max()) < num_classes:
+        raise ValueError(
+            f"labels must be from 0 to num_classes - 1 = {num_classes - 1}, "
+            f"got {int(labels.min())} to {int(labels.max())}"
+        )
+    with torch.random.fork_rng(devices=[]):
+        torch.default_generator.manual_seed(seed)  # torch.manual_seed would seed every GPU
+        model = PooledClassifier(backbone, num_classes)
+    model.to(images.device)
+    labels = labels.to(images.device)
+
+    def loss() -> Tensor:
+        return nn.functional.cross_entropy(model(images), labels)
+
+    return Probe(model, images, loss, model, model.features)

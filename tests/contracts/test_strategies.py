@@ -1,0 +1,73 @@
+"""Every config of strategies, evaluators, pruners and prefilters can be built; black-box strategies keep their contract."""
+
+from pathlib import Path
+
+import optuna
+import pytest
+from hydra import compose, initialize_config_module
+from hydra.utils import get_class, get_method
+
+from lightning_nas.assemble import make_sampler
+from lightning_nas.config import check_component, register_schemas
+from lightning_nas.strategies import ArchitectureSampler
+from lightning_nas.testing import SamplerContract
+
+CONF = Path(__file__).resolve().parents[2] / "conf"
+STRATEGIES = sorted(path.stem for path in (CONF / "strategy").glob("*.yaml"))
+QUICK = {  # whose defaults would see nothing but random draws within a contract's trials, or take long
+    "evolution": {"population": 5},
+    "gp": {"n_startup_trials": 20},
+    "bananas": {"initial": 8, "epochs": 5},
+    "bayesian_optimization": {"initial": 8},
+    "ppo": {"batch": 5},
+    "nsga2": {"population_size": 5},
+    "nsga3": {"population_size": 5},
+}
+
+
+def composed(*overrides):
+    register_schemas()
+    with initialize_config_module("lightning_nas.conf", version_base="1.3"):
+        return compose("search", list(overrides))
+
+
+def is_sampler(name):
+    target = composed(f"strategy={name}").strategy["_target_"]
+    return issubclass(get_class(target), optuna.samplers.BaseSampler)
+
+
+SAMPLERS = [name for name in STRATEGIES if is_sampler(name)]
+
+
+@pytest.mark.parametrize("name", SAMPLERS)
+@pytest.mark.filterwarnings("ignore")
+class TestSamplersOfTheConfigs(SamplerContract):
+    @pytest.fixture
+    def make(self, name):
+        node = composed(f"strategy={name}").strategy
+        node.merge_with(QUICK.get(name, {}))
+        return lambda space, seed: make_sampler(node, space, seed)
+
+
+@pytest.mark.parametrize(
+    ("group", "name"),
+    [
+        (group, path.stem)
+        for group in ("strategy", "evaluator", "pruner", "prefilter")
+        for path in sorted((CONF / group).glob("*.yaml"))
+    ],
+)
+def test_a_config_fits_its_component(group, name):
+    filled = {"table": ["evaluator.file=table.csv", "evaluator.metric=accuracy"]}.get(name, [])
+    node = composed(f"{group}={name}", *filled)[group]
+    check_component(node, group)
+
+
+@pytest.mark.parametrize("name", SAMPLERS)
+def test_a_config_of_ours_names_every_argument(name):
+    import inspect
+
+    node = composed(f"strategy={name}").strategy
+    target = get_method(node["_target_"])
+    if issubclass(target, ArchitectureSampler):
+        assert set(node) - {"_target_", "_partial_"} == set(inspect.signature(target).parameters) - {"space"}
