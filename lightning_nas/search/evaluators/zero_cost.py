@@ -79,7 +79,7 @@ class Prefilter:
         for choices in track(drawn, "scoring without training"):
             for name, score in self.scores.items():
                 values[name].append(self.probes.measure(choices, score))
-        ranked = vote(values) if len(values) > 1 else next(iter(values.values()))
+        ranked = vote(values, tuple(values)) if len(values) > 1 else next(iter(values.values()))
         order = sorted(range(len(drawn)), key=lambda index: -ranked[index])
         return [drawn[index] for index in order[: max(1, round(self.keep * len(drawn)))]]
 

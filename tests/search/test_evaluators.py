@@ -1,0 +1,244 @@
+"""Evaluators: training with reports to a pruner, shared weights, scores without training, a table, costs."""
+
+import dataclasses
+import random
+from pathlib import Path
+
+import optuna
+import pytest
+import torch
+from optuna.trial import TrialState
+from pytorch_lightning import Callback, Trainer
+
+from lightning_nas.cost import count_macs, count_parameters
+from lightning_nas.search import (
+    OneShotEvaluator,
+    Prefilter,
+    SampledPaths,
+    TableEvaluator,
+    TrainEvaluator,
+    ZeroCostEvaluator,
+)
+from lightning_nas.search.evaluators import WithCosts, Workplace
+from lightning_nas.search.evaluators.zero_cost import Probes
+from lightning_nas.search.persistence import LastCheckpoint
+from lightning_nas.search.study import Objective, Trials, open_study
+from lightning_nas.spaces import NasBench201
+from lightning_nas.strategies import RandomSearch
+from lightning_nas.tasks.classification import ClassificationTask, DigitsDataModule
+
+SPACE = NasBench201(channels=4, cells=1, in_channels=1, nodes=3)
+
+
+def make_trainer(folder, epochs, callbacks):
+    return Trainer(
+        accelerator="cpu",
+        max_epochs=epochs,
+        logger=False,
+        callbacks=[*callbacks, LastCheckpoint(folder / "checkpoints")],
+        enable_progress_bar=False,
+        enable_model_summary=False,
+        limit_train_batches=3,
+    )
+
+
+@pytest.fixture
+def workplace(tmp_path):
+    silent = {"logger": False, "enable_checkpointing": False, "enable_progress_bar": False}
+    return Workplace(
+        SPACE,
+        DigitsDataModule(seed=0),
+        make_task=lambda backbone: ClassificationTask(backbone=backbone, num_classes=10),
+        make_trainer=make_trainer,
+        make_silent_trainer=lambda: Trainer(accelerator="cpu", enable_model_summary=False, **silent),
+        folder=tmp_path,
+        seed=0,
+    )
+
+
+def run(evaluator, count, pruner=None, sampler=None):
+    objectives = [Objective(evaluator.metric)]
+    study = open_study(None, "s", SPACE, objectives, sampler or RandomSearch(SPACE), pruner)
+    Trials(SPACE, evaluator, objectives, count).run(study)
+    return study
+
+
+CHOICES = {"cell.1.0": "nor_conv_3x3", "cell.2.0": "skip_connect", "cell.2.1": "nor_conv_1x1"}
+
+
+# ---- train ----------------------------------------------------------------------------------------------------------
+
+
+def test_a_trained_architecture_has_validation_metrics(workplace):
+    study = run(TrainEvaluator(workplace, epochs=2), 2)
+    for trial in study.trials:
+        metrics = trial.user_attrs["metrics"]
+        assert trial.value == metrics["metric"] == metrics["val/accuracy"] == trial.intermediate_values[1]
+        assert set(trial.intermediate_values) == {0, 1}
+        assert "val/loss" in metrics
+    assert not list(Path(workplace.folder).rglob("*.ckpt"))
+
+
+def test_the_metric_may_be_named(workplace):
+    (trial,) = run(TrainEvaluator(workplace, epochs=1, metric="val/loss"), 1).trials
+    assert trial.value == trial.user_attrs["metrics"]["val/loss"]
+    with pytest.raises(ValueError, match="val/none"):
+        run(TrainEvaluator(workplace, epochs=1, metric="val/none"), 1)
+
+
+class FromTheSecond(optuna.pruners.BasePruner):
+    """Ends every trial but the first after its first epoch."""
+
+    def prune(self, study, trial):
+        return trial.number > 0
+
+
+def test_a_pruner_ends_trainings(workplace):
+    study = run(TrainEvaluator(workplace, epochs=3), 3, FromTheSecond())
+    assert [trial.state for trial in study.trials] == [TrialState.COMPLETE, TrialState.PRUNED, TrialState.PRUNED]
+    assert [len(trial.intermediate_values) for trial in study.trials] == [3, 1, 1]
+
+
+def test_equal_seeds_train_equally_and_a_killed_trial_goes_on(workplace):
+    whole = run(TrainEvaluator(workplace, epochs=2), 1).trials[0].user_attrs["metrics"]
+
+    def make_dying_trainer(folder, epochs, callbacks):
+        return make_trainer(folder, epochs, [*callbacks, PowerCut()])
+
+    dying = dataclasses.replace(workplace, make_trainer=make_dying_trainer)
+    with pytest.raises(ValueError, match="power cut"):
+        run(TrainEvaluator(dying, epochs=2), 1)
+    assert len(list(Path(workplace.folder).rglob("last.ckpt"))) >= 1
+    again = run(TrainEvaluator(workplace, epochs=2), 1).trials[0]
+    assert again.user_attrs["metrics"] == whole
+    assert set(again.intermediate_values) == {1}  # the first epoch is not trained again
+
+
+class PowerCut(Callback):
+    def on_train_epoch_start(self, trainer, module):
+        if trainer.current_epoch == 1:
+            raise RuntimeError("power cut")
+
+
+# ---- shared weights -------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def searched(workplace):
+    """A run folder with a supernet that was trained on paths."""
+    task = workplace.make_task(SPACE.supernet())
+    trainer = make_trainer(workplace.folder / "single_path", 2, [SampledPaths(0)])
+    trainer.fit(task, datamodule=workplace.datamodule)
+    return workplace.folder / "single_path"
+
+
+def test_paths_of_a_supernet_are_validated(workplace, searched):
+    evaluator = OneShotEvaluator(workplace, supernet=str(searched), recalibration_batches=2)
+    study = run(evaluator, 3)
+    values = [trial.value for trial in study.trials]
+    assert len(set(values)) > 1
+    again = OneShotEvaluator(workplace, supernet=str(searched), recalibration_batches=2)
+    assert [again({**trial.params}, None)["metric"] for trial in study.trials] == values
+    other = OneShotEvaluator(workplace, supernet=str(searched), recalibration_batches=1, metric="val/loss")
+    assert other({**study.trials[0].params}, None) == {
+        "val/loss": pytest.approx(other.shared.measure(study.trials[0].params)[1])
+    }
+
+
+def test_a_supernet_of_another_space_is_refused(workplace, searched):
+    foreign = dataclasses.replace(workplace, space=NasBench201(channels=8, cells=1, in_channels=1, nodes=3))
+    with pytest.raises(ValueError, match="another space"):
+        OneShotEvaluator(foreign, supernet=str(searched))
+
+
+# ---- without training -----------------------------------------------------------------------------------------------
+
+
+def test_scores_are_those_of_the_untrained_network(workplace):
+    evaluator = ZeroCostEvaluator(workplace, score="params")
+    assert evaluator.metric == "params"
+    task = workplace.make_task(SPACE.network(CHOICES))
+    assert evaluator(CHOICES, None) == {"params": count_parameters(task)}
+    synflow = ZeroCostEvaluator(workplace)
+    torch.manual_seed(5)
+    assert synflow(CHOICES, None) == synflow(CHOICES, None)
+    zen = [ZeroCostEvaluator(workplace, score="zen", args={"repeats": n})(CHOICES, None)["zen"] for n in (1, 4)]
+    assert zen[0] != zen[1]
+
+
+def test_the_best_of_many_are_kept(workplace):
+    kept = Prefilter(workplace, scores=["params"], samples=60, keep=0.1).best()
+    rng = random.Random(0)
+    drawn = {tuple(choices.items()) for choices in (SPACE.sample(rng) for _ in range(60))}
+    assert len(kept) == round(0.1 * len(drawn))
+    sizes = [count_parameters(SPACE.network(choices)) for choices in kept]
+    rest = [count_parameters(SPACE.network(dict(key))) for key in drawn if dict(key) not in kept]
+    assert sizes == sorted(sizes, reverse=True)
+    assert min(sizes) >= max(rest)
+
+
+def test_several_scores_vote(workplace, monkeypatch):
+    """Two of three scores prefer 3x3 convolutions, one their absence."""
+    sign = {"params": 1, "macs": 1, "synflow": -1}
+    count = lambda self, choices, score: sign[score.name] * list(choices.values()).count("nor_conv_3x3")  # noqa: E731
+    monkeypatch.setattr(Probes, "measure", count)
+    kept = {
+        names: Prefilter(workplace, scores=names, samples=60, keep=0.05).best() for names in (("synflow",), tuple(sign))
+    }
+    convolutions = {names: [list(c.values()).count("nor_conv_3x3") for c in best] for names, best in kept.items()}
+    assert max(convolutions["synflow",]) == 0
+    assert min(convolutions[tuple(sign)]) >= 2
+
+
+# ---- costs and tables -----------------------------------------------------------------------------------------------
+
+
+def test_costs_are_added(workplace):
+    evaluator = WithCosts(
+        lambda c, t: {"metric": 1.0, "macs": 3.0}, ["macs", "parameters", "latency_ms"], SPACE, lambda: (1, 8, 8)
+    )
+    measured = evaluator(CHOICES, None)
+    assert measured["macs"] == 3.0  # as the evaluator says
+    assert measured["parameters"] == count_parameters(SPACE.network(CHOICES))
+    assert measured["latency_ms"] > 0
+    plain = WithCosts(lambda c, t: {"metric": 1.0}, ["macs"], SPACE, lambda: (1, 8, 8))
+    assert plain(CHOICES, None)["macs"] == count_macs(SPACE.network(CHOICES), (1, 8, 8))
+    with pytest.raises(ValueError, match="energy"):
+        WithCosts(lambda c, t: {"metric": 1.0}, ["energy"], SPACE, lambda: (1, 8, 8))(CHOICES, None)
+
+
+def test_a_table_is_searched(workplace, tmp_path):
+    known = [SPACE.sample(random.Random(seed)) for seed in range(200)]
+    lines = {SPACE.to_text(choices): count_parameters(SPACE.network(choices)) for choices in known}
+    (tmp_path / "table.csv").write_text("arch,size\n" + "".join(f"{text},{size}\n" for text, size in lines.items()))
+    evaluator = TableEvaluator(workplace, file=str(tmp_path / "table.csv"), metric="size")
+    assert evaluator(known[0], None) == {"size": lines[SPACE.to_text(known[0])]}
+    study = run(evaluator, 20)
+    assert all(trial.user_attrs["error"].startswith("TableError") for trial in study.trials if trial.value is None)
+
+
+@pytest.mark.parametrize(
+    ("make", "said"),
+    [
+        (lambda w: TrainEvaluator(w, epochs=0), "epochs must be at least 1, got 0"),
+        (lambda w: OneShotEvaluator(w), "supernet = null"),
+        (lambda w: OneShotEvaluator(w, supernet="nowhere"), "nowhere"),
+        (lambda w: OneShotEvaluator(w, supernet=".", recalibration_batches=0), "recalibration_batches"),
+        (lambda w: ZeroCostEvaluator(w, score="luck"), "luck"),
+        (lambda w: ZeroCostEvaluator(w, args={"repeats": 3}), "repeats"),
+        (lambda w: Prefilter(w, samples=0), "samples"),
+        (lambda w: Prefilter(w, keep=0.0), "keep"),
+        (lambda w: Prefilter(w, scores=[]), "scores"),
+        (lambda w: Prefilter(w, scores=["luck"]), "luck"),
+        (lambda w: TableEvaluator(w, file="nowhere.csv", metric="size"), "nowhere.csv"),
+    ],
+)
+def test_bad_arguments_are_named(workplace, make, said):
+    with pytest.raises(ValueError, match=said):
+        make(workplace)
+
+
+def test_data_without_validation_images_cannot_judge(workplace):
+    workplace.datamodule.val_dataloader = lambda: []
+    with pytest.raises(ValueError, match="validation"):
+        TrainEvaluator(workplace)
