@@ -71,6 +71,11 @@ def search(config: DictConfig) -> Path:
     architecture_file = folder / "architecture.json"
     if not architecture_file.is_file():
         find_architecture(config, folder, datamodule, space, strategy).save(architecture_file)
+    if config.trials.worker:
+        print(
+            f"architecture: {architecture_file}\nworker {config.trials.worker} is done; worker 0 compares and reports"
+        )
+        return folder
     architecture = Architecture.load(architecture_file)
     results = compare(config, folder, datamodule, space, architecture)
     _finish(config, folder, architecture, results, datamodule, strategy=chosen("strategy"))

@@ -7,7 +7,8 @@ from lightning_nas.search.callbacks import (
     SeedBatches,
     TemperatureSchedule,
 )
-from lightning_nas.search.data import BilevelDataModule
+from lightning_nas.search.controller_phase import ControllerPhase
+from lightning_nas.search.data import BilevelDataModule, WeightsHalf
 from lightning_nas.search.evaluators import (
     OneShotEvaluator,
     Prefilter,
@@ -18,20 +19,24 @@ from lightning_nas.search.evaluators import (
 from lightning_nas.search.module import SearchModule
 from lightning_nas.search.paths import SampledPaths
 from lightning_nas.search.recalibration import recalibrate
+from lightning_nas.search.screening import ScreeningData
 
 __all__ = [
     "ArchitectureHistory",
     "BilevelDataModule",
+    "ControllerPhase",
     "DropPathSchedule",
     "FreezeLogits",
     "OneShotEvaluator",
     "Prefilter",
     "SampledPaths",
+    "ScreeningData",
     "SearchModule",
     "SeedBatches",
     "TableEvaluator",
     "TemperatureSchedule",
     "TrainEvaluator",
+    "WeightsHalf",
     "ZeroCostEvaluator",
     "recalibrate",
 ]

@@ -73,14 +73,14 @@ class BilevelDataModule(pl.LightningDataModule):
         Raises:
             TypeError: If the wrapped data module does not return one ``DataLoader``.
         """
+        return CombinedLoader(self._halves(), self.mode)
+
+    def _halves(self) -> dict[str, DataLoader[Any]]:
         loader = self.datamodule.train_dataloader()
         if not isinstance(loader, DataLoader):
             raise TypeError(f"train_dataloader must return one DataLoader, got {type(loader).__name__}")
         halves = dict(zip(HALVES, self.split(loader.dataset), strict=True))
-        loaders = {
-            half: self._loader(loader, halves[half], seed=self.seed + offset) for offset, half in enumerate(HALVES)
-        }
-        return CombinedLoader(loaders, self.mode)
+        return {half: self._loader(loader, halves[half], seed=self.seed + offset) for offset, half in enumerate(HALVES)}
 
     def _loader(self, whole: DataLoader[Any], indices: list[int], seed: int) -> DataLoader[Any]:
         """A loader over some samples, in all else like that of the wrapped data module."""
@@ -103,6 +103,32 @@ class BilevelDataModule(pl.LightningDataModule):
     def test_dataloader(self) -> Any:
         """That of the wrapped data module."""
         return _loaders(self.datamodule, "test_dataloader")
+
+
+class WeightsHalf(BilevelDataModule):
+    """Trains on the weights' half alone; the other one is there for who asks: the controller of ENAS.
+
+    The same split as that of :class:`BilevelDataModule`, for tasks under a plain Trainer.
+
+    Args:
+        datamodule: See there, as ``seed``, ``fraction`` and ``stratify``.
+        seed: See there.
+        fraction: See there.
+        stratify: See there.
+    """
+
+    def __init__(self, datamodule: Any, *, seed: int = 0, fraction: float = 0.5, stratify: bool = True) -> None:
+        super().__init__(datamodule, seed=seed, fraction=fraction, stratify=stratify)
+
+    def train_dataloader(self) -> Any:
+        """The weights' half."""
+        halves = self._halves()
+        self._architecture = halves["architecture"]  # of the same data set, should that be made anew each time
+        return halves["weights"]
+
+    def architecture_dataloader(self) -> DataLoader[Any]:
+        """The other half, which trains no weights; there is one once a Trainer has asked for the first."""
+        return self._architecture
 
 
 def _loaders(datamodule: Any, name: str) -> Any:

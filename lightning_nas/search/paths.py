@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 import pytorch_lightning as pl
+from pytorch_lightning.strategies import DDPStrategy
 
 from lightning_nas.spaces import find_supernets
 
@@ -26,6 +27,11 @@ class SampledPaths(pl.Callback):
             raise ValueError(f"seed must be at least 0, got {seed}")
         self.seed = seed
 
+    def setup(self, trainer: pl.Trainer, pl_module: Any, stage: str) -> None:
+        """Checks that DDP knows of unused parameters."""
+        if stage == "fit":
+            require_unused_parameters(trainer)
+
     def on_train_batch_start(self, trainer: pl.Trainer, pl_module: Any, batch: Any, batch_idx: int) -> None:
         """Draws the path of the batch."""
         state = int(np.random.SeedSequence([self.seed, trainer.current_epoch, batch_idx]).generate_state(1)[0])
@@ -37,3 +43,17 @@ class SampledPaths(pl.Callback):
         """All paths are mixed again."""
         for supernet in find_supernets(pl_module):
             supernet.activate(None)
+
+
+def require_unused_parameters(trainer: pl.Trainer) -> None:
+    """Checks that a Trainer can train paths: each leaves most weights unused.
+
+    Raises:
+        ValueError: If it uses DDP and DDP has not been told.
+    """
+    strategy = trainer.strategy
+    if isinstance(strategy, DDPStrategy) and not strategy._ddp_kwargs.get("find_unused_parameters"):
+        raise ValueError(
+            "a training on sampled paths leaves parameters unused, which DDP has to be told: "
+            "use Trainer(strategy='ddp_find_unused_parameters_true')"
+        )

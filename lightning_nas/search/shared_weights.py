@@ -40,6 +40,10 @@ class SharedWeights:
     recalibration_batches: int
     seed: int
 
+    def score(self, choices: Choices) -> float:
+        """The value of :meth:`measure`."""
+        return self.measure(choices)[1]
+
     def measure(self, choices: Choices) -> tuple[str, float]:
         """Name and value of the metric of one path; the path stays active.
 

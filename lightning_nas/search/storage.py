@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import socket
+import time
 import warnings
 from pathlib import Path
 
@@ -18,6 +19,7 @@ WORKER = "worker"
 """User attribute of a trial: the process that evaluates it, ``host:pid:start``."""
 
 HEARTBEAT_S = 30
+ATTEMPTS = 5
 
 
 class StudyError(ValueError):
@@ -35,18 +37,31 @@ def open_storage(storage: str) -> BaseStorage:
     """
     try:
         if "://" in storage:
-            with warnings.catch_warnings():
-                warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)  # heartbeats, since 2020
-                return RDBStorage(
-                    storage,
-                    heartbeat_interval=HEARTBEAT_S,
-                    grace_period=2 * HEARTBEAT_S,
-                    heartbeat_stale_trial_callback=RetryHeartbeatStaleTrialCallback(),
-                )
+            return _database(storage)
         Path(storage).parent.mkdir(parents=True, exist_ok=True)
         return JournalStorage(JournalFileBackend(storage))
     except Exception as error:  # every database driver has errors of its own
         raise StudyError(f"storage = {storage!r} cannot be reached: {type(error).__name__}: {error}") from error
+
+
+def _database(url: str) -> RDBStorage:
+    """Workers that start together may create the same tables: all but one fail at that, and find them when they try again."""
+    for attempt in range(ATTEMPTS):
+        try:
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)  # heartbeats, since 2020
+                return RDBStorage(
+                    url,
+                    heartbeat_interval=HEARTBEAT_S,
+                    grace_period=2 * HEARTBEAT_S,
+                    heartbeat_stale_trial_callback=RetryHeartbeatStaleTrialCallback(),
+                )
+        except Exception as error:
+            created = "already exists" in str(error) or type(error).__name__ == "IntegrityError"
+            if not created or attempt == ATTEMPTS - 1:
+                raise
+            time.sleep(0.5 * (attempt + 1))
+    raise AssertionError("unreachable")
 
 
 def worker_name(pid: int | None = None) -> str:

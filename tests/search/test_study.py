@@ -198,6 +198,17 @@ def test_a_storage_that_cannot_be_reached_is_named(storage):
     assert storage in str(error.value)
 
 
+def test_workers_that_start_together_create_one_database(tmp_path):
+    fork = multiprocessing.get_context("fork")
+    storage = f"sqlite:///{tmp_path / 'study.db'}"
+    workers = [fork.Process(target=open_storage, args=(storage,)) for _ in range(4)]
+    for worker in workers:
+        worker.start()
+    for worker in workers:
+        worker.join(timeout=120)
+    assert [worker.exitcode for worker in workers] == [0] * 4
+
+
 def test_a_study_without_a_completed_trial_has_no_best():
     with pytest.raises(StudyError, match="no trial"):
         best_trial(study_of(RandomSearch(SPACE)))

@@ -1,0 +1,62 @@
+"""Few random validation batches, to score many paths with."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytorch_lightning as pl
+import torch.distributed as dist
+from torch.utils.data import DataLoader, Subset
+
+from lightning_nas.search.distributed import is_distributed
+from lightning_nas.search.loader import in_order
+from lightning_nas.search.wrapped import bind_batch_hooks
+
+
+class ScreeningData(pl.LightningDataModule):
+    """Any data module with a validation set of few batches of random images, always the same.
+
+    The first batches of a validation set will not do: many are sorted by class.
+
+    Args:
+        datamodule: The data module. Where it has several validation loaders, or one of a stream, they stay as they are.
+        batches: Validation batches that are kept, on each rank.
+        seed: Of the choice.
+
+    Raises:
+        ValueError: If ``batches`` is below 1.
+    """
+
+    def __init__(self, datamodule: Any, *, batches: int = 1, seed: int = 0) -> None:
+        super().__init__()
+        if batches < 1:
+            raise ValueError(f"batches must be at least 1, got {batches}")
+        self.datamodule, self.batches, self.seed = datamodule, batches, seed
+        bind_batch_hooks(self, datamodule)
+
+    def setup(self, stage: str | None = None) -> None:
+        """That of the wrapped data module."""
+        self.datamodule.setup(stage)
+
+    def train_dataloader(self) -> Any:
+        """That of the wrapped data module."""
+        self.datamodule.trainer = self.trainer
+        return self.datamodule.train_dataloader()
+
+    def val_dataloader(self) -> Any:
+        """A random part of that of the wrapped data module."""
+        whole = self.datamodule.val_dataloader()
+        if not isinstance(whole, DataLoader) or not hasattr(whole.dataset, "__len__"):
+            return whole
+        size = whole.batch_size or 1
+        ranks = dist.get_world_size() if is_distributed() else 1
+        order = np.random.default_rng(self.seed).permutation(len(whole.dataset))
+        return in_order(
+            Subset(whole.dataset, order[: self.batches * size * ranks].tolist()),
+            batch_size=size,
+            num_workers=whole.num_workers,
+            collate_fn=whole.collate_fn,
+            pin_memory=whole.pin_memory,
+            worker_init_fn=whole.worker_init_fn,
+        )
