@@ -1,22 +1,24 @@
-"""The ways of searching: logits trained by gradient, paths of one supernet, trial by trial."""
+"""The ways of searching: logits or a controller trained beside the weights, paths of one supernet, trial by trial."""
 
 from __future__ import annotations
 
 from pathlib import Path
 from typing import Any
 
+import pytorch_lightning as pl
 import torch
 from hydra.utils import instantiate
 from omegaconf import DictConfig
 
-from lightning_nas.architecture import Architecture
+from lightning_nas.architecture import Architecture, Option
 from lightning_nas.assemble import chosen, last_checkpoint, make_trainer
 from lightning_nas.black_box import is_black_box, search_trials
 from lightning_nas.config import ConfigError
-from lightning_nas.one_shot import search_paths
-from lightning_nas.search import ArchitectureHistory, BilevelDataModule, SearchModule
+from lightning_nas.one_shot import optimization, path_trainer, search_paths
+from lightning_nas.scoring import best_of
+from lightning_nas.search import ArchitectureHistory, BilevelDataModule, ControllerPhase, SearchModule, WeightsHalf
 from lightning_nas.spaces import SearchSpace
-from lightning_nas.strategies import SinglePath, Strategy
+from lightning_nas.strategies import Enas, Rsps, SinglePath, Strategy
 
 
 def find_architecture(
@@ -37,13 +39,20 @@ def find_architecture(
     provenance = {"strategy": chosen("strategy"), "seed": config.seed}
     if is_black_box(strategy):
         return space.architecture(search_trials(config, folder, datamodule, space, strategy), provenance)
+    for name in ("pruner", "prefilter"):
+        if config[name] is not None:
+            raise ConfigError(
+                f"{name} = {chosen(name)}: strategy = {chosen('strategy')} has no trials, so nothing to apply it to"
+            )
     if not space.has_supernet:  # all that follow train one
         raise ConfigError(
             f"space {space.name!r} has no supernet, which strategy = {provenance['strategy']} trains: choose a strategy that "
             "trains every candidate by itself, e.g. strategy=random"
         )
-    if isinstance(strategy, SinglePath):
+    if isinstance(strategy, SinglePath | Rsps):
         return space.architecture(search_paths(config, folder, datamodule, space, strategy), provenance)
+    if isinstance(strategy, Enas):
+        return space.architecture(_train_controller(config, folder, datamodule, space, strategy), provenance)
     return _train_logits(config, folder, datamodule, space, strategy).architecture(provenance)
 
 
@@ -62,3 +71,19 @@ def _train_logits(
     halves = BilevelDataModule(datamodule, seed=config.seed, fraction=config.search.fraction)
     trainer.fit(module, datamodule=halves, ckpt_path=last_checkpoint(folder))
     return module
+
+
+def _train_controller(
+    config: DictConfig, folder: Path, datamodule: Any, space: SearchSpace, strategy: Enas
+) -> dict[str, Option]:
+    """Weights and controller in turns, then the best of some architectures from the controller."""
+    supernet = space.supernet(generator=torch.Generator().manual_seed(config.seed))
+    pl.seed_everything(config.seed, workers=True, verbose=False)
+    task = instantiate(config.task)(backbone=supernet, num_classes=datamodule.num_classes)
+    phase = ControllerPhase(strategy, warmup_epochs=config.search.warmup_epochs)
+    trainer = path_trainer(config, folder, config.search.epochs, [phase], **optimization(config))
+    halves = WeightsHalf(datamodule, seed=config.seed, fraction=config.search.fraction)
+    trainer.fit(task, datamodule=halves, ckpt_path=last_checkpoint(folder))
+    drawn = phase.shortlist()
+    with phase.judge(trainer, task) as score:
+        return best_of(drawn, score, folder / "evolution.jsonl", trainer, total=drawn.total, title="architectures")

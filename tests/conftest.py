@@ -1,6 +1,7 @@
 """One thread for each process, and the same draws in every run."""
 
 import os
+import sys
 
 import pytest
 
@@ -14,3 +15,22 @@ def _same_draws():
     import torch
 
     torch.manual_seed(0)
+
+
+@pytest.fixture(scope="module")
+def here(tmp_path_factory):
+    """Runs commands in this process, in a folder of their own with a cache of its own."""
+    from lightning_nas.cli import main
+
+    folder = tmp_path_factory.mktemp("commands")
+    patch = pytest.MonkeyPatch()
+    patch.chdir(folder)
+    patch.setenv("XDG_CACHE_HOME", str(folder / "cache"))
+
+    def run(name, *arguments):
+        patch.setattr(sys, "argv", ["lightning-nas"])
+        main([name, *arguments])
+
+    run.folder, run.patch = folder, patch
+    yield run
+    patch.undo()

@@ -132,7 +132,7 @@ def test_a_killed_training_resumes_to_the_same_weights(tmp_path):
 def test_a_sweep_ends_with_a_table_over_seeds(tmp_path):
     result = run(
         tmp_path, "search", "-m", *TINY, "search.epochs=1", "trainer.limit_train_batches=2",
-        "strategy=random,darts", "seed=0,1", "hydra.sweep.dir=sweep",
+        "strategy=random,darts", "trials.count=2", "evaluator.epochs=1", "seed=0,1", "hydra.sweep.dir=sweep",
     )  # fmt: skip
     assert result.returncode == 0, result.stderr
     assert len(list((tmp_path / "sweep").glob("*/summary.json"))) == 4

@@ -1,7 +1,6 @@
 """Detection from the command line: search, report, train, predict; the three stages of a single-path search."""
 
 import json
-import sys
 
 import numpy as np
 import pytest
@@ -9,7 +8,6 @@ import torch
 from PIL import Image
 
 from lightning_nas.architecture import Architecture
-from lightning_nas.cli import main
 
 DATA = ["data.image_size=64", "data.train=16", "data.val=4", "data.test=4"]
 TINY = [
@@ -17,23 +15,6 @@ TINY = [
     "evaluate.epochs=1", "evaluate.random=1",
 ]  # fmt: skip
 SMALL_SPACE = ["space.parts.backbone.widths=[8,8,12,12]", "space.parts.neck.cells=3", "space.parts.neck.max_level=5"]
-
-
-@pytest.fixture(scope="module")
-def here(tmp_path_factory):
-    """Runs commands in this process, in a folder of their own with a cache of its own."""
-    folder = tmp_path_factory.mktemp("commands")
-    patch = pytest.MonkeyPatch()
-    patch.chdir(folder)
-    patch.setenv("XDG_CACHE_HOME", str(folder / "cache"))
-
-    def run(name, *arguments):
-        patch.setattr(sys, "argv", ["lightning-nas"])
-        main([name, *arguments])
-
-    run.folder, run.patch = folder, patch
-    yield run
-    patch.undo()
 
 
 @pytest.fixture(scope="module")

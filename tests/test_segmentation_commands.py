@@ -1,7 +1,6 @@
 """Segmentation from the command line: search, report, train, predict; other spaces and strategies."""
 
 import json
-import sys
 
 import numpy as np
 import pytest
@@ -9,7 +8,6 @@ from PIL import Image
 from test_commands import run_whole_and_broken
 
 from lightning_nas.architecture import Architecture
-from lightning_nas.cli import main
 from lightning_nas.spaces import build_space
 
 DATA = ["data.height=32", "data.width=64", "data.train=16", "data.val=4", "data.test=4", "data.crop=[32,32]"]
@@ -18,23 +16,6 @@ TINY = [
     "evaluate.epochs=1", "evaluate.random=1", "evaluate.draws=3",
 ]  # fmt: skip
 SMALL_SPACE = ["space.channels=2", "space.layers=4", "space.blocks=2", "space.stem_channels=4"]
-
-
-@pytest.fixture(scope="module")
-def here(tmp_path_factory):
-    """Runs commands in this process, in a folder of their own with a cache of its own."""
-    folder = tmp_path_factory.mktemp("commands")
-    patch = pytest.MonkeyPatch()
-    patch.chdir(folder)
-    patch.setenv("XDG_CACHE_HOME", str(folder / "cache"))
-
-    def run(name, *arguments):
-        patch.setattr(sys, "argv", ["lightning-nas"])
-        main([name, *arguments])
-
-    run.folder = folder
-    yield run
-    patch.undo()
 
 
 @pytest.fixture(scope="module")
@@ -129,7 +110,7 @@ def test_masks_of_ones_own(here):
     "arguments",
     [
         ["strategy=gdas"],
-        ["strategy=random"],
+        ["strategy=random", "trials.count=2", "evaluator.epochs=1"],
         [
             "strategy=single_path",
             "strategy.population=3",
