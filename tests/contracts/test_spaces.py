@@ -1,5 +1,7 @@
 """The contract of search spaces, for every file in conf/space."""
 
+import copy
+import functools
 import random
 from pathlib import Path
 
@@ -41,8 +43,9 @@ SMALL = {  # networks are built and run dozens of times
 }
 
 
+@functools.cache
 def composed(path: Path) -> DictConfig:
-    """The config as a user gets it: a file may build on another one."""
+    """The config as a user gets it: a file may build on another one. Composing takes longer than most tests."""
     register_schemas()
     with initialize_config_module("lightning_nas.conf", version_base="1.3"):
         return compose("search", [f"space={path.stem}"]).space
@@ -61,7 +64,7 @@ class TestSpacesOfTheConfigs(SpaceContract):
     @pytest.fixture
     def space(self, path):
         """The space in small. A neck stands on a backbone: one to search, if the neck leaves nothing to search."""
-        config = composed(path)
+        config = copy.deepcopy(composed(path))
         for node in config.parts.values() if "parts" in config else (config,):
             node.merge_with(SMALL.get(kind(node), {}))
         if "parts" in config:

@@ -1,5 +1,8 @@
 """Every config of strategies, evaluators, pruners and prefilters can be built; black-box strategies keep their contract."""
 
+import copy
+import functools
+import inspect
 from pathlib import Path
 
 import optuna
@@ -25,7 +28,9 @@ QUICK = {  # whose defaults would see nothing but random draws within a contract
 }
 
 
+@functools.cache
 def composed(*overrides):
+    """What a command gets; composing takes longer than most tests."""
     register_schemas()
     with initialize_config_module("lightning_nas.conf", version_base="1.3"):
         return compose("search", list(overrides))
@@ -44,7 +49,7 @@ SAMPLERS = [name for name in STRATEGIES if is_sampler(name)]
 class TestSamplersOfTheConfigs(SamplerContract):
     @pytest.fixture
     def make(self, name):
-        node = composed(f"strategy={name}").strategy
+        node = copy.deepcopy(composed(f"strategy={name}")).strategy
         node.merge_with(QUICK.get(name, {}))
         return lambda space, seed: make_sampler(node, space, seed)
 
@@ -65,8 +70,6 @@ def test_a_config_fits_its_component(group, name):
 
 @pytest.mark.parametrize("name", SAMPLERS)
 def test_a_config_of_ours_names_every_argument(name):
-    import inspect
-
     node = composed(f"strategy={name}").strategy
     target = get_method(node["_target_"])
     if issubclass(target, ArchitectureSampler):

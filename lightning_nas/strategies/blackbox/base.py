@@ -65,7 +65,7 @@ class ArchitectureSampler(BaseSampler):
     def propose(self, rng: random.Random) -> dict[str, Option]:
         """The next architecture; all draws come from the given generator."""
 
-    def observe(self, told: Told) -> None:  # noqa: B027 (some strategies learn nothing)
+    def observe(self, told: Told) -> None:
         """Learns from one finished trial, which is the last of :attr:`history`."""
 
     def key(self, choices: Choices) -> Hashable:

@@ -1,0 +1,263 @@
+"""Policies: distributions over the architectures of a space, decision after decision, that a gradient can move.
+
+A policy gives logits for the options that a decision can ever have; those that the earlier choices forbid are masked. So
+every policy works on every space, and the probability of an architecture is the product over its decisions.
+
+Shapes: ``B`` architectures, ``K`` options of a decision, ``H`` hidden units.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+import torch
+from torch import Tensor, nn
+
+from lightning_nas.architecture import Choices, Option
+from lightning_nas.spaces import SearchSpace
+
+PolicyName = Literal["lstm", "independent"]
+Memory = tuple[Tensor, ...]
+"""What a policy remembers of the choices so far: tensors whose first dimension is B."""
+
+
+@dataclass(frozen=True)
+class Encoded:
+    """Architectures as tensors, one of each kind per decision.
+
+    Args:
+        taken: ``(B,)``, the index of the option; 0 where the decision is inactive.
+        allowed: ``(B, K)``, which options there were; None: all, everywhere.
+        active: ``(B,)``, whether the architecture has the decision; None: all have it.
+    """
+
+    taken: tuple[Tensor, ...]
+    allowed: tuple[Tensor | None, ...]
+    active: tuple[Tensor | None, ...]
+
+
+class Policy(nn.Module, ABC):
+    """An autoregressive distribution over architectures, in float32 on the CPU.
+
+    Args:
+        space: The search space.
+        temperature: T of ``c * tanh(logits / T)``; None: 1.
+        tanh_constant: c, which bounds the logits so that no option dies out; None: no bound, ``logits / T``.
+
+    Raises:
+        ValueError: If an argument is not above 0, or the space has no decisions.
+    """
+
+    def __init__(self, space: SearchSpace, *, temperature: float | None, tanh_constant: float | None) -> None:
+        super().__init__()
+        for name, value in (("temperature", temperature), ("tanh_constant", tanh_constant)):
+            if value is not None and not value > 0:
+                raise ValueError(f"{name} must be above 0 or None, got {value}")
+        if not space.decisions:
+            raise ValueError(f"space {space.name!r} has no decisions, so a policy has nothing to learn")
+        self.space, self.temperature, self.tanh_constant = space, temperature, tanh_constant
+        self.vocabulary: tuple[tuple[Option, ...], ...] = tuple(tuple(space.all_options(d)) for d in space.decisions)
+        self._index = [{option: i for i, option in enumerate(options)} for options in self.vocabulary]
+
+    @abstractmethod
+    def begin(self, size: int) -> Memory:
+        """The memory before the first decision, of ``size`` architectures."""
+
+    @abstractmethod
+    def logits(self, position: int, memory: Memory) -> Tensor:
+        """``(B, K)`` raw logits of the decision at a position."""
+
+    @abstractmethod
+    def remember(self, position: int, memory: Memory, taken: Tensor) -> Memory:
+        """The memory after a choice."""
+
+    def log_probabilities(self, position: int, memory: Memory, allowed: Tensor | None) -> Tensor:
+        """``(B, K)``; minus infinity where an option is not allowed."""
+        logits = self.logits(position, memory)
+        if self.temperature is not None:
+            logits = logits / self.temperature
+        if self.tanh_constant is not None:
+            logits = self.tanh_constant * logits.tanh()
+        if allowed is not None:
+            logits = logits.masked_fill(~allowed, -torch.inf)
+        return logits.log_softmax(dim=-1)
+
+    @torch.no_grad()
+    def sample(self, generator: torch.Generator) -> tuple[dict[str, Option], float]:
+        """Draws one architecture; also gives the logarithm of its probability."""
+        choices: dict[str, Option] = {}
+        log_prob, memory = 0.0, self.begin(1)
+        for position, decision in enumerate(self.space.decisions):
+            options = self.space.options(decision, choices)
+            if not options:
+                continue
+            log_p = self.log_probabilities(position, memory, self._allowed(position, [options]))
+            taken = torch.multinomial(log_p[0].exp(), 1, generator=generator)
+            choices[decision] = self.vocabulary[position][int(taken)]
+            log_prob += float(log_p[0, taken])
+            memory = self.remember(position, memory, taken)
+        return choices, log_prob
+
+    def encode(self, batch: Sequence[Choices]) -> Encoded:
+        """Architectures as tensors, for :meth:`evaluate`."""
+        before: list[dict[str, Option]] = [{} for _ in batch]
+        taken, allowed, active = [], [], []
+        for position, decision in enumerate(self.space.decisions):
+            options = [self.space.options(decision, choices) for choices in before]
+            has = [len(some) > 0 for some in options]
+            for choices, known, decided in zip(batch, before, has, strict=True):
+                if decided:
+                    known[decision] = choices[decision]
+            index = self._index[position]
+            taken.append(torch.tensor([index[known[decision]] if decision in known else 0 for known in before]))
+            allowed.append(self._allowed(position, [some or self.vocabulary[position] for some in options]))
+            active.append(None if all(has) else torch.tensor(has))
+        return Encoded(tuple(taken), tuple(allowed), tuple(active))
+
+    def evaluate(self, batch: Encoded) -> tuple[Tensor, Tensor]:
+        """Log-probabilities of architectures, ``(B,)``, and the entropies of their decisions, summed, ``(B,)``.
+
+        The entropy is that of the distributions met on the way to the architecture: its mean over draws is the entropy
+        of the policy (chain rule).
+        """
+        log_probs, entropies = [], []
+        for position, log_p in self.distributions(batch):
+            taken, allowed, active = batch.taken[position], batch.allowed[position], batch.active[position]
+            log_prob = log_p.gather(1, taken[:, None])[:, 0]
+            finite = log_p if allowed is None else log_p.masked_fill(~allowed, 0.0)  # 0 * -inf has no gradient
+            entropy = -(log_p.exp() * finite).sum(dim=-1)
+            log_probs.append(log_prob if active is None else log_prob * active)
+            entropies.append(entropy if active is None else entropy * active)
+        return torch.stack(log_probs).sum(dim=0), torch.stack(entropies).sum(dim=0)
+
+    def distributions(self, batch: Encoded) -> Iterator[tuple[int, Tensor]]:
+        """Positions and log-probabilities, ``(B, K)``, of the decisions on the way to the architectures.
+
+        Decisions that none of them has are left out.
+        """
+        memory = self.begin(len(batch.taken[0]))
+        columns = zip(batch.taken, batch.allowed, batch.active, strict=True)
+        for position, (taken, allowed, active) in enumerate(columns):
+            if active is not None and not active.any():
+                continue
+            yield position, self.log_probabilities(position, memory, allowed)
+            after = self.remember(position, memory, taken)
+            if active is not None:
+                after = tuple(torch.where(active[:, None], new, old) for new, old in zip(after, memory, strict=True))
+            memory = after
+
+    def _allowed(self, position: int, options: Sequence[Sequence[Option]]) -> Tensor | None:
+        width = len(self.vocabulary[position])
+        if all(len(some) == width for some in options):
+            return None
+        mask = torch.zeros(len(options), width, dtype=torch.bool)
+        for row, some in enumerate(options):
+            mask[row, [self._index[position][option] for option in some]] = True
+        return mask
+
+
+class IndependentPolicy(Policy):
+    """A vector of logits per decision, zeros at the start: decisions do not see each other, but for what is allowed.
+
+    Source: Dong, Yang 2020, NAS-Bench-201, arXiv 2001.00326, whose REINFORCE has 6 x 5 logits.
+
+    Args:
+        space: The search space.
+        temperature: See :class:`Policy`.
+        tanh_constant: See :class:`Policy`.
+    """
+
+    def __init__(
+        self, space: SearchSpace, *, temperature: float | None = None, tanh_constant: float | None = None
+    ) -> None:
+        super().__init__(space, temperature=temperature, tanh_constant=tanh_constant)
+        self.table = nn.ParameterList(nn.Parameter(torch.zeros(len(options))) for options in self.vocabulary)
+
+    def begin(self, size: int) -> Memory:
+        """Nothing to remember."""
+        return (torch.zeros(size, 0),)
+
+    def logits(self, position: int, memory: Memory) -> Tensor:
+        """The same for all architectures."""
+        return self.table[position].expand(len(memory[0]), -1)
+
+    def remember(self, position: int, memory: Memory, taken: Tensor) -> Memory:
+        """Nothing."""
+        return memory
+
+
+class LstmPolicy(Policy):
+    """A recurrent controller: its input is the embedding of the last choice, its state gives the logits of the next.
+
+    Source: Zoph, Le 2017, arXiv 1611.01578, section 3.1; size, initial weights and learned start as Pham et al. 2018,
+    ENAS, arXiv 1802.03268: one layer of 100 units without biases, all weights from U(-0.1, 0.1).
+
+    Args:
+        space: The search space.
+        generator: Draws the initial weights.
+        hidden: Units of the LSTM, and width of the embeddings.
+        temperature: See :class:`Policy`; ENAS 5.
+        tanh_constant: See :class:`Policy`; ENAS 2.5.
+    """
+
+    def __init__(
+        self,
+        space: SearchSpace,
+        generator: torch.Generator,
+        *,
+        hidden: int = 100,
+        temperature: float | None = 5.0,
+        tanh_constant: float | None = 2.5,
+    ) -> None:
+        super().__init__(space, temperature=temperature, tanh_constant=tanh_constant)
+        self.cell = nn.utils.skip_init(nn.LSTMCell, hidden, hidden, bias=False)  # without draws of the global generator
+        self.start = nn.Parameter(torch.empty(hidden))
+        self.embeddings = nn.ParameterList(torch.empty(len(options), hidden) for options in self.vocabulary)
+        self.heads = nn.ParameterList(torch.empty(len(options), hidden) for options in self.vocabulary)
+        with torch.no_grad():
+            for parameter in self.parameters():
+                parameter.uniform_(-0.1, 0.1, generator=generator)
+
+    def begin(self, size: int) -> Memory:
+        """State and cell after the start token."""
+        hidden: tuple[Tensor, Tensor] = self.cell(self.start.expand(size, -1))
+        return hidden
+
+    def logits(self, position: int, memory: Memory) -> Tensor:
+        """Of the state, by the decision's own layer."""
+        return memory[0] @ self.heads[position].T
+
+    def remember(self, position: int, memory: Memory, taken: Tensor) -> Memory:
+        """State and cell after the embedding of the choice."""
+        hidden: tuple[Tensor, Tensor] = self.cell(self.embeddings[position][taken], (memory[0], memory[1]))
+        return hidden
+
+
+def build_policy(
+    name: PolicyName,
+    space: SearchSpace,
+    generator: torch.Generator,
+    *,
+    temperature: float | None,
+    tanh_constant: float | None,
+) -> Policy:
+    """The policy of a name.
+
+    Args:
+        name: ``"lstm"`` or ``"independent"``.
+        space: The search space.
+        generator: Draws the initial weights of the LSTM.
+        temperature: See :class:`Policy`.
+        tanh_constant: See :class:`Policy`.
+
+    Raises:
+        ValueError: If there is no such policy, or an argument is out of range.
+    """
+    if name == "lstm":
+        return LstmPolicy(space, generator, temperature=temperature, tanh_constant=tanh_constant)
+    if name == "independent":
+        return IndependentPolicy(space, temperature=temperature, tanh_constant=tanh_constant)
+    raise ValueError(f"policy must be 'lstm' or 'independent', got {name!r}")
