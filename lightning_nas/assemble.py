@@ -175,9 +175,15 @@ def make_trainer(
     )
 
 
-def make_silent_trainer(config: DictConfig, folder: Path) -> pl.Trainer:
-    """The Trainer of ``config.trainer`` for validation in a loop that shows its own progress: it writes nothing."""
-    silent = {"logger": False, "enable_checkpointing": False, "enable_progress_bar": False}
+def make_silent_trainer(config: DictConfig, folder: Path, **changed: Any) -> pl.Trainer:
+    """The Trainer of ``config.trainer`` for validation in a loop that shows its own progress: it writes nothing.
+
+    Args:
+        config: Of the command.
+        folder: Of the run.
+        changed: Arguments that win over those of the config.
+    """
+    silent = {"logger": False, "enable_checkpointing": False, "enable_progress_bar": False, **changed}
     return instantiate(config.trainer, **silent, enable_model_summary=False, default_root_dir=str(folder))
 
 

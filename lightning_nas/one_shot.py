@@ -1,13 +1,13 @@
-"""Single-path search in up to three stages, each of which goes on where it was interrupted.
+"""Search among the paths of a supernet trained on random ones, in stages that go on where they were interrupted.
 
-Source of the stages: Chen et al. 2019, "DetNAS", arXiv 1903.10979, figure 1.
+Source of the three stages of a single-path search: Chen et al. 2019, "DetNAS", arXiv 1903.10979, figure 1. Random search with
+weight sharing has the last two, with random candidates in place of the evolution (Li, Talwalkar 2019, arXiv 1902.07638).
 """
 
 from __future__ import annotations
 
 import dataclasses
-import json
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -15,25 +15,24 @@ import pytorch_lightning as pl
 import torch
 from hydra.utils import instantiate
 from omegaconf import DictConfig
-from rich.progress import track
 
-from lightning_nas.architecture import Choices, Option, write_atomic
+from lightning_nas.architecture import Choices, Option
 from lightning_nas.assemble import last_checkpoint, make_data, make_silent_trainer, make_trainer
 from lightning_nas.config import ConfigError
 from lightning_nas.cost import count_macs
 from lightning_nas.networks.transfer import copy_trunk
-from lightning_nas.search import SampledPaths, SeedBatches
+from lightning_nas.scoring import best_of
+from lightning_nas.search import SampledPaths, ScreeningData, SeedBatches
 from lightning_nas.search.shared_weights import SharedWeights
 from lightning_nas.search.trials import input_size
 from lightning_nas.spaces import Product, SearchSpace, Supernet
-from lightning_nas.strategies import SinglePath
-from lightning_nas.strategies.sampling.evolution import replay
+from lightning_nas.strategies import Rsps, SinglePath
 
 
 def search_paths(
-    config: DictConfig, folder: Path, datamodule: Any, space: SearchSpace, strategy: SinglePath
+    config: DictConfig, folder: Path, datamodule: Any, space: SearchSpace, strategy: SinglePath | Rsps
 ) -> dict[str, Option]:
-    """Trains the backbone's supernet on classification (if ``pretrain`` is given), then all on the task, then evolves.
+    """Trains the backbone's supernet on classification (if ``pretrain`` is given), then all on the task, then chooses.
 
     Args:
         config: Of the search.
@@ -51,7 +50,7 @@ def search_paths(
     datamodule.prepare_data()
     datamodule.setup("fit")
     if not datamodule.val_dataloader():
-        raise ConfigError("strategy = single_path judges candidates on validation images, and data holds out none")
+        raise ConfigError(f"{type(strategy).__name__} judges candidates on validation images, and data holds out none")
     supernet = space.supernet(generator=torch.Generator().manual_seed(config.seed))
     if config.pretrain is not None and last_checkpoint(folder) is None:
         pretrained = _pretrained(config, folder / "pretrain", _backbone_space(space), datamodule.in_channels, strategy)
@@ -59,13 +58,16 @@ def search_paths(
         copy_trunk(target, pretrained.state_dict(), "", str(folder / "pretrain"))
     pl.seed_everything(config.seed, workers=True, verbose=False)  # the head starts the same after a resumed pretraining
     task = instantiate(config.task)(backbone=supernet, num_classes=datamodule.num_classes)
-    trainer = _trainer(config, folder, config.search.epochs, strategy)
+    changed = optimization(config) if isinstance(strategy, Rsps) else {}
+    trainer = path_trainer(config, folder, config.search.epochs, [SampledPaths(strategy.seed)], **changed)
     trainer.fit(task, datamodule=datamodule, ckpt_path=last_checkpoint(folder))
+    if isinstance(strategy, Rsps):
+        return _shortlist(config, folder, datamodule, task, supernet, strategy)
     return _evolve(config, folder, datamodule, task, supernet, strategy)
 
 
 def _pretrained(
-    config: DictConfig, folder: Path, space: SearchSpace, in_channels: int, strategy: SinglePath
+    config: DictConfig, folder: Path, space: SearchSpace, in_channels: int, strategy: SinglePath | Rsps
 ) -> Supernet:
     """The backbone's supernet, trained on sampled paths as a classifier."""
     data = make_data(config.pretrain)
@@ -75,7 +77,7 @@ def _pretrained(
         space = dataclasses.replace(space, head_channels=config.pretrain.head_channels)  # type: ignore[call-arg]
     supernet = space.supernet(generator=torch.Generator().manual_seed(config.seed))
     task = instantiate(config.pretrain.task)(backbone=supernet, num_classes=data.num_classes)
-    trainer = _trainer(config, folder, config.pretrain.epochs, strategy)
+    trainer = path_trainer(config, folder, config.pretrain.epochs, [SampledPaths(strategy.seed)])
     trainer.fit(task, datamodule=data, ckpt_path=last_checkpoint(folder))
     return supernet
 
@@ -84,12 +86,19 @@ def _backbone_space(space: SearchSpace) -> SearchSpace:
     return space.spaces["backbone"] if isinstance(space, Product) else space
 
 
-def _trainer(config: DictConfig, folder: Path, epochs: int, strategy: SinglePath) -> pl.Trainer:
-    changed: dict[str, Any] = {}
+def path_trainer(
+    config: DictConfig, folder: Path, epochs: int, callbacks: Sequence[pl.Callback], **changed: Any
+) -> pl.Trainer:
+    """A Trainer whose training can be resumed and, under DDP, may leave weights unused."""
     if config.trainer.strategy == "ddp":
         changed["strategy"] = "ddp_find_unused_parameters_true"  # a path leaves most weights unused
-    callbacks = [SeedBatches(config.seed), SampledPaths(strategy.seed)]
-    return make_trainer(config, folder, epochs, callbacks, config.max_time, **changed)
+    return make_trainer(config, folder, epochs, [SeedBatches(config.seed), *callbacks], config.max_time, **changed)
+
+
+def optimization(config: DictConfig) -> dict[str, Any]:
+    """What ``config.search`` says of the steps of the weights, as arguments of a Trainer."""
+    names = ("accumulate_grad_batches", "gradient_clip_val", "gradient_clip_algorithm")
+    return {name: config.search[name] for name in names}
 
 
 def _evolve(
@@ -101,26 +110,43 @@ def _evolve(
     strategy: SinglePath,
 ) -> dict[str, Option]:
     space = supernet.space
-    file = folder / "evolution.jsonl"
     evolution = strategy.evolution(space, _macs_counter(space, input_size(task, datamodule)))
-    if file.is_file():
-        told = [json.loads(line) for line in file.read_text(encoding="utf-8").splitlines()]
-        replay(evolution, [(entry["choices"], entry["fitness"]) for entry in told])
-    left = strategy.population * strategy.rounds - len(evolution.history)
     trainer = make_silent_trainer(config, folder)
     shared = SharedWeights(
         task, supernet, datamodule, trainer, strategy.metric, strategy.recalibration_batches, config.seed
     )
-    for _ in track(range(left), "evolution"):
-        if evolution.done:  # a small space has fewer candidates than asked for
-            break
-        choices = evolution.ask()
-        evolution.tell(choices, shared.measure(choices)[1])
-        if trainer.is_global_zero:
-            lines = (json.dumps({"choices": known, "fitness": value}) for known, value in evolution.history)
-            write_atomic(file, "".join(f"{line}\n" for line in lines))
+    total = strategy.population * strategy.rounds
+    best = best_of(evolution, shared.score, folder / "evolution.jsonl", trainer, total=total, title="evolution")
     supernet.activate(None)
-    return evolution.best()[0]
+    return best
+
+
+def _shortlist(
+    config: DictConfig,
+    folder: Path,
+    datamodule: Any,
+    task: pl.LightningModule,
+    supernet: Supernet,
+    strategy: Rsps,
+) -> dict[str, Option]:
+    shortlist = strategy.shortlist(supernet.space)
+    trainer = make_silent_trainer(config, folder)
+    whole = SharedWeights(
+        task, supernet, datamodule, trainer, strategy.metric, strategy.recalibration_batches, config.seed
+    )
+    few = ScreeningData(datamodule, batches=strategy.screening_batches, seed=strategy.seed)
+    screening = dataclasses.replace(
+        whole,
+        datamodule=few,
+        trainer=make_silent_trainer(config, folder, limit_val_batches=strategy.screening_batches),
+    )
+
+    def measure(choices: Choices) -> float:
+        return (screening if shortlist.round == 1 else whole).score(choices)
+
+    best = best_of(shortlist, measure, folder / "evolution.jsonl", trainer, total=shortlist.total, title="random paths")
+    supernet.activate(None)
+    return best
 
 
 def _macs_counter(space: SearchSpace, size: tuple[int, int, int]) -> Callable[[Choices], int]:

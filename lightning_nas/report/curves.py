@@ -32,7 +32,8 @@ class Chart:
 def training_charts(curves: Curves, *, limit: int = 4) -> list[Chart]:
     """One chart per logged quantity, with a line per stage; losses first.
 
-    Quantities with fewer than two epochs, learning rates and the counters of the search are left out.
+    Quantities with fewer than two epochs, learning rates, the counters of the search and what :func:`controller_charts` shows
+    are left out.
 
     Args:
         curves: Logged name such as ``val/loss`` -> (epoch, value).
@@ -42,10 +43,20 @@ def training_charts(curves: Curves, *, limit: int = 4) -> list[Chart]:
     for name, points in curves.items():
         stage, _, quantity = name.rpartition("/")
         quantity = re.sub(r"_(step|epoch)$", "", quantity)
-        if len(points) >= 2 and stage != "search" and not quantity.startswith("lr"):
+        if len(points) >= 2 and stage not in ("search", "controller") and not quantity.startswith("lr"):
             quantities.setdefault(quantity, {})[stage or "value"] = points
     names = sorted(quantities, key=lambda name: ("loss" not in name, "acc" not in name, name))
     return [Chart(name, line_chart(quantities[name], seed=name)) for name in names[:limit]]
+
+
+def controller_charts(curves: Curves) -> list[Chart]:
+    """What a controller saw, phase by phase: reward with its baseline, and entropy; none if there was no controller."""
+    seen = {name.removeprefix("controller/"): p for name, p in curves.items() if name.startswith("controller/")}
+    groups = {"reward": ("score", "reward", "baseline"), "entropy": ("entropy",)}
+    charts = {
+        title: {name: seen[name] for name in names if len(seen.get(name, ())) > 1} for title, names in groups.items()
+    }
+    return [Chart(title, line_chart(lines, seed=f"controller {title}")) for title, lines in charts.items() if lines]
 
 
 def fitness_chart(fitness: Sequence[float], of: str = "candidate") -> str:

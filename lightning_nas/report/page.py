@@ -13,7 +13,7 @@ from markupsafe import Markup
 
 from lightning_nas.architecture import write_atomic
 from lightning_nas.report.cells import Drawing, draw
-from lightning_nas.report.curves import fitness_chart, line_chart, training_charts
+from lightning_nas.report.curves import controller_charts, fitness_chart, line_chart, training_charts
 from lightning_nas.report.probabilities import probability_groups
 from lightning_nas.report.run_folder import ReportError, RunFolder, read_run
 from lightning_nas.report.tables import (
@@ -80,6 +80,7 @@ def _values(run: RunFolder) -> dict[str, Any]:
         "entropy_chart": _chart(entropies, run.history, "entropy"),
         "trials": _trials(run),
         "fitness_chart": Markup(fitness_chart(run.fitness)) if run.fitness else None,
+        "controller": [(chart.title, Markup(chart.svg)) for chart in controller_charts(run.curves)],
         "probabilities": probability_groups(run.history, run.architecture),
         "searching": [(chart.title, Markup(chart.svg)) for chart in training_charts(run.curves)],
         "retraining": [(chart.title, Markup(chart.svg)) for chart in training_charts(run.retraining)],

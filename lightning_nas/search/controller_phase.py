@@ -71,8 +71,8 @@ class ControllerPhase(pl.Callback):
 
     @property
     def controller(self) -> Controller:
-        """The controller; there is one once a training has begun."""
-        assert self._controller is not None, "there is no controller before the training"
+        """The controller; there is one once a Trainer has begun."""
+        assert self._controller is not None, "a Trainer has not begun yet"
         return self._controller
 
     # ---- what the Trainer calls ---------------------------------------------------------------------------------
@@ -84,17 +84,16 @@ class ControllerPhase(pl.Callback):
             ValueError: If the task has not exactly one supernet, the data module gives no minibatches for the controller, or
                 DDP has not been told of unused parameters.
         """
+        if self._controller is None:
+            self._controller = self.strategy.controller(_only_supernet(pl_module).space)
         if stage != "fit":
             return
-        supernet = _only_supernet(pl_module)
         if not hasattr(trainer.datamodule, "architecture_dataloader"):  # type: ignore[attr-defined]
             raise ValueError(
                 "ENAS needs data that train no weights: fit with datamodule=WeightsHalf(your data module), got "
                 f"{type(trainer.datamodule).__name__}"  # type: ignore[attr-defined]
             )
         require_unused_parameters(trainer)
-        if self._controller is None:
-            self._controller = self.strategy.controller(supernet.space)
         self._epochs_done = trainer.current_epoch  # of a Trainer that goes on; a checkpoint is loaded later
 
     def on_train_start(self, trainer: pl.Trainer, pl_module: Any) -> None:
@@ -112,7 +111,7 @@ class ControllerPhase(pl.Callback):
         names = ("score", "reward", "entropy", "baseline", "skip_divergence")
         for name in names if learnt else ():
             mean = float(np.mean([getattr(step, name) for step in learnt]))
-            pl_module.log(f"controller/{name}", mean, prog_bar=name == "score")
+            pl_module.log(f"controller/{name}", mean, prog_bar=name == "score", sync_dist=True)
 
     def on_fit_end(self, trainer: pl.Trainer, pl_module: Any) -> None:
         """All paths are mixed again."""
@@ -153,6 +152,10 @@ class ControllerPhase(pl.Callback):
         """Shuffled minibatches of the architecture's half without an end, and random numbers of their own for them."""
         entropy = [self.strategy.seed, trainer.global_rank, *labels]
         loader = trainer.datamodule.architecture_dataloader()  # type: ignore[attr-defined]
+        if not len(loader):
+            raise ValueError(
+                "the architecture's half holds no minibatch for every rank: lower fraction, or use fewer ranks"
+            )
 
         def endless() -> Generator[Any, None, None]:
             for count in itertools.count():

@@ -44,6 +44,14 @@ class ContinuedCSVLogger(CSVLogger):
             self._past = []
         super().log_metrics(dict(metrics), step)
 
+    @rank_zero_only
+    def finalize(self, status: str) -> None:
+        """Keeps all lines if there was nothing new: the training had ended before the run was interrupted."""
+        if self._past and self._experiment is not None:
+            self.experiment.metrics.extend(self._past)
+            self._past = []
+        super().finalize(status)
+
 
 def _rows(path: Path) -> list[dict[str, Any]]:
     if not path.is_file():

@@ -1,19 +1,36 @@
 """Strategies: how to choose."""
 
 from lightning_nas.strategies.base import Strategy
-from lightning_nas.strategies.blackbox import ArchitectureSampler, LocalSearch, RandomSearch, RegularizedEvolution
+from lightning_nas.strategies.blackbox import (
+    ArchitectureSampler,
+    Bananas,
+    BayesianOptimization,
+    LocalSearch,
+    Ppo,
+    QLearning,
+    RandomSearch,
+    RegularizedEvolution,
+    Reinforce,
+)
 from lightning_nas.strategies.gradient import Darts, Gas, Gdas
-from lightning_nas.strategies.sampling import Evolution, SinglePath
+from lightning_nas.strategies.sampling import Enas, Evolution, Rsps, SinglePath
 
 __all__ = [
     "ArchitectureSampler",
+    "Bananas",
+    "BayesianOptimization",
     "Darts",
+    "Enas",
     "Evolution",
     "Gas",
     "Gdas",
     "LocalSearch",
+    "Ppo",
+    "QLearning",
     "RandomSearch",
     "RegularizedEvolution",
+    "Reinforce",
+    "Rsps",
     "SinglePath",
     "Strategy",
 ]

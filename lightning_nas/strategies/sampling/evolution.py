@@ -11,6 +11,7 @@ from itertools import islice
 
 from lightning_nas.architecture import ArchitectureError, Choices, Option
 from lightning_nas.spaces import SearchSpace
+from lightning_nas.strategies.sampling.shortlist import Shortlist
 
 TRIES = 10
 """Draws per wanted candidate before an operator gives up."""
@@ -152,13 +153,13 @@ class Evolution:
         return self.space.crossover(self._rng.choice(parents), self._rng.choice(parents), self._rng)
 
 
-def replay(evolution: Evolution, history: Iterable[tuple[Choices, float]]) -> None:
-    """Brings a new evolution to the state of one that was told this history.
+def replay(candidates: Evolution | Shortlist, history: Iterable[tuple[Choices, float]]) -> None:
+    """Brings a new evolution or shortlist to the state of one that was told this history.
 
     Raises:
-        ArchitectureError: If the history is of another evolution: other arguments, another seed or another space.
+        ArchitectureError: If the history is of another search: other arguments, another seed or another space.
     """
     for choices, fitness in history:
-        if evolution.done or dict(choices) != evolution.ask():
+        if candidates.done or dict(choices) != candidates.ask():
             raise ArchitectureError("the history belongs to another search: other settings, another seed or space")
-        evolution.tell(choices, fitness)
+        candidates.tell(choices, fitness)

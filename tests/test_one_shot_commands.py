@@ -1,0 +1,94 @@
+"""ENAS and random search with weight sharing from the command line, whole and interrupted."""
+
+import csv
+import json
+import sys
+
+import pytest
+
+from lightning_nas.architecture import Architecture
+from lightning_nas.cli import main
+from lightning_nas.search import ControllerPhase
+from lightning_nas.strategies.sampling import Shortlist
+
+TINY = [
+    "space=nasbench201", "space.channels=2", "space.cells=1", "trainer.accelerator=cpu", "trainer.limit_train_batches=3",
+    "trainer.limit_val_batches=1", "trainer.limit_test_batches=1", "search.epochs=3", "search.warmup_epochs=0",
+    "evaluate.epochs=1", "evaluate.random=0", "evaluate.hand_made=false",
+]  # fmt: skip
+ENAS = ["strategy=enas", "strategy.controller_steps=2", "strategy.controller_batch=2", "strategy.derive=4"]
+RSPS = ["strategy=rsps", "strategy.candidates=5", "strategy.finalists=2", "strategy.recalibration_batches=1"]
+
+
+@pytest.fixture(scope="module")
+def here(tmp_path_factory):
+    """Runs a search in this process, in a folder of its own with a cache of its own."""
+    folder = tmp_path_factory.mktemp("commands")
+    patch = pytest.MonkeyPatch()
+    patch.chdir(folder)
+    patch.setenv("XDG_CACHE_HOME", str(folder / "cache"))
+
+    def run(name, *arguments):
+        patch.setattr(sys, "argv", ["lightning-nas"])
+        main(["search", *TINY, *arguments, f"hydra.run.dir={name}"])
+        return folder / name
+
+    run.patch, run.folder = patch, folder
+    yield run
+    patch.undo()
+
+
+def stop_when(cls, name, condition):
+    """Interrupts a method once; gives what it was."""
+    original = getattr(cls, name)
+
+    def stopping(self, *arguments):
+        if condition(self, *arguments):
+            raise KeyboardInterrupt
+        return original(self, *arguments)
+
+    return original, stopping
+
+
+@pytest.mark.parametrize(
+    ("strategy", "stops", "told"),
+    [
+        (
+            ENAS,
+            [
+                (ControllerPhase, "_phase", lambda self, trainer, task, epoch: epoch == 1),
+                (Shortlist, "tell", lambda self, choices, value: len(self.history) == 2),
+            ],
+            4,
+        ),
+        (RSPS, [(Shortlist, "tell", lambda self, choices, value: len(self.history) == 6)], 7),
+    ],
+    ids=["enas", "rsps"],
+)
+def test_a_search_ends_the_same_after_interruptions(here, strategy, stops, told):
+    name = strategy[0].removeprefix("strategy=")
+    whole = here(f"{name}_whole", *strategy)
+    lines = [json.loads(line) for line in (whole / "evolution.jsonl").read_text().splitlines()]
+    assert len(lines) == told
+    deciding = lines[5:] if name == "rsps" else lines
+    best = max(deciding, key=lambda line: line["fitness"])
+    record = Architecture.load(whole / "architecture.json")
+    assert record.components["backbone"].choices == best["choices"]
+    assert record.provenance["strategy"] == name
+    assert "Fitness of the candidates" in (whole / "report.html").read_text()
+
+    for cls, method, condition in stops:
+        original, stopping = stop_when(cls, method, condition)
+        here.patch.setattr(cls, method, stopping)
+        with pytest.raises((KeyboardInterrupt, SystemExit)):
+            here(f"{name}_broken", *strategy)
+        here.patch.setattr(cls, method, original)
+        assert not (here.folder / f"{name}_broken" / "architecture.json").exists()
+    broken = here(f"{name}_broken", *strategy)
+    for file in ("evolution.jsonl", "architecture.json"):
+        assert (broken / file).read_bytes() == (whole / file).read_bytes()
+    with (broken / "metrics.csv").open() as file:
+        rows = list(csv.DictReader(file))
+    assert {row["epoch"] for row in rows} == {"0", "1", "2"}  # also where only candidates were left to be scored
+    assert sum(bool(row.get("controller/reward")) for row in rows) == (3 if name == "enas" else 0)
+    assert ("Controller: entropy" in (broken / "report.html").read_text()) == (name == "enas")
