@@ -21,8 +21,8 @@ from lightning_nas.assemble import last_checkpoint, make_data, make_silent_train
 from lightning_nas.config import ConfigError
 from lightning_nas.cost import count_macs
 from lightning_nas.networks.transfer import copy_trunk
-from lightning_nas.scoring import best_of
 from lightning_nas.search import SampledPaths, ScreeningData, SeedBatches
+from lightning_nas.search.scoring import best_of
 from lightning_nas.search.shared_weights import SharedWeights
 from lightning_nas.search.trials import input_size
 from lightning_nas.spaces import Product, SearchSpace, Supernet

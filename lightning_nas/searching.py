@@ -15,8 +15,8 @@ from lightning_nas.assemble import chosen, last_checkpoint, make_trainer
 from lightning_nas.black_box import is_black_box, search_trials
 from lightning_nas.config import ConfigError
 from lightning_nas.one_shot import optimization, path_trainer, search_paths
-from lightning_nas.scoring import best_of
 from lightning_nas.search import ArchitectureHistory, BilevelDataModule, ControllerPhase, SearchModule, WeightsHalf
+from lightning_nas.search.scoring import best_of
 from lightning_nas.spaces import SearchSpace
 from lightning_nas.strategies import Enas, Rsps, SinglePath, Strategy
 

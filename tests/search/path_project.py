@@ -65,7 +65,9 @@ class Data(pl.LightningDataModule):
 
     def val_dataloader(self):
         dataset = self._dataset(24, 1000, torch.arange(3).repeat_interleave(8))
-        return DataLoader(dataset, self.batch_size, generator=torch.Generator())  # a resumed Trainer asks for it once more
+        return DataLoader(
+            dataset, self.batch_size, generator=torch.Generator()
+        )  # a resumed Trainer asks for it once more
 
 
 def make_trainer(epochs=1, **arguments):

@@ -10,9 +10,9 @@ from path_project import SPACE, Data, Task, make_trainer
 from torch import nn
 
 from lightning_nas.architecture import ArchitectureError
-from lightning_nas.scoring import best_of
 from lightning_nas.search import SampledPaths, ScreeningData, SeedBatches
 from lightning_nas.search.recalibration import batch_statistics
+from lightning_nas.search.scoring import best_of
 from lightning_nas.search.shared_weights import SharedWeights
 from lightning_nas.strategies import Rsps
 from lightning_nas.strategies.sampling import Shortlist
