@@ -70,20 +70,48 @@ class ResidualBackbone(Backbone):
         return features, None
 
 
+BLOCKS = (2, 1, 3, 4)
+"""Residual blocks per stage that are tried, in this order."""
+
+NEAR = 0.1
+"""Share by which the number of parameters may differ before other numbers of blocks are tried."""
+
+
 def residual_of_size(parameters: int, reductions: tuple[int, ...], in_channels: int = 3) -> ResidualBackbone:
-    """The residual network whose number of parameters is nearest to a given one.
+    """A residual network with about a given number of parameters.
+
+    It has two blocks per stage; where no width comes within a tenth of the number, as happens for very small ones, that
+    number of blocks from one to four that comes nearest.
 
     Example:
         >>> network = residual_of_size(100_000, (1, 2, 4))
         >>> sum(p.numel() for p in network.parameters())
         98508
     """
+    best: ResidualBackbone | None = None
+    error = float("inf")
+    for blocks in BLOCKS:
+        network = _of_nearest_width(parameters, reductions, blocks, in_channels)
+        own = abs(_size(network) - parameters) / parameters
+        if own < error:
+            best, error = network, own
+        if error <= NEAR:
+            break
+    assert best is not None
+    return best
 
-    def size(width: int) -> int:
-        return sum(p.numel() for p in ResidualBackbone(width, reductions, in_channels=in_channels).parameters())
+
+def _of_nearest_width(
+    parameters: int, reductions: tuple[int, ...], blocks: int, in_channels: int
+) -> ResidualBackbone:
+    def build(width: int) -> ResidualBackbone:
+        return ResidualBackbone(width, reductions, blocks, in_channels)
 
     low = 1
-    while size(2 * low) < parameters:
+    while _size(build(2 * low)) < parameters:
         low *= 2
-    best = min(range(low, 2 * low + 1), key=lambda width: abs(size(width) - parameters))
-    return ResidualBackbone(best, reductions, in_channels=in_channels)
+    return min((build(width) for width in range(low, 2 * low + 1)), key=lambda net: abs(_size(net) - parameters))
+
+
+def _size(network: nn.Module) -> int:
+    return sum(p.numel() for p in network.parameters())
