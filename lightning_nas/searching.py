@@ -34,26 +34,31 @@ def find_architecture(
         strategy: The strategy.
 
     Raises:
-        ConfigError: If the strategy trains a supernet and the space has none.
+        ConfigError: If the strategy trains a supernet and the space has none, or a pruner or a prefilter is named for a strategy
+            that has no trials.
     """
+    if not is_black_box(strategy):
+        _refuse_what_does_not_fit(config, space, type(strategy).__name__)
     provenance = {"strategy": chosen("strategy"), "seed": config.seed}
     if is_black_box(strategy):
         return space.architecture(search_trials(config, folder, datamodule, space, strategy), provenance)
-    for name in ("pruner", "prefilter"):
-        if config[name] is not None:
-            raise ConfigError(
-                f"{name} = {chosen(name)}: strategy = {chosen('strategy')} has no trials, so nothing to apply it to"
-            )
-    if not space.has_supernet:  # all that follow train one
-        raise ConfigError(
-            f"space {space.name!r} has no supernet, which strategy = {provenance['strategy']} trains: choose a strategy that "
-            "trains every candidate by itself, e.g. strategy=random"
-        )
     if isinstance(strategy, SinglePath | Rsps):
         return space.architecture(search_paths(config, folder, datamodule, space, strategy), provenance)
     if isinstance(strategy, Enas):
         return space.architecture(_train_controller(config, folder, datamodule, space, strategy), provenance)
     return _train_logits(config, folder, datamodule, space, strategy).architecture(provenance)
+
+
+def _refuse_what_does_not_fit(config: DictConfig, space: SearchSpace, strategy: str) -> None:
+    """Before a strategy that trains a supernet."""
+    for name in ("pruner", "prefilter"):
+        if config.get(name) is not None:
+            raise ConfigError(f"{name} is given, but {strategy} has no trials that it could be applied to")
+    if not space.has_supernet:
+        raise ConfigError(
+            f"space {space.name!r} has no supernet, which {strategy} trains: choose a strategy that trains every candidate by "
+            "itself, e.g. strategy=random"
+        )
 
 
 def _train_logits(

@@ -101,9 +101,7 @@ def residual_of_size(parameters: int, reductions: tuple[int, ...], in_channels: 
     return best
 
 
-def _of_nearest_width(
-    parameters: int, reductions: tuple[int, ...], blocks: int, in_channels: int
-) -> ResidualBackbone:
+def _of_nearest_width(parameters: int, reductions: tuple[int, ...], blocks: int, in_channels: int) -> ResidualBackbone:
     def build(width: int) -> ResidualBackbone:
         return ResidualBackbone(width, reductions, blocks, in_channels)
 

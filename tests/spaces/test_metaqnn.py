@@ -386,7 +386,7 @@ def test_there_is_no_supernet():
 @pytest.mark.parametrize("strategy", [Darts(), SinglePath()])
 def test_a_search_that_trains_a_supernet_is_refused_before_any_work(strategy, tmp_path):
     """There is no data and no Trainer here: nothing was asked for them."""
-    with pytest.raises(ConfigError, match=f"'metaqnn' has no supernet.*{type(strategy).__name__.lower()}"):
+    with pytest.raises(ConfigError, match=f"'metaqnn' has no supernet.*{type(strategy).__name__}"):
         find_architecture(OmegaConf.create({"seed": 0}), tmp_path, None, SMALL, strategy)
     assert not list(tmp_path.iterdir())
 
