@@ -34,8 +34,8 @@ def find_architecture(
         strategy: The strategy.
 
     Raises:
-        ConfigError: If the strategy trains a supernet and the space has none, or a pruner or a prefilter is named for a strategy
-            that has no trials.
+        ConfigError: If the strategy trains a supernet and the space has none, or a pruner or a prefilter is named for one that
+            has no trials.
     """
     if not is_black_box(strategy):
         _refuse_what_does_not_fit(config, space, type(strategy).__name__)
