@@ -104,8 +104,10 @@ def search_trials(
             for choices in kept:
                 study.enqueue_trial(parameters_of(choices, space), skip_if_exists=True)
             study.set_user_attr(PREFILTERED, len(kept))
-        trials.run(study, timeout=_seconds(config.max_time))
-        write_trials(study, space, folder)
+        try:
+            trials.run(study, timeout=_seconds(config.max_time))
+        finally:  # a search that gave up says why, too
+            write_trials(study, space, folder)
         if len(objectives) > 1:
             write_front(study, space, folder)
         return choices_of(best_trial(study), space)

@@ -102,6 +102,17 @@ def test_what_cannot_be_run_is_refused(here, arguments, said, capfd):
     assert said in capfd.readouterr().err + str(stopped.value.code)
 
 
+def test_a_search_that_gives_up_says_why(here, capfd):
+    (here.folder / "empty.csv").write_text("arch,accuracy\n")
+    with pytest.raises(SystemExit) as stopped:
+        here(
+            "search", *TINY, "strategy=random", "evaluator=table", "evaluator.file=empty.csv", "evaluator.metric=accuracy",
+            "trials.most_failures=3", "hydra.run.dir=given_up",
+        )  # fmt: skip
+    assert "3 trials in a row have failed" in capfd.readouterr().err + str(stopped.value.code)
+    assert ["has no architecture" in trial["error"] for trial in trials_of(here.folder / "given_up")] == [True] * 3
+
+
 def test_a_benchmark_of_two_strategies_ends_with_one_table(here, capfd):
     space = NasBench201()
     with (here.folder / "table.csv").open("w", newline="") as file:

@@ -7,9 +7,9 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Callable, Hashable, Mapping, Sequence
+from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Literal, Protocol
+from typing import Literal, Protocol
 
 import optuna
 from optuna.study import MaxTrialsCallback, StudyDirection
@@ -253,6 +253,3 @@ def _best_so_far(study: optuna.Study) -> str:
 def _progress() -> Progress:
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn())
     return Progress(*columns, TimeElapsedColumn(), TextColumn("ETA"), TimeRemainingColumn())
-
-
-Callback = Callable[[optuna.Study, FrozenTrial], Any]
