@@ -93,6 +93,20 @@ def test_running_trials_are_not_proposed_again():
     assert len({tuple(choices.items()) for choices in running}) > 120  # 50 draws for each of the last ones
 
 
+def test_brackets_of_hyperband_draw_different_architectures():
+    """Optuna shows a sampler the trials of one bracket only."""
+    pruner = optuna.pruners.HyperbandPruner(min_resource=1, max_resource=9)
+    sampler = RegularizedEvolution(SPACE, population=8, tournament=3, identity=0.0)
+    study = optuna.create_study(direction="maximize", sampler=sampler, pruner=pruner)
+    for _ in range(12):
+        trial = study.ask()
+        choices = suggest(trial, SPACE)
+        trial.report(score(choices), 1)
+        trial.should_prune()
+        study.tell(trial, score(choices))
+    assert len({tuple(choices.items()) for choices in architectures(study)}) == 12
+
+
 # ---- random search --------------------------------------------------------------------------------------------------
 
 

@@ -105,7 +105,7 @@ class ArchitectureSampler(BaseSampler):
             if other.state is TrialState.RUNNING and other.number != trial.number and _is_decided(other, self.space)
         }
         repeated = {other.user_attrs[RETRIES] for other in trials if RETRIES in other.user_attrs}
-        before = sum(other.number < trial.number and other.number not in repeated for other in trials)
+        before = trial.number - sum(number < trial.number for number in repeated)
         self._proposed[trial.number] = self.propose(self.generator(before))
 
     def _catch_up(self, trials: Sequence[FrozenTrial], sign: float) -> None:
