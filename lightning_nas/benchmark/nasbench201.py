@@ -63,7 +63,7 @@ class NasBench201Benchmark(Benchmark):
         seeds: Number of searches.
         seed: Of the first one; the others follow.
         datasets: Of ``cifar10``, ``cifar100``, ``imagenet16``.
-        marks: Numbers of evaluations that the printed table shows.
+        marks: Numbers of evaluations that the printed table shows; the whole budget if it is smaller than all of them.
         jobs: Processes.
 
     Raises:
@@ -96,7 +96,8 @@ class NasBench201Benchmark(Benchmark):
         self.known.require(*(SECONDS[name] for name in datasets))
         self.make_sampler, self.strategy, self.jobs = make_sampler, strategy, jobs
         self.budget, self.seeds = budget, range(seed, seed + seeds)
-        self.datasets, self.marks = tuple(datasets), tuple(mark for mark in sorted(marks) if mark <= budget)
+        self.datasets = tuple(datasets)
+        self.marks = tuple(mark for mark in sorted(marks) if mark <= budget) or (budget,)
 
     def run(self) -> dict[str, Any]:
         """All searches.

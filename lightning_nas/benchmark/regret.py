@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import statistics
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -13,28 +12,21 @@ from rich.table import Table
 
 
 def accuracy_table(results: Sequence[Mapping[str, Any]]) -> Table:
-    """One row per strategy; for every dataset and mark mean ± standard deviation of test accuracy, and mean regret."""
-    marks = results[0]["marks"]
-    datasets = list(results[0]["datasets"])
-    table = Table(
-        title=f"NAS-Bench-201: test accuracy in % of the best validated architecture, {results[0]['seeds']} searches"
-    )
-    table.add_column("strategy")
-    for dataset in datasets:
-        for mark in marks:
-            table.add_column(f"{dataset}\n{mark} (regret)", justify="right")
-    table.add_column("ms per\nevaluation", justify="right")
-    for result in results:
-        cells = []
-        for dataset in datasets:
+    """One section per dataset, in it two lines per strategy: test accuracy and regret at every mark, mean ± deviation."""
+    marks, datasets = results[0]["marks"], results[0]["datasets"]
+    title = f"NAS-Bench-201, {results[0]['seeds']} searches: test accuracy in % of the best validated architecture"
+    table = Table("strategy", *(f"{mark} evaluations" for mark in marks), "ms each", title=title)
+    for column in table.columns[1:]:
+        column.justify = "right"
+    for dataset, shared in datasets.items():
+        table.add_section()
+        table.add_row(f"[bold]{dataset}[/bold]", f"optimum {shared['optimum']:.2f}")
+        for result in results:
             values = result["datasets"][dataset]
-            for mark in marks:
-                mean, spread, regret = (values[name][mark - 1] for name in ("test_mean", "test_std", "regret_mean"))
-                cells.append(f"{mean:.2f} ± {spread:.2f} ({regret:.2f})")
-        overhead = statistics.fmean(values["overhead_ms"] for values in result["datasets"].values())
-        table.add_row(result["strategy"], *cells, f"{overhead:.1f}")
-    optima = [f"{result['datasets'][dataset]['optimum']:.2f}" for dataset in datasets for _ in marks]
-    table.add_row("optimum", *optima, "")
+            for name, mean in ((result["strategy"], "test_mean"), ("  regret", "regret_mean")):
+                cells = [f"{values[mean][mark - 1]:.2f} ± {values['test_std'][mark - 1]:.2f}" for mark in marks]
+                milliseconds = f"{values['overhead_ms']:.1f}" if mean == "test_mean" else ""
+                table.add_row(name, *cells, milliseconds)
     return table
 
 

@@ -54,7 +54,19 @@ def test_curves_follow_the_best_validated_architecture(table):
     assert values["test_std"] == pytest.approx(both.std(0).tolist(), abs=1e-4)
     assert values["regret_mean"] == pytest.approx((59 - both).mean(0).tolist())
     assert list(result["marks"]) == [20, 40]
-    assert NasBench201Benchmark.render([result]).row_count == 2
+    shown = NasBench201Benchmark.render([result])
+    mean, spread = both[:, 19].mean(), both[:, 19].std()
+    assert list(shown.columns[0].cells) == ["[bold]cifar10[/bold]", "random", "  regret"]
+    assert list(shown.columns[1].cells) == [
+        "optimum 59.00", f"{mean:.2f} ± {spread:.2f}", f"{59 - mean:.2f} ± {spread:.2f}"
+    ]  # fmt: skip
+
+
+def test_a_budget_below_all_marks_is_shown_itself(table):
+    benchmark = NasBench201Benchmark(
+        table=str(table), make_sampler=partial(make, RandomSearch), strategy="random", budget=7, seeds=1, datasets=["cifar10"]
+    )  # fmt: skip
+    assert benchmark.marks == (7,)
 
 
 def test_local_search_reaches_the_only_peak(table):

@@ -23,7 +23,7 @@ class BayesianOptimization(ArchitectureSampler):
     """After ``initial`` random architectures, each next one is the candidate of the largest acquisition function.
 
     The values that a :class:`GaussianProcess` learns are normal scores of their ranks. It finds its length scales anew
-    whenever there are a tenth more trials than the last time.
+    whenever there are a fifth more trials than the last time.
 
     Args:
         space: The search space.
@@ -53,8 +53,8 @@ class BayesianOptimization(ArchitectureSampler):
         encoding: Encoding = "one_hot",
         bits: int | None = None,
         parents: int = 20,
-        mutants: int = 500,
-        random_candidates: int = 300,
+        mutants: int = 100,
+        random_candidates: int = 50,
         acquisition: Acquisition = "ei",
         beta: float = 1.0,
         weight: float = 0.15,
@@ -119,8 +119,8 @@ class BayesianOptimization(ArchitectureSampler):
         return scores
 
     def _due(self, count: int) -> int:
-        """The last of the numbers of trials, each a tenth above the one before, that has been reached."""
+        """The last of the numbers of trials, each a fifth above the one before, that has been reached."""
         due = self.initial
-        while (following := due + max(1, due // 10)) <= count:
+        while (following := due + max(1, due // 5)) <= count:
             due = following
         return due
