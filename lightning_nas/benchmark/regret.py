@@ -14,8 +14,8 @@ from rich.table import Table
 def accuracy_table(results: Sequence[Mapping[str, Any]]) -> Table:
     """One section per dataset, in it two lines per strategy: test accuracy and regret at every mark, mean ± deviation."""
     marks, datasets = results[0]["marks"], results[0]["datasets"]
-    title = f"NAS-Bench-201, {results[0]['seeds']} searches: test accuracy in % of the best validated architecture"
-    table = Table("strategy", *(f"{mark} evaluations" for mark in marks), "ms each", title=title)
+    title = f"NAS-Bench-201, {results[0]['seeds']} searches: test accuracy in % after so many evaluations"
+    table = Table("strategy", *(f"after {mark}" for mark in marks), "ms each", title=title)
     for column in table.columns[1:]:
         column.justify = "right"
     for dataset, shared in datasets.items():

@@ -104,7 +104,7 @@ class PolicyGradient(ArchitectureSampler):
             temperature=temperature,
             tanh_constant=tanh_constant,
         )
-        self.optimizer = torch.optim.Adam(self.policy.parameters(), lr=lr)
+        self.optimizer = torch.optim.Adam(self.policy.parameters(), lr=lr, fused=True)
         self._children: list[tuple[dict[str, Option], float]] = []  # since the last update, with their advantages
 
     @abstractmethod
