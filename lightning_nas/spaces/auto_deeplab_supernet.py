@@ -11,7 +11,7 @@ takes its statistics.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING
 
 import torch
@@ -22,14 +22,15 @@ from lightning_nas.spaces.auto_deeplab_cells import MixedCell
 from lightning_nas.spaces.auto_deeplab_network import Stem, level_sizes
 from lightning_nas.spaces.cell_decisions import active_options, candidate_of
 from lightning_nas.spaces.features import FeatureInfo, FeatureLevel
-from lightning_nas.spaces.supernet import Form, OptionWeights, Paths, Supernet
+from lightning_nas.spaces.fused_supernet import FusedSupernet
+from lightning_nas.spaces.supernet import OptionWeights, Paths
 from lightning_nas.spaces.trellis import LEVELS, Place, Trellis
 
 if TYPE_CHECKING:
     from lightning_nas.spaces.auto_deeplab import AutoDeepLab
 
 
-class AutoDeepLabSupernet(Supernet):
+class AutoDeepLabSupernet(FusedSupernet):
     """The supernet; logits ``cell``, ``(edges, operations)``, and those of the trellis, ``beta_rim`` and ``beta_inner``.
 
     Returns the last map of every level. Where a path is active, or options are sampled, only places that it passes are
@@ -64,7 +65,6 @@ class AutoDeepLabSupernet(Supernet):
                 for level in trellis.levels(last)
             )
         )
-        self.set_form("fused")
 
     def _older(self, place: Place) -> Place:
         """Where the older input of a place comes from: its level two layers before, or the nearest one that there is.
@@ -84,24 +84,14 @@ class AutoDeepLabSupernet(Supernet):
             return self.space.stem_channels * (2 if place.layer == -1 else 1)
         return self.space.blocks * self.space.channels * 2**place.level
 
-    def set_form(self, form: Form) -> None:
-        """Chooses how the edges of a cell are computed, see :class:`~lightning_nas.spaces.darts.DartsSupernet`.
-
-        Raises:
-            ValueError: If there is no such form.
-        """
-        if form not in ("fused", "textbook"):
-            raise ValueError(f"form must be 'fused' or 'textbook', got {form!r}")
-        self.form = form
-        for cell in self.cells.values():
-            cell.form = form  # type: ignore[assignment]
+    def searched_cells(self) -> Iterable[nn.Module]:
+        """Those of all places."""
+        return self.cells.values()
 
     def forward_auxiliary(self, x: Tensor) -> tuple[list[Tensor], Tensor | None]:
         """``(B, in_channels, H, W) ->`` one map per level, None."""
-        if self.form == "fused":
-            x = x.contiguous(memory_format=torch.channels_last)
         weights = self.option_weights()
-        half, quarter = self.stem(x)
+        half, quarter = self.stem(self.laid_out(x))
         sizes = level_sizes(quarter, LEVELS)
         maps: dict[Place, Tensor] = {Place(-2, 0): half, Place(-1, 0): quarter}
         for layer in range(self.space.layers):

@@ -28,8 +28,9 @@ from lightning_nas.spaces.cell_decisions import (
 from lightning_nas.spaces.darts_cells import Cell, Gene, SearchCell
 from lightning_nas.spaces.darts_macro import DartsMacro, reduction_cells
 from lightning_nas.spaces.features import Backbone, FeatureInfo
+from lightning_nas.spaces.fused_supernet import DartsMacroSupernet
 from lightning_nas.spaces.paths import path_bits, path_count, path_number
-from lightning_nas.spaces.supernet import Form, OptionWeights, Paths, Supernet
+from lightning_nas.spaces.supernet import Paths
 
 DARTS_OPS = (
     "none",
@@ -186,49 +187,17 @@ class DartsNetwork(Backbone):
         return features, auxiliary
 
 
-class DartsSupernet(Supernet):
-    """The DARTS supernet; logits ``normal`` and ``reduce``, ``(edges, operations)`` each.
-
-    Attributes:
-        form: How the mixed operations are computed, see :meth:`set_form`.
-    """
+class DartsSupernet(DartsMacroSupernet):
+    """The DARTS supernet; logits ``normal`` and ``reduce``, ``(edges, operations)`` each."""
 
     def __init__(self, space: Darts, generator: torch.Generator | None = None) -> None:
-        edges = sum(range(2, space.steps + 2))
-        kinds = {"reduce" if index in reduction_cells(space.cells) else "normal" for index in range(space.cells)}
-        super().__init__({cell: (edges, len(space.ops)) for cell in CELL_TYPES}, generator)
-        self.space, self.cell_types = space, kinds
-
         def build(c_prev_prev: int, c_prev: int, channels: int, reduction: bool, reduction_prev: bool) -> SearchCell:
             return SearchCell(space.ops, space.steps, c_prev_prev, c_prev, channels, reduction, reduction_prev)
 
-        self.macro = DartsMacro(space.stem, space.channels, space.cells, space.steps, space.in_channels, build)
-        self.feature_info, self.auxiliary_info = self.macro.feature_info, self.macro.auxiliary_info
-        self.set_form("fused")
-
-    def set_form(self, form: Form) -> None:
-        """Chooses between two ways of computing the same modules.
-
-        Args:
-            form: ``"fused"``, the default: fast and lean, differentiable once. ``"textbook"``: every candidate by itself,
-                as the formulas are written; needed for exact second derivatives (``create_graph=True``).
-
-        Raises:
-            ValueError: If there is no such form.
-        """
-        if form not in ("fused", "textbook"):
-            raise ValueError(f"form must be 'fused' or 'textbook', got {form!r}")
-        self.form = form
-        for cell in self.macro.cells:
-            cell.form = form  # type: ignore[assignment]
-
-    def forward_auxiliary(self, x: Tensor) -> tuple[list[Tensor], Tensor | None]:
-        """``(B, in_channels, H, W) ->`` feature maps, auxiliary map."""
-        if self.form == "fused":
-            x = x.contiguous(memory_format=torch.channels_last)
-        weights: Mapping[str, OptionWeights] = self.option_weights()
-        features, auxiliary = self.macro(x, weights)
-        return features, auxiliary
+        edges = sum(range(2, space.steps + 2))
+        macro = DartsMacro(space.stem, space.channels, space.cells, space.steps, space.in_channels, build)
+        super().__init__({cell: (edges, len(space.ops)) for cell in CELL_TYPES}, macro, generator)
+        self.space = space
 
     def path(self, choices: Choices) -> dict[str, Paths]:
         """The options that an architecture uses on every edge."""

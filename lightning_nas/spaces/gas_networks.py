@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 import torch
@@ -13,8 +13,9 @@ from lightning_nas.spaces.cell_decisions import NodeGenes, active_options, candi
 from lightning_nas.spaces.darts_cells import Cell, SearchCell
 from lightning_nas.spaces.darts_macro import DartsMacro, reduction_cells
 from lightning_nas.spaces.features import Backbone
+from lightning_nas.spaces.fused_supernet import DartsMacroSupernet
 from lightning_nas.spaces.gas_guide import GraphGuide
-from lightning_nas.spaces.supernet import Form, OptionWeights, Paths, Placement, Supernet
+from lightning_nas.spaces.supernet import Paths, Placement
 
 if TYPE_CHECKING:
     from lightning_nas.spaces.gas import Gas
@@ -46,7 +47,7 @@ class GasNetwork(Backbone):
         return features, auxiliary
 
 
-class GasSupernet(Supernet):
+class GasSupernet(DartsMacroSupernet):
     """The supernet; logits ``cell{k}``, ``(edges, operations)`` each.
 
     Attributes:
@@ -54,9 +55,6 @@ class GasSupernet(Supernet):
     """
 
     def __init__(self, space: Gas, generator: torch.Generator | None = None) -> None:
-        edges = sum(range(2, space.steps + 2))
-        super().__init__({cell: (edges, len(space.ops)) for cell in space.groups}, generator)
-        self.space = space
         names = iter(space.groups)
 
         def build(c_prev_prev: int, c_prev: int, channels: int, reduction: bool, reduction_prev: bool) -> SearchCell:
@@ -64,10 +62,11 @@ class GasSupernet(Supernet):
             cell.group = next(names)
             return cell
 
-        self.macro = DartsMacro(STEM, space.channels, space.cells, space.steps, space.in_channels, build)
+        edges = sum(range(2, space.steps + 2))
+        macro = DartsMacro(STEM, space.channels, space.cells, space.steps, space.in_channels, build)
+        super().__init__({cell: (edges, len(space.ops)) for cell in space.groups}, macro, generator)
+        self.space = space
         self.guides = nn.ModuleList(GraphGuide(len(space.ops)) for _ in space.groups[1:] if space.guided)
-        self.feature_info, self.auxiliary_info = self.macro.feature_info, self.macro.auxiliary_info
-        self.set_form("fused")
 
     def guide(self, logits: dict[str, Tensor]) -> dict[str, Tensor]:
         """The logits of every cell after hearing those of the cell before it."""
@@ -75,26 +74,6 @@ class GasSupernet(Supernet):
         for guide, previous, current in zip(self.guides, self.space.groups, self.space.groups[1:], strict=False):
             guided[current] = guide(logits[current], logits[previous])
         return guided
-
-    def set_form(self, form: Form) -> None:
-        """Chooses between two ways of computing the same modules, see :class:`~lightning_nas.spaces.darts.DartsSupernet`.
-
-        Raises:
-            ValueError: If there is no such form.
-        """
-        if form not in ("fused", "textbook"):
-            raise ValueError(f"form must be 'fused' or 'textbook', got {form!r}")
-        self.form = form
-        for cell in self.macro.cells:
-            cell.form = form  # type: ignore[assignment]
-
-    def forward_auxiliary(self, x: Tensor) -> tuple[list[Tensor], Tensor | None]:
-        """``(B, in_channels, H, W) ->`` feature maps, auxiliary map."""
-        if self.form == "fused":
-            x = x.contiguous(memory_format=torch.channels_last)
-        weights: Mapping[str, OptionWeights] = self.option_weights()
-        features, auxiliary = self.macro(x, weights)
-        return features, auxiliary
 
     def placements(self, height: int, width: int) -> dict[str, list[Placement]]:
         """For an image of that size: per group of logits the placement of every edge."""

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 import torch
@@ -12,9 +11,10 @@ from lightning_nas.architecture import Choices
 from lightning_nas.spaces.darts import CELL_TYPES
 from lightning_nas.spaces.darts_macro import DartsMacro, reduction_cells
 from lightning_nas.spaces.features import Backbone
+from lightning_nas.spaces.fused_supernet import DartsMacroSupernet
 from lightning_nas.spaces.nasnet_cells import SIDES, CellPlace, NasNetCell
 from lightning_nas.spaces.nasnet_search_cell import NasNetSearchCell, inputs_group
-from lightning_nas.spaces.supernet import Form, OptionWeights, Paths, Supernet
+from lightning_nas.spaces.supernet import Paths
 
 if TYPE_CHECKING:
     from lightning_nas.spaces.nasnet import NasNet
@@ -46,7 +46,7 @@ class NasNetNetwork(Backbone):
         return features, auxiliary
 
 
-class NasNetSupernet(Supernet):
+class NasNetSupernet(DartsMacroSupernet):
     """The supernet.
 
     Logits, per cell type: ``normal_inputs{n}``, the states that the two sides of block ``n`` may read, ``(2, n)``;
@@ -54,17 +54,9 @@ class NasNetSupernet(Supernet):
 
     Its cells concatenate all states, each times the probability that no block reads it, so that the projections that
     follow hold a slice of weights for every state, as in ENAS (Pham et al. 2018, arXiv 1802.03268).
-
-    Attributes:
-        form: How the mixed operations are computed, see :meth:`set_form`.
     """
 
     def __init__(self, space: NasNet, generator: torch.Generator | None = None) -> None:
-        blocks = range(2, space.blocks + 2)
-        groups = {cell: (len(SIDES) * sum(blocks), len(space.ops)) for cell in CELL_TYPES}
-        groups |= {inputs_group(cell, block): (len(SIDES), block) for cell in CELL_TYPES for block in blocks}
-        super().__init__(groups, generator)
-        self.space = space
         fixed = {cell: space.fixed_concat(cell) for cell in CELL_TYPES}
 
         def build(c_prev_prev: int, c_prev: int, channels: int, reduction: bool, reduction_prev: bool) -> nn.Module:
@@ -75,29 +67,12 @@ class NasNetSupernet(Supernet):
             )
 
         normal, reduce = (1 if space.closed else len(fixed[cell] or range(space.blocks + 2)) for cell in CELL_TYPES)
-        self.macro = DartsMacro(space.stem, space.channels, space.cells, (normal, reduce), space.in_channels, build)
-        self.feature_info, self.auxiliary_info = self.macro.feature_info, self.macro.auxiliary_info
-        self.set_form("fused")
-
-    def set_form(self, form: Form) -> None:
-        """Chooses between two ways of computing the same modules, see :class:`~lightning_nas.spaces.darts.DartsSupernet`.
-
-        Raises:
-            ValueError: If there is no such form.
-        """
-        if form not in ("fused", "textbook"):
-            raise ValueError(f"form must be 'fused' or 'textbook', got {form!r}")
-        self.form = form
-        for cell in self.macro.cells:
-            cell.form = form  # type: ignore[assignment]
-
-    def forward_auxiliary(self, x: Tensor) -> tuple[list[Tensor], Tensor | None]:
-        """``(B, in_channels, H, W) ->`` feature maps, auxiliary map."""
-        if self.form == "fused":
-            x = x.contiguous(memory_format=torch.channels_last)
-        weights: Mapping[str, OptionWeights] = self.option_weights()
-        features, auxiliary = self.macro(x, weights)
-        return features, auxiliary
+        macro = DartsMacro(space.stem, space.channels, space.cells, (normal, reduce), space.in_channels, build)
+        blocks = range(2, space.blocks + 2)
+        groups = {cell: (len(SIDES) * sum(blocks), len(space.ops)) for cell in CELL_TYPES}
+        groups |= {inputs_group(cell, block): (len(SIDES), block) for cell in CELL_TYPES for block in blocks}
+        super().__init__(groups, macro, generator)
+        self.space = space
 
     def path(self, choices: Choices) -> dict[str, Paths]:
         """The state that every side of every block reads, and the operation on that edge."""
