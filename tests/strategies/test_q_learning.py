@@ -3,33 +3,16 @@
 import random
 import warnings
 
-import optuna
 import pytest
+from study_runs import run
 
 from lightning_nas.spaces import Darts, NasBench201, NasFpn
 from lightning_nas.strategies.blackbox.base import Told
-from lightning_nas.strategies.blackbox.parameters import suggest
 from lightning_nas.strategies.blackbox.q_learning import PUBLISHED_SCHEDULE, QLearning
 
 SPACE = NasBench201()
 PAIR = NasBench201(nodes=3, ops=("none", "skip_connect"))  # three decisions of two options
 GREEDY = {"epsilon": [[0.0, 1]], "models": None}
-
-
-def value_of(choices):
-    """Between 0 and 1, different for most architectures of any space."""
-    return random.Random(str(sorted(choices.items()))).random()
-
-
-def run(sampler, trials, study=None, value=value_of):
-    study = study or optuna.create_study(direction="maximize")
-    study.sampler = sampler
-    proposed = []
-    for _ in range(trials):
-        trial = study.ask()
-        proposed.append(suggest(trial, sampler.space))
-        study.tell(trial, value(proposed[-1]))
-    return study, proposed
 
 
 def tell(sampler, choices, value):

@@ -7,10 +7,10 @@ import random
 import optuna
 import pytest
 import torch
+from study_runs import run
 
 from lightning_nas.spaces import NasBench201, NasFpn
 from lightning_nas.strategies.blackbox.base import Told
-from lightning_nas.strategies.blackbox.parameters import suggest
 from lightning_nas.strategies.blackbox.policy_gradient import Baseline
 from lightning_nas.strategies.blackbox.reinforce import Reinforce
 
@@ -18,22 +18,6 @@ SPACE = NasBench201()
 BANDIT = NasBench201(nodes=2, ops=("none", "skip_connect"))
 LEFT, RIGHT = ({"cell.1.0": op} for op in BANDIT.ops)
 POLICIES = ("independent", "lstm")
-
-
-def value_of(choices):
-    """Between 0 and 1, different for most architectures of any space."""
-    return random.Random(str(sorted(choices.items()))).random()
-
-
-def run(sampler, trials, study=None, value=value_of):
-    study = study or optuna.create_study(direction="maximize")
-    study.sampler = sampler
-    proposed = []
-    for _ in range(trials):
-        trial = study.ask()
-        proposed.append(suggest(trial, sampler.space))
-        study.tell(trial, value(proposed[-1]))
-    return study, proposed
 
 
 def probabilities(sampler):
