@@ -145,8 +145,8 @@ class NasNet(SearchSpace):
             f"{cell}.{block}.{what}{side}"
             for cell in CELL_TYPES
             for block in range(2, self.blocks + 2)
-            for side in SIDES
             for what in ("input", "op")
+            for side in SIDES
         )
 
     def options(self, name: str, choices: Choices) -> Sequence[Option]:
@@ -178,7 +178,7 @@ class NasNet(SearchSpace):
                     choices[f"{cell}.{block}.input{side}"] = source
                     choices[f"{cell}.{block}.op{side}"] = op
         self.validate(choices)
-        return choices
+        return {name: choices[name] for name in self.decisions}
 
     def kept(self, choices: Choices, cell: str) -> tuple[int, ...]:
         """The states that a cell concatenates."""
@@ -233,4 +233,4 @@ class NasNet(SearchSpace):
                     source, option = divmod(joint.index(max(joint)), len(self.ops))
                     choices[f"{cell}.{block}.input{side}"] = source
                     choices[f"{cell}.{block}.op{side}"] = self.ops[option]
-        return choices
+        return {name: choices[name] for name in self.decisions}

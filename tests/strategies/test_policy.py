@@ -10,7 +10,9 @@ import pytest
 import torch
 
 from lightning_nas.spaces import Chain, Darts, Fpn, NasBench201, NasFpn, SearchSpace
-from lightning_nas.strategies.blackbox.policy import IndependentPolicy, LstmPolicy, build_policy
+from lightning_nas.strategies.blackbox.build_policy import build_policy
+from lightning_nas.strategies.blackbox.independent_policy import IndependentPolicy
+from lightning_nas.strategies.blackbox.lstm_policy import LstmPolicy
 
 SPACES = {
     "nasbench201": NasBench201(),
@@ -179,7 +181,7 @@ def test_seeds_decide_weights_and_draws_and_the_global_generator_is_left_alone()
 
 
 def test_bad_arguments_are_named():
-    with pytest.raises(ValueError, match="policy must be 'lstm' or 'independent', got 'gru'"):
+    with pytest.raises(ValueError, match=r"policy must be one of \['lstm', 'independent', 'enas'\], got 'gru'"):
         build_policy("gru", NasBench201(), generator(), temperature=None, tanh_constant=None)
     with pytest.raises(ValueError, match="temperature must be above 0 or None, got 0"):
         IndependentPolicy(NasBench201(), temperature=0)

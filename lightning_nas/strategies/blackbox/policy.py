@@ -11,7 +11,6 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import Literal
 
 import torch
 from torch import Tensor, nn
@@ -19,7 +18,6 @@ from torch import Tensor, nn
 from lightning_nas.architecture import Choices, Option
 from lightning_nas.spaces import SearchSpace
 
-PolicyName = Literal["lstm", "independent"]
 Memory = tuple[Tensor, ...]
 """What a policy remembers of the choices so far: tensors whose first dimension is B."""
 
@@ -74,13 +72,15 @@ class Policy(nn.Module, ABC):
     def remember(self, position: int, memory: Memory, taken: Tensor) -> Memory:
         """The memory after a choice."""
 
-    def log_probabilities(self, position: int, memory: Memory, allowed: Tensor | None) -> Tensor:
-        """``(B, K)``; minus infinity where an option is not allowed."""
-        logits = self.logits(position, memory)
+    def squash(self, position: int, logits: Tensor) -> Tensor:
+        """``c * tanh(logits / T)`` of the decision at a position."""
         if self.temperature is not None:
             logits = logits / self.temperature
-        if self.tanh_constant is not None:
-            logits = self.tanh_constant * logits.tanh()
+        return logits if self.tanh_constant is None else self.tanh_constant * logits.tanh()
+
+    def log_probabilities(self, position: int, memory: Memory, allowed: Tensor | None) -> Tensor:
+        """``(B, K)``; minus infinity where an option is not allowed."""
+        logits = self.squash(position, self.logits(position, memory))
         if allowed is not None:
             logits = logits.masked_fill(~allowed, -torch.inf)
         return logits.log_softmax(dim=-1)
@@ -157,107 +157,3 @@ class Policy(nn.Module, ABC):
         for row, some in enumerate(options):
             mask[row, [self._index[position][option] for option in some]] = True
         return mask
-
-
-class IndependentPolicy(Policy):
-    """A vector of logits per decision, zeros at the start: decisions do not see each other, but for what is allowed.
-
-    Source: Dong, Yang 2020, NAS-Bench-201, arXiv 2001.00326, whose REINFORCE has 6 x 5 logits.
-
-    Args:
-        space: The search space.
-        temperature: See :class:`Policy`.
-        tanh_constant: See :class:`Policy`.
-    """
-
-    def __init__(
-        self, space: SearchSpace, *, temperature: float | None = None, tanh_constant: float | None = None
-    ) -> None:
-        super().__init__(space, temperature=temperature, tanh_constant=tanh_constant)
-        self.table = nn.ParameterList(nn.Parameter(torch.zeros(len(options))) for options in self.vocabulary)
-
-    def begin(self, size: int) -> Memory:
-        """Nothing to remember."""
-        return (torch.zeros(size, 0),)
-
-    def logits(self, position: int, memory: Memory) -> Tensor:
-        """The same for all architectures."""
-        return self.table[position].expand(len(memory[0]), -1)
-
-    def remember(self, position: int, memory: Memory, taken: Tensor) -> Memory:
-        """Nothing."""
-        return memory
-
-
-class LstmPolicy(Policy):
-    """A recurrent controller: its input is the embedding of the last choice, its state gives the logits of the next.
-
-    Source: Zoph, Le 2017, arXiv 1611.01578, section 3.1; size, initial weights and learned start as Pham et al. 2018,
-    ENAS, arXiv 1802.03268: one layer of 100 units without biases, all weights from U(-0.1, 0.1).
-
-    Args:
-        space: The search space.
-        generator: Draws the initial weights.
-        hidden: Units of the LSTM, and width of the embeddings.
-        temperature: See :class:`Policy`; ENAS 5.
-        tanh_constant: See :class:`Policy`; ENAS 2.5.
-    """
-
-    def __init__(
-        self,
-        space: SearchSpace,
-        generator: torch.Generator,
-        *,
-        hidden: int = 100,
-        temperature: float | None = 5.0,
-        tanh_constant: float | None = 2.5,
-    ) -> None:
-        super().__init__(space, temperature=temperature, tanh_constant=tanh_constant)
-        self.cell = nn.utils.skip_init(nn.LSTMCell, hidden, hidden, bias=False)  # without draws of the global generator
-        self.start = nn.Parameter(torch.empty(hidden))
-        self.embeddings = nn.ParameterList(torch.empty(len(options), hidden) for options in self.vocabulary)
-        self.heads = nn.ParameterList(torch.empty(len(options), hidden) for options in self.vocabulary)
-        with torch.no_grad():
-            for parameter in self.parameters():
-                parameter.uniform_(-0.1, 0.1, generator=generator)
-
-    def begin(self, size: int) -> Memory:
-        """State and cell after the start token."""
-        hidden: tuple[Tensor, Tensor] = self.cell(self.start.expand(size, -1))
-        return hidden
-
-    def logits(self, position: int, memory: Memory) -> Tensor:
-        """Of the state, by the decision's own layer."""
-        return memory[0] @ self.heads[position].T
-
-    def remember(self, position: int, memory: Memory, taken: Tensor) -> Memory:
-        """State and cell after the embedding of the choice."""
-        hidden: tuple[Tensor, Tensor] = self.cell(self.embeddings[position][taken], (memory[0], memory[1]))
-        return hidden
-
-
-def build_policy(
-    name: PolicyName,
-    space: SearchSpace,
-    generator: torch.Generator,
-    *,
-    temperature: float | None,
-    tanh_constant: float | None,
-) -> Policy:
-    """The policy of a name.
-
-    Args:
-        name: ``"lstm"`` or ``"independent"``.
-        space: The search space.
-        generator: Draws the initial weights of the LSTM.
-        temperature: See :class:`Policy`.
-        tanh_constant: See :class:`Policy`.
-
-    Raises:
-        ValueError: If there is no such policy, or an argument is out of range.
-    """
-    if name == "lstm":
-        return LstmPolicy(space, generator, temperature=temperature, tanh_constant=tanh_constant)
-    if name == "independent":
-        return IndependentPolicy(space, temperature=temperature, tanh_constant=tanh_constant)
-    raise ValueError(f"policy must be 'lstm' or 'independent', got {name!r}")

@@ -12,7 +12,8 @@ from torch import Tensor
 from lightning_nas.architecture import Option
 from lightning_nas.spaces import SearchSpace
 from lightning_nas.strategies.blackbox.base import TRIES, ArchitectureSampler, Told
-from lightning_nas.strategies.blackbox.policy import Encoded, PolicyName, build_policy
+from lightning_nas.strategies.blackbox.build_policy import PolicyName, build_policy
+from lightning_nas.strategies.blackbox.policy import Encoded
 
 
 class Baseline:

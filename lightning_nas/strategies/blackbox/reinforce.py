@@ -5,7 +5,8 @@ from __future__ import annotations
 from torch import Tensor
 
 from lightning_nas.spaces import SearchSpace
-from lightning_nas.strategies.blackbox.policy import Encoded, PolicyName
+from lightning_nas.strategies.blackbox.build_policy import PolicyName
+from lightning_nas.strategies.blackbox.policy import Encoded
 from lightning_nas.strategies.blackbox.policy_gradient import PolicyGradient
 
 

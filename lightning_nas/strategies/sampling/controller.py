@@ -15,7 +15,8 @@ from torch import Tensor
 
 from lightning_nas.architecture import Choices, Option
 from lightning_nas.spaces import SearchSpace
-from lightning_nas.strategies.blackbox.policy import Encoded, Policy, PolicyName, build_policy
+from lightning_nas.strategies.blackbox.build_policy import PolicyName, build_policy
+from lightning_nas.strategies.blackbox.policy import Encoded, Policy
 from lightning_nas.strategies.blackbox.reinforce import reinforce_loss
 
 SKIP = ("no", "yes")
@@ -49,7 +50,7 @@ class Controller:
 
     Args:
         space: The search space.
-        policy: ``"lstm"``, or ``"independent"``: logits per decision.
+        policy: ``"enas"``, ``"lstm"`` or ``"independent"``, see :func:`build_policy`.
         lr: Of Adam, whose betas are (0, 0.999) and whose epsilon is 1e-3.
         entropy_weight: Of the entropy of the policy, in the reward.
         baseline_decay: Of the moving average of rewards.

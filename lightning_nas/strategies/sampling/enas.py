@@ -8,7 +8,7 @@ from __future__ import annotations
 import math
 
 from lightning_nas.spaces import SearchSpace
-from lightning_nas.strategies.blackbox.policy import PolicyName
+from lightning_nas.strategies.blackbox.build_policy import PolicyName, check_policy
 from lightning_nas.strategies.sampling.controller import Controller
 
 
@@ -18,11 +18,10 @@ class Enas:
     An epoch of the shared weights, each batch on a path from the controller, takes turns with a phase of the controller, whose
     reward is the score of a path on one minibatch that no weight is trained on. At the end the best of some draws is kept.
 
-    The controller is a policy that knows every space: each decision has an embedding and logits of its own. That of the paper
-    has them for operations alone, and chooses an earlier node or layer by attention to the states that stood for it.
-
     Args:
-        policy: ``"lstm"``, or ``"independent"``: logits per decision, which learn much faster.
+        policy: The controller. ``"enas"``: those of the paper, for the macro and the micro space. For every space:
+            ``"lstm"``, the same LSTM with an embedding and logits of its own for each decision, or ``"independent"``: logits
+            per decision, which learn much faster.
         lr: Of the controller's Adam; 1e-3 for the macro space, 3.5e-3 for the micro space.
         controller_steps: Steps of the controller after each epoch; 50 macro, 30 micro.
         controller_batch: Architectures per step; 20 macro, 10 micro.
@@ -64,8 +63,7 @@ class Enas:
         metric: str | None = None,
         seed: int = 0,
     ) -> None:
-        if policy not in ("lstm", "independent"):
-            raise ValueError(f"policy must be 'lstm' or 'independent', got {policy!r}")
+        check_policy(policy)
         for name, whole, low in (
             ("controller_steps", controller_steps, 1),
             ("controller_batch", controller_batch, 1),

@@ -1,0 +1,57 @@
+"""Policies by name."""
+
+from __future__ import annotations
+
+from typing import Literal, get_args
+
+import torch
+
+from lightning_nas.spaces import EnasMacro, EnasMicro, SearchSpace
+from lightning_nas.strategies.blackbox.enas_policies import EnasMacroPolicy, EnasMicroPolicy
+from lightning_nas.strategies.blackbox.independent_policy import IndependentPolicy
+from lightning_nas.strategies.blackbox.lstm_policy import LstmPolicy
+from lightning_nas.strategies.blackbox.policy import Policy
+
+PolicyName = Literal["lstm", "independent", "enas"]
+
+
+def check_policy(name: object) -> None:
+    """Refuses a name that no policy has.
+
+    Raises:
+        ValueError: If there is no such policy.
+    """
+    if name not in get_args(PolicyName):
+        raise ValueError(f"policy must be one of {list(get_args(PolicyName))}, got {name!r}")
+
+
+def build_policy(
+    name: PolicyName,
+    space: SearchSpace,
+    generator: torch.Generator,
+    *,
+    temperature: float | None,
+    tanh_constant: float | None,
+) -> Policy:
+    """The policy of a name.
+
+    Args:
+        name: ``"lstm"`` or ``"independent"``, for every space; ``"enas"``, for the two spaces of ENAS.
+        space: The search space.
+        generator: Draws the initial weights.
+        temperature: See :class:`Policy`.
+        tanh_constant: See :class:`Policy`.
+
+    Raises:
+        ValueError: If there is no such policy, it does not know the space, or an argument is out of range.
+    """
+    check_policy(name)
+    if name == "independent":
+        return IndependentPolicy(space, temperature=temperature, tanh_constant=tanh_constant)
+    if name == "lstm":
+        return LstmPolicy(space, generator, temperature=temperature, tanh_constant=tanh_constant)
+    if isinstance(space, EnasMacro):
+        return EnasMacroPolicy(space, generator, temperature=temperature, tanh_constant=tanh_constant)
+    if isinstance(space, EnasMicro):
+        return EnasMicroPolicy(space, generator, temperature=temperature, tanh_constant=tanh_constant)
+    raise ValueError(f"policy 'enas' is for the spaces enas_macro and enas_micro, got space {space.name!r}")

@@ -1,0 +1,56 @@
+"""A recurrent policy for every space."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+
+from lightning_nas.spaces import SearchSpace
+from lightning_nas.strategies.blackbox.policy import Memory, Policy
+
+
+class LstmPolicy(Policy):
+    """A recurrent controller: its input is the embedding of the last choice, its state gives the logits of the next.
+
+    Source: Zoph, Le 2017, arXiv 1611.01578, section 3.1; size, initial weights and learned start as Pham et al. 2018,
+    ENAS, arXiv 1802.03268: one layer of 100 units without biases, all weights from U(-0.1, 0.1).
+
+    Args:
+        space: The search space.
+        generator: Draws the initial weights.
+        hidden: Units of the LSTM, and width of the embeddings.
+        temperature: See :class:`Policy`; ENAS 5.
+        tanh_constant: See :class:`Policy`; ENAS 2.5.
+    """
+
+    def __init__(
+        self,
+        space: SearchSpace,
+        generator: torch.Generator,
+        *,
+        hidden: int = 100,
+        temperature: float | None = 5.0,
+        tanh_constant: float | None = 2.5,
+    ) -> None:
+        super().__init__(space, temperature=temperature, tanh_constant=tanh_constant)
+        self.cell = nn.utils.skip_init(nn.LSTMCell, hidden, hidden, bias=False)  # without draws of the global generator
+        self.start = nn.Parameter(torch.empty(hidden))
+        self.embeddings = nn.ParameterList(torch.empty(len(options), hidden) for options in self.vocabulary)
+        self.heads = nn.ParameterList(torch.empty(len(options), hidden) for options in self.vocabulary)
+        with torch.no_grad():
+            for parameter in self.parameters():
+                parameter.uniform_(-0.1, 0.1, generator=generator)
+
+    def begin(self, size: int) -> Memory:
+        """State and cell after the start token."""
+        hidden: tuple[Tensor, Tensor] = self.cell(self.start.expand(size, -1))
+        return hidden
+
+    def logits(self, position: int, memory: Memory) -> Tensor:
+        """Of the state, by the decision's own layer."""
+        return memory[0] @ self.heads[position].T
+
+    def remember(self, position: int, memory: Memory, taken: Tensor) -> Memory:
+        """State and cell after the embedding of the choice."""
+        hidden: tuple[Tensor, Tensor] = self.cell(self.embeddings[position][taken], (memory[0], memory[1]))
+        return hidden
