@@ -66,7 +66,6 @@ def search_trials(
     optuna.logging.set_verbosity(optuna.logging.WARNING)
     logging.getLogger("pytorch_lightning.utilities.rank_zero").setLevel(logging.WARNING)
     own = isinstance(strategy, functools.partial)  # follows the study; Optuna's samplers need another seed per worker
-    sampler = strategy(space) if own else make_sampler(config.strategy, space, config.seed + settings.worker)
     pruner = instantiate(config.pruner) if config.pruner is not None else None
     make_task = instantiate(config.task)
     workplace = Workplace(
@@ -81,6 +80,7 @@ def search_trials(
         seed=config.seed,
     )
     try:
+        sampler = strategy(space) if own else make_sampler(config.strategy, space, config.seed + settings.worker)
         evaluator = instantiate(config.evaluator)(workplace)
         objectives = [
             Objective(evaluator.metric),

@@ -34,8 +34,8 @@ def find_architecture(
         strategy: The strategy.
 
     Raises:
-        ConfigError: If the strategy trains a supernet and the space has none, or a pruner or a prefilter is named for one that
-            has no trials.
+        ConfigError: If the strategy trains a supernet and the space has none, its policy does not know the space, or a pruner
+            or a prefilter is named for one that has no trials.
     """
     if not is_black_box(strategy):
         _refuse_what_does_not_fit(config, space, type(strategy).__name__)
@@ -82,6 +82,10 @@ def _train_controller(
     config: DictConfig, folder: Path, datamodule: Any, space: SearchSpace, strategy: Enas
 ) -> dict[str, Option]:
     """Weights and controller in turns, then the best of some architectures from the controller."""
+    try:
+        strategy.controller(space)
+    except ValueError as error:  # a policy that does not know the space
+        raise ConfigError(str(error)) from error
     supernet = space.supernet(generator=torch.Generator().manual_seed(config.seed))
     pl.seed_everything(config.seed, workers=True, verbose=False)
     task = instantiate(config.task)(backbone=supernet, num_classes=datamodule.num_classes)
