@@ -93,8 +93,8 @@ def test_two_workers_share_a_study(here):
         (["pruner=median", "trials.costs=[macs]"], "MedianPruner"),
         (["strategy=darts", "prefilter=synflow"], "prefilter"),
         (["strategy=darts", "pruner=median"], "pruner"),
-        (["strategy=reinforce", "strategy.policy=enas"], "error: policy 'enas'"),
-        (["strategy=enas", "strategy.policy=enas"], "error: policy 'enas'"),
+        (["strategy=reinforce", "strategy.policy=enas"], "ConfigError: policy 'enas'"),
+        (["strategy=enas", "strategy.policy=enas"], "ConfigError: policy 'enas'"),
     ],
 )
 def test_what_cannot_be_run_is_refused(here, arguments, said, capfd):
