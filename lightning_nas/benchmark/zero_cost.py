@@ -131,7 +131,7 @@ class ZeroCostBenchmark(Benchmark):
 
     @staticmethod
     def render(results: Sequence[Mapping[str, Any]]) -> Table:
-        """One row per score: correlation with its 95 % interval, the published one in brackets, time per network.
+        """One row per score: correlation (the published one), below it its 95 % interval; time per network.
 
         Args:
             results: The first one is shown.
@@ -139,11 +139,11 @@ class ZeroCostBenchmark(Benchmark):
         result = results[0]
         count = len(result["networks"])
         title = (
-            f"Spearman's correlation over {count} networks (published); {result['device']}, {result['threads']} threads"
+            f"Spearman's correlation over {count} networks (published), {result['device']}, {result['threads']} threads"
         )
         table = Table(title=title)
         data_sets = [name for name in ACCURACIES if name in result["scores"][0]["spearman"]]
-        for column in ("score", *(name.removesuffix("_test") for name in data_sets), "s / network", "not finite"):
+        for column in ("score", *(name.removesuffix("_test") for name in data_sets), "s each", "not\nfinite"):
             table.add_column(column, justify="left" if column == "score" else "right")
         for row in result["scores"]:
             table.add_row(
@@ -190,9 +190,12 @@ def _row(
 
 
 def _correlation(found: Mapping[str, float | None], published: float | None) -> str:
+    """The value, the published one in brackets; below it the interval."""
     value = found["value"]
-    text = "none" if value is None else f"{value:.2f} [{found['low']:.2f}, {found['high']:.2f}]"
-    return text if published is None else f"{text} ({published:.2f})"
+    if value is None:
+        return "none"
+    beside = "" if published is None else f" ({published:.2f})"
+    return f"{value:.2f}{beside}\n{found['low']:.2f} … {found['high']:.2f}"
 
 
 def _finite(value: float) -> float | None:
