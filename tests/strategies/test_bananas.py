@@ -187,9 +187,13 @@ def test_the_loss_is_the_negative_log_likelihood_with_the_likeliest_amplitude():
     assert process.loss(logs, x, y)[0] + constant == pytest.approx(expected, abs=1e-4)
 
 
-def test_the_prediction_is_that_of_a_normal_distribution_given_the_data():
+@pytest.mark.parametrize("later", [(), (13, 13, 17, 20)], ids=["at_once", "row_by_row"])
+def test_the_prediction_is_that_of_a_normal_distribution_given_the_data(later):
     x, y = smooth(20)
-    process = GaussianProcess().fit(x, y)
+    first = 12 if later else 20
+    process = GaussianProcess().fit(x[:first], y[:first])
+    for count in later:
+        process.condition(x[:count], y[:count] if count == 20 else y[:count] + 1)  # the values of old rows may change
     new = np.random.default_rng(7).integers(0, 2, size=(6, 5)).astype(float)
     everything = np.concatenate([new, x])
     weights, noise = np.exp(process.logs[:-1]), math.exp(process.logs[-1]) + 1e-6

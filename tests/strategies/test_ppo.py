@@ -114,7 +114,7 @@ def test_every_argument_changes_the_search(change):
     [
         ({"epochs": 0}, "epochs must be at least 1, got 0"),
         ({"clip": 0.0}, "clip must be above 0, got 0"),
-        ({"policy": "gru"}, "policy must be 'lstm' or 'independent', got 'gru'"),
+        ({"policy": "gru"}, r"policy must be one of \['lstm', 'independent', 'enas'\], got 'gru'"),
         ({"lr": -1.0}, "lr must be above 0 and finite, got -1"),
         ({"batch": 0}, "batch must be at least 1, got 0"),
     ],

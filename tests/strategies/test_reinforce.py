@@ -144,7 +144,7 @@ def test_every_argument_changes_the_search(change):
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        ({"policy": "gru"}, "policy must be 'lstm' or 'independent', got 'gru'"),
+        ({"policy": "gru"}, r"policy must be one of \['lstm', 'independent', 'enas'\], got 'gru'"),
         ({"lr": 0.0}, "lr must be above 0 and finite, got 0"),
         ({"batch": 0}, "batch must be at least 1, got 0"),
         ({"baseline_decay": 1.0}, "baseline_decay must be at least 0 and below 1, got 1"),

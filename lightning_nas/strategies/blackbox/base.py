@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import random
 from abc import abstractmethod
 from collections.abc import Hashable, Sequence
@@ -24,6 +25,9 @@ RETRIES = "retries"
 
 TRIES = 50
 """Draws before a sampler that wants an architecture which nobody has evaluated takes one that somebody has."""
+
+KEYS = 1 << 15
+"""Architectures whose canonical form a sampler keeps in mind: candidates come again and again."""
 
 
 @dataclass(frozen=True)
@@ -60,6 +64,7 @@ class ArchitectureSampler(BaseSampler):
         self._known: set[Hashable] = set()
         self._pending: set[Hashable] = set()
         self._proposed: dict[int, dict[str, Option]] = {}
+        self._canonical = functools.lru_cache(KEYS)(lambda choices: space.canonical(dict(choices)))
 
     @abstractmethod
     def propose(self, rng: random.Random) -> dict[str, Option]:
@@ -70,7 +75,8 @@ class ArchitectureSampler(BaseSampler):
 
     def key(self, choices: Choices) -> Hashable:
         """Equal for architectures that count as one."""
-        return self.space.canonical(choices) if self.isomorphic else tuple(choices.items())
+        name = tuple(choices.items())
+        return self._canonical(name) if self.isomorphic else name
 
     def is_new(self, choices: Choices) -> bool:
         """Whether no trial has evaluated this architecture and none is doing so."""

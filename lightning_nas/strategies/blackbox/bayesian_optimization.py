@@ -13,7 +13,7 @@ import numpy as np
 from lightning_nas.architecture import Option
 from lightning_nas.spaces import SearchSpace
 from lightning_nas.strategies.blackbox.acquisition import Acquisition, acquire, check_acquisition
-from lightning_nas.strategies.blackbox.base import ArchitectureSampler
+from lightning_nas.strategies.blackbox.base import ArchitectureSampler, Told
 from lightning_nas.strategies.blackbox.candidates import best_of, draw_candidates
 from lightning_nas.strategies.blackbox.encoding import Encoder, Encoding
 from lightning_nas.strategies.blackbox.gaussian_process import GaussianProcess, normal_scores
@@ -80,7 +80,13 @@ class BayesianOptimization(ArchitectureSampler):
         self.parents, self.mutants, self.random_candidates = parents, mutants, random_candidates
         self.acquisition, self.beta = acquisition, beta
         self.process = GaussianProcess(weight=weight, noise=noise, spread=spread)
+        self._encoded = np.empty((0, 0))  # the history
         self._fitted = 0  # trials that the length scales were found from
+
+    def observe(self, told: Told) -> None:
+        """Encodes the architecture once and for all."""
+        row = self.encoder([told.choices])
+        self._encoded = np.concatenate([self._encoded, row]) if len(self._encoded) else row
 
     def propose(self, rng: random.Random) -> dict[str, Option]:
         """A random architecture at first, then the most promising of the candidates."""
@@ -108,8 +114,7 @@ class BayesianOptimization(ArchitectureSampler):
         Returns:
             The normal scores of all values.
         """
-        x = self.encoder([told.choices for told in self.history])
-        values = np.array([told.value for told in self.history])
+        x, values = self._encoded, np.array([told.value for told in self.history])
         due = self._due(len(self.history))
         if due != self._fitted:
             self.process.fit(x[:due], normal_scores(values[:due]))

@@ -8,7 +8,8 @@ from __future__ import annotations
 import math
 
 import numpy as np
-from scipy.linalg import cho_solve, cholesky, solve_triangular  # type: ignore[import-untyped]
+from scipy.linalg import cholesky, solve_triangular  # type: ignore[import-untyped]
+from scipy.linalg.lapack import dpotri  # type: ignore[import-untyped]
 from scipy.optimize import minimize  # type: ignore[import-untyped]
 from scipy.special import ndtri  # type: ignore[import-untyped]
 from scipy.stats import rankdata  # type: ignore[import-untyped]
@@ -65,18 +66,33 @@ class GaussianProcess:
         self.logs: Array = minimize(
             self.loss, start, args=(x, y), jac=True, method="L-BFGS-B", bounds=bounds, options=options
         ).x
+        self._x, self._factor = x[:0], np.empty((0, 0))
         return self.condition(x, y)
 
     def condition(self, x: Array, y: Array) -> GaussianProcess:
-        """Learns the data with weights and noise as they are."""
-        self._x = x
-        kernel = self.kernel(x, x)
-        kernel[np.diag_indices(len(x))] += math.exp(self.logs[-1]) + _JITTER
-        self._factor = cholesky(kernel, lower=True, check_finite=False)
+        """Learns the data with weights and noise as they are.
+
+        Args:
+            x: ``(n, bits)``; rows that it has been given since the last fit, in the same order, and perhaps more below them.
+            y: ``(n,)``; all of them may be others than before.
+        """
+        self._extend(x)
         whitened = solve_triangular(self._factor, y, lower=True, check_finite=False)
         self.amplitude = float(whitened @ whitened) / len(y)
         self._solved = solve_triangular(self._factor, whitened, lower=True, trans=1, check_finite=False)
         return self
+
+    def _extend(self, x: Array) -> None:
+        """Adds rows to the Cholesky factor of ``K + σ² I``, which costs the square of their number and not the cube."""
+        old, new = self._x, x[len(self._x) :]
+        if not len(new):
+            return
+        beside = solve_triangular(self._factor, self.kernel(old, new), lower=True, check_finite=False)  # (old, new)
+        own = self.kernel(new, new) - beside.T @ beside
+        own[np.diag_indices(len(new))] += math.exp(self.logs[-1]) + _JITTER
+        corner = cholesky(own, lower=True, check_finite=False)
+        self._factor = np.block([[self._factor, np.zeros_like(beside)], [beside.T, corner]])
+        self._x = x
 
     def predict(self, x: Array) -> tuple[Array, Array]:
         """Mean and standard deviation of the function, without noise."""
@@ -94,7 +110,8 @@ class GaussianProcess:
         n, weights, noise = len(y), np.exp(logs[:-1]), math.exp(logs[-1])
         kernel = np.exp(-_distance(x, x, weights))
         factor = cholesky(kernel + (noise + _JITTER) * np.eye(n), lower=True, check_finite=False)
-        inverse = cho_solve((factor, True), np.eye(n), check_finite=False)
+        lower = np.tril(dpotri(factor, lower=1)[0])
+        inverse = lower + np.tril(lower, -1).T
         solved = inverse @ y
         amplitude = float(y @ solved) / n
         off = (logs - self._prior(x.shape[1])) / self.spread

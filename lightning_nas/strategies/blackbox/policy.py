@@ -98,7 +98,8 @@ class Policy(nn.Module, ABC):
             taken = torch.multinomial(log_p[0].exp(), 1, generator=generator)
             choices[decision] = self.vocabulary[position][int(taken)]
             log_prob += float(log_p[0, taken])
-            memory = self.remember(position, memory, taken)
+            if position < len(self.vocabulary) - 1:
+                memory = self.remember(position, memory, taken)
         return choices, log_prob
 
     def encode(self, batch: Sequence[Choices]) -> Encoded:
@@ -144,6 +145,8 @@ class Policy(nn.Module, ABC):
             if active is not None and not active.any():
                 continue
             yield position, self.log_probabilities(position, memory, allowed)
+            if position == len(self.vocabulary) - 1:
+                break
             after = self.remember(position, memory, taken)
             if active is not None:
                 after = tuple(torch.where(active[:, None], new, old) for new, old in zip(after, memory, strict=True))
