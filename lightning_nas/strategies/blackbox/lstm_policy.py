@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 import torch
 from torch import Tensor, nn
 
 from lightning_nas.spaces import SearchSpace
-from lightning_nas.strategies.blackbox.policy import Memory, Policy
+from lightning_nas.strategies.blackbox.policy import Encoded, Memory, Policy
 
 
 class LstmPolicy(Policy):
@@ -33,7 +35,7 @@ class LstmPolicy(Policy):
         tanh_constant: float | None = 2.5,
     ) -> None:
         super().__init__(space, temperature=temperature, tanh_constant=tanh_constant)
-        self.cell = nn.utils.skip_init(nn.LSTMCell, hidden, hidden, bias=False)  # without draws of the global generator
+        self.lstm = nn.LSTM(hidden, hidden, bias=False, device="meta").to_empty(device="cpu")  # draws nothing
         self.start = nn.Parameter(torch.empty(hidden))
         self.embeddings = nn.ParameterList(torch.empty(len(options), hidden) for options in self.vocabulary)
         self.heads = nn.ParameterList(torch.empty(len(options), hidden) for options in self.vocabulary)
@@ -43,8 +45,8 @@ class LstmPolicy(Policy):
 
     def begin(self, size: int) -> Memory:
         """State and cell after the start token."""
-        hidden: tuple[Tensor, Tensor] = self.cell(self.start.expand(size, -1))
-        return hidden
+        zeros = self.start.new_zeros(size, len(self.start))
+        return self._step(self.start.expand(size, -1), zeros, zeros)
 
     def logits(self, position: int, memory: Memory) -> Tensor:
         """Of the state, by the decision's own layer."""
@@ -52,5 +54,20 @@ class LstmPolicy(Policy):
 
     def remember(self, position: int, memory: Memory, taken: Tensor) -> Memory:
         """State and cell after the embedding of the choice."""
-        hidden: tuple[Tensor, Tensor] = self.cell(self.embeddings[position][taken], (memory[0], memory[1]))
-        return hidden
+        return self._step(self.embeddings[position][taken], *memory)
+
+    def distributions(self, batch: Encoded) -> Iterator[tuple[int, Tensor]]:
+        """As :meth:`Policy.distributions`; where all have all decisions, the LSTM reads the sequence in one go."""
+        if any(active is not None for active in batch.active):
+            yield from super().distributions(batch)
+            return
+        choices = zip(batch.taken[:-1], self.embeddings, strict=False)
+        inputs = [self.start.expand(len(batch.taken[0]), -1), *(table[taken] for taken, table in choices)]
+        states, _ = self.lstm(torch.stack(inputs))
+        for position, state in enumerate(states):
+            yield position, self.log_probabilities(position, (state,), batch.allowed[position])
+
+    def _step(self, inputs: Tensor, hidden: Tensor, cell: Tensor) -> Memory:
+        by_input, by_state = self.lstm.parameters()
+        after: Memory = torch.lstm_cell(inputs, (hidden, cell), by_input, by_state)
+        return after
