@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+import warnings
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
@@ -36,6 +37,7 @@ def main(argv: Sequence[str] | None = None) -> None:
         raise SystemExit(0 if asked_for_help else 2)
     command, overrides = arguments[0], arguments[1:]
     register_schemas()
+    warnings.filterwarnings("ignore", message=".*LeafSpec.*")  # Lightning 2.6 on PyTorch 2.15, with every trainer
     try:
         overrides = _locate_resumed_run(command, overrides)
         sys.argv = [sys.argv[0], *overrides]
