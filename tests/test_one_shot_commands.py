@@ -75,7 +75,10 @@ def test_a_search_ends_the_same_after_interruptions(here, strategy, stops, told)
     record = Architecture.load(whole / "architecture.json")
     assert record.components["backbone"].choices == best["choices"]
     assert record.provenance["strategy"] == name
-    assert "Fitness of the candidates" in (whole / "report.html").read_text()
+    report, seconds = (whole / "report.html").read_text(), json.loads((whole / "summary.json").read_text())["seconds"]
+    assert "Fitness of the candidates" in report
+    assert "nothing to judge" not in report
+    assert seconds["search"] > json.loads((whole / "scoring.json").read_text())["seconds"] > 0
 
     for cls, method, condition in stops:
         original, stopping = stop_when(cls, method, condition)

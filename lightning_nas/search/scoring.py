@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Protocol
@@ -12,6 +13,8 @@ from rich.progress import track
 from lightning_nas.architecture import Choices, Option, write_atomic
 from lightning_nas.strategies.sampling.evolution import Evolution, replay
 from lightning_nas.strategies.sampling.shortlist import Shortlist
+
+SCORING = "scoring.json"
 
 
 class Writer(Protocol):
@@ -37,6 +40,7 @@ def best_of(
         candidates: Asks and is told.
         measure: Fitness of an architecture, the larger the better.
         file: ``evolution.jsonl`` of a run: one line per candidate, in the order in which they were told. It is replayed first.
+            Beside it, :data:`SCORING` says how many seconds all attempts have taken.
         writer: Says whether this process writes it.
         total: Number of candidates, told ones included.
         title: Of the progress bar.
@@ -47,12 +51,22 @@ def best_of(
     if file.is_file():
         told = [json.loads(line) for line in file.read_text(encoding="utf-8").splitlines()]
         replay(candidates, [(entry["choices"], entry["fitness"]) for entry in told])
+    seconds = scoring_seconds(file.parent)
     for _ in track(range(total - len(candidates.history)), title):
         if candidates.done:  # a small space has fewer candidates than asked for
             break
+        start = time.perf_counter()
         choices = candidates.ask()
         candidates.tell(choices, measure(choices))
+        seconds += time.perf_counter() - start
         if writer.is_global_zero:
+            write_atomic(file.parent / SCORING, json.dumps({"seconds": seconds}) + "\n")
             lines = (json.dumps({"choices": known, "fitness": value}) for known, value in candidates.history)
             write_atomic(file, "".join(f"{line}\n" for line in lines))
     return candidates.best()[0]
+
+
+def scoring_seconds(folder: Path) -> float:
+    """What measuring candidates has taken in a run folder so far; 0 where there were none."""
+    file = folder / SCORING
+    return float(json.loads(file.read_text(encoding="utf-8"))["seconds"]) if file.is_file() else 0.0

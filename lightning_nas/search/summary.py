@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import platform
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from importlib.metadata import version
 from pathlib import Path
@@ -15,6 +15,7 @@ import torch
 from lightning_nas.architecture import Architecture, write_atomic
 from lightning_nas.cost import measure_latency
 from lightning_nas.networks.backbone import build_network
+from lightning_nas.search.scoring import scoring_seconds
 from lightning_nas.search.trials import TrialResult
 
 PACKAGES = ("torch", "torchvision", "pytorch-lightning", "hydra-core", "torchmetrics", "albumentations")
@@ -69,12 +70,27 @@ def _classes(datamodule: Any) -> list[dict[str, Any]]:
 
 
 def _seconds_of_search(folder: Path) -> float:
-    """Wall time of all attempts: of all trials, or what the Timer keeps in the checkpoint; 0 where nothing was searched."""
+    """Wall time of all attempts; 0 where nothing was searched.
+
+    Of all trials, or of the training of a supernet, its pretraining and the scoring of its paths.
+    """
     trials = folder / "trials.jsonl"
     if trials.is_file():
         return sum(json.loads(line)["seconds"] or 0.0 for line in trials.read_text(encoding="utf-8").splitlines())
+    scoring = scoring_seconds(folder)
     last = folder / "checkpoints" / "last.ckpt"
     if not last.is_file():
-        return 0.0
+        return scoring
     checkpoint = torch.load(last, map_location="cpu", weights_only=True)
-    return float(checkpoint["callbacks"]["Timer"]["time_elapsed"]["train"]) if "lightning_nas" in checkpoint else 0.0
+    if "lightning_nas" in checkpoint:  # logits
+        return _elapsed(checkpoint)
+    if not scoring:  # the training of a given architecture
+        return 0.0
+    first = folder / "pretrain" / "checkpoints" / "last.ckpt"
+    before = _elapsed(torch.load(first, map_location="cpu", weights_only=True)) if first.is_file() else 0.0
+    return before + _elapsed(checkpoint) + scoring
+
+
+def _elapsed(checkpoint: Mapping[str, Any]) -> float:
+    """What the Timer keeps in a checkpoint."""
+    return float(checkpoint["callbacks"]["Timer"]["time_elapsed"]["train"])
