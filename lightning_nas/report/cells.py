@@ -13,10 +13,12 @@ from lightning_nas.report.drawing import Node, draw_cell, draw_chain
 from lightning_nas.report.palette import short_name
 from lightning_nas.report.pyramid import draw_pyramid
 from lightning_nas.report.trellis import draw_trellis
-from lightning_nas.spaces import AutoDeepLab, Darts, Gas, NasFpn, SearchSpace, build_space
+from lightning_nas.spaces import AutoDeepLab, Darts, Gas, NasFpn, NasNet, SearchSpace, build_space
 from lightning_nas.spaces.nas_fpn import MERGE_OPS
 
 FOUND_CELL = Path(__file__).with_name("found_cell.svg")
+TITLES = {"normal": "Normal cell", "reduce": "Reduction cell"}
+INPUTS = ("c(k-2)", "c(k-1)")
 _EDGE = re.compile(r"(\d+)\D+(\d+)$")
 
 
@@ -71,6 +73,8 @@ def _draw_component(name: str, part: Component, space: SearchSpace, probabilitie
         return draw_auto_deeplab(space, part.choices, probabilities)
     if isinstance(space, Darts):
         return [draw_darts(space, part.choices, cell) for cell in ("normal", "reduce")]
+    if isinstance(space, NasNet):
+        return [draw_nasnet(space, part.choices, cell) for cell in ("normal", "reduce")]
     if isinstance(space, NasFpn):
         return [draw_neck(space, part.choices)]
     if not space.decisions:
@@ -84,9 +88,16 @@ def draw_darts(space: Darts, choices: Choices, cell: str, *, standalone: bool = 
     """A cell of the DARTS space: two inputs, nodes that sum two operations each, all concatenated."""
     genes = space.genes(choices, cell)
     nodes = [Node(str(index), pair) for index, pair in enumerate(genes)]
-    title = {"normal": "Normal cell", "reduce": "Reduction cell"}[cell]
-    svg = draw_cell(title, ("c(k-2)", "c(k-1)"), nodes, "output", standalone=standalone)
-    return Drawing(title, svg, tuple(op for pair in genes for op, _ in pair), cell)
+    svg = draw_cell(TITLES[cell], INPUTS, nodes, "output", standalone=standalone)
+    return Drawing(TITLES[cell], svg, tuple(op for pair in genes for op, _ in pair), cell)
+
+
+def draw_nasnet(space: NasNet, choices: Choices, cell: str) -> Drawing:
+    """A cell of the NASNet family: blocks that sum two operations each; the states that no block reads are concatenated."""
+    genes = space.genes(choices, cell)
+    nodes = [Node(str(index), pair) for index, pair in enumerate(genes)]
+    svg = draw_cell(TITLES[cell], INPUTS, nodes, "output", kept=space.kept(choices, cell))
+    return Drawing(TITLES[cell], svg, tuple(op for pair in genes for op, _ in pair), cell)
 
 
 def draw_auto_deeplab(space: AutoDeepLab, choices: Choices, probabilities: Mapping[str, Any]) -> list[Drawing]:
@@ -97,7 +108,7 @@ def draw_auto_deeplab(space: AutoDeepLab, choices: Choices, probabilities: Mappi
     known = probabilities if set(space.trellis.rows) <= set(probabilities) else None
     title = f"Path through the strides: {strides}"
     trellis = draw_trellis(title, space.trellis, path, known)
-    cell = draw_cell("Cell", ("c(k-2)", "c(k-1)"), nodes, "output")
+    cell = draw_cell("Cell", INPUTS, nodes, "output")
     operations = tuple(op for pair in space.genes(choices) for op, _ in pair)
     return [Drawing(title, trellis, ()), Drawing("Cell", cell, operations, "cell")]
 
@@ -106,7 +117,7 @@ def draw_gas(space: Gas, choices: Choices, cell: str) -> Drawing:
     """One of the cells, each of which has its own architecture."""
     nodes = [Node(str(index), pair) for index, pair in enumerate(space.genes(choices, cell))]
     title = f"Cell {cell.removeprefix('cell')}"
-    return Drawing(title, draw_cell(title, ("c(k-2)", "c(k-1)"), nodes, "output"), ())
+    return Drawing(title, draw_cell(title, INPUTS, nodes, "output"), ())
 
 
 def draw_neck(space: NasFpn, choices: Choices) -> Drawing:

@@ -34,7 +34,13 @@ class Node:
 
 
 def draw_cell(
-    title: str, inputs: Sequence[str], nodes: Sequence[Node], output: str, *, standalone: bool = False
+    title: str,
+    inputs: Sequence[str],
+    nodes: Sequence[Node],
+    output: str,
+    *,
+    kept: Sequence[int] | None = None,
+    standalone: bool = False,
 ) -> str:
     """The cell as an SVG element.
 
@@ -42,7 +48,8 @@ def draw_cell(
         title: Read by screen readers.
         inputs: Labels of the input states.
         nodes: The nodes, each reading only earlier states.
-        output: Label of the output; all nodes feed it if it is not empty, else the last node is the output.
+        output: Label of the output; if it is empty, the last node is the output.
+        kept: The states that feed the output, inputs counted first; None: all nodes.
         standalone: Whether the drawing brings its own style, for a file of its own.
 
     Raises:
@@ -55,12 +62,14 @@ def draw_cell(
         row_height = LANE * max(1, len(node.operations))
         rows.append(y + row_height / 2)
         y += row_height + 10
-    height = max(y, LANE * len(inputs) + 20)
+    kept = range(len(inputs), len(inputs) + len(nodes)) if kept is None else kept
+    around = [state for state in kept if state < len(inputs)]  # inputs that feed the output run below everything else
+    spread = max(y, LANE * len(inputs) + 20) / len(inputs)
+    height = spread * len(inputs) + 14 * len(around)
     column = BOX + GAP + NODE + GUTTER
     left = [8 + label + GUTTER + (depth - 1) * column for depth in depths]  # of a node's boxes
     right = 8 + label + GUTTER + max(depths) * column
     width = right + (34 if output else 0) + 4
-    spread = height / len(inputs)
     exits = [(8 + label, spread * (index + 0.5)) for index in range(len(inputs))]
     exits += [(x + BOX + GAP + NODE, row) for x, row in zip(left, rows, strict=True)]
 
@@ -76,12 +85,13 @@ def draw_cell(
         centre = left[index] + BOX + GAP + NODE / 2
         boxes.append(f'<circle class="node" cx="{centre:g}" cy="{row:g}" r="{NODE / 2 - 1:g}"/>')
         boxes.append(_text(centre, row, node.name))
-        if output:
+        if output and len(inputs) + index in kept:
             lines.append(_line(*exits[len(inputs) + index], right, row))
     for index, name in enumerate(inputs):
         boxes.append(f'<rect class="node" x="8" y="{exits[index][1] - 13:g}" width="{label:g}" height="26" rx="6"/>')
         boxes.append(_text(8 + label / 2, exits[index][1], name))
     if output:
+        lines += [_line(*exits[state], right, height - 10 - 14 * lane) for lane, state in enumerate(reversed(around))]
         boxes.append(f'<rect class="node" x="{right:g}" y="6" width="28" height="{height - 12:g}" rx="6"/>')
         boxes.append(_text(right + 14, height / 2, output, f' transform="rotate(90 {right + 14:g} {height / 2:g})"'))
     return _svg(title, width, height, lines + boxes, standalone)

@@ -8,6 +8,7 @@ from lightning_nas.spaces import AutoDeepLab, Darts, Gas
 from lightning_nas.spaces.chain import Chain
 from lightning_nas.spaces.genotypes import published
 from lightning_nas.spaces.nasbench201 import NasBench201
+from lightning_nas.spaces.nasnet_published import published_nasnet
 from lightning_nas.spaces.published import PUBLISHED
 
 
@@ -27,6 +28,13 @@ def test_other_spaces_are_drawn_as_well(space):
     assert drawings
     for drawing in drawings:
         ElementTree.fromstring(drawing.svg)
+
+
+def test_a_nasnet_cell_feeds_the_states_that_it_keeps_to_its_output():
+    normal, reduce = draw(published_nasnet("nasnet_a"))
+    assert (normal.title, reduce.title, len(normal.operations)) == ("Normal cell", "Reduction cell", 10)
+    for drawing, kept in ((normal, 6), (reduce, 4)):  # 10 operations, a line into each and one out of each
+        assert len(ElementTree.fromstring(drawing.svg).findall(".//*[@class='line']")) == 20 + kept
 
 
 def test_edges_are_named_after_their_nodes():
