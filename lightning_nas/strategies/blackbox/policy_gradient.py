@@ -56,7 +56,7 @@ class PolicyGradient(ArchitectureSampler):
 
     Args:
         space: The search space.
-        policy: ``"lstm"`` or ``"independent"``.
+        policy: ``"lstm"``, ``"independent"`` or ``"enas"``, see :func:`build_policy`.
         lr: Of Adam.
         batch: Children per update.
         baseline_decay: Of the moving average of rewards.

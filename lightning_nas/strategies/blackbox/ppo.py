@@ -38,7 +38,8 @@ class Ppo(PolicyGradient):
 
     Args:
         space: The search space.
-        policy: ``"lstm"``, or ``"independent"``: logits per decision, which learn much faster.
+        policy: ``"lstm"``, ``"enas"`` (for the spaces of ENAS), or ``"independent"``: logits per decision, which learn much
+            faster.
         lr: Of Adam.
         batch: Children per update.
         epochs: Steps per batch.

@@ -24,13 +24,14 @@ class Reinforce(PolicyGradient):
     """The controller that started neural architecture search.
 
     Source: Zoph, Le 2017, "Neural Architecture Search with Reinforcement Learning", arXiv 1611.01578, section 3.2. With
-    ``policy="lstm"``, temperature 5 and tanh constant 2.5 the controller is that of ENAS (Pham et al. 2018, arXiv
+    ``policy="enas"``, temperature 5 and tanh constant 2.5 the controller is that of ENAS (Pham et al. 2018, arXiv
     1802.03268), with ``policy="independent"``, ``batch=1`` and ``baseline_decay=0.9`` the baseline of NAS-Bench-201 (Dong,
     Yang 2020, arXiv 2001.00326). ENAS adds the entropy to the reward; here its own gradient is taken.
 
     Args:
         space: The search space.
-        policy: ``"lstm"``, or ``"independent"``: logits per decision, which learn much faster.
+        policy: ``"lstm"``, ``"enas"`` (for the spaces of ENAS), or ``"independent"``: logits per decision, which learn much
+            faster.
         lr: Of Adam.
         batch: Children per update.
         baseline_decay: Of the moving average of rewards.

@@ -13,7 +13,7 @@ from lightning_nas.strategies.sampling.controller import Controller
 
 
 class Enas:
-    """The settings of ENAS; the defaults are those of the paper's macro search.
+    """The settings of ENAS; the defaults are those of the paper's macro search, but for a controller that knows every space.
 
     An epoch of the shared weights, each batch on a path from the controller, takes turns with a phase of the controller, whose
     reward is the score of a path on one minibatch that no weight is trained on. At the end the best of some draws is kept.
