@@ -128,7 +128,7 @@ def test_a_benchmark_of_two_strategies_ends_with_one_table(here, capfd):
         "seeds=2", "marks=[30,60]", "datasets=[cifar10]", "hydra.sweep.dir=strategies",
     )  # fmt: skip
     said = capfd.readouterr().out
-    table = said[said.rindex("NAS-Bench-201:") :]
+    table = said[said.rindex("NAS-Bench-201,") :]
     assert "random" in table
     assert "local_search" in table
     assert "7.00" in table
