@@ -62,7 +62,10 @@ class LstmPolicy(Policy):
             yield from super().distributions(batch)
             return
         choices = zip(batch.taken[:-1], self.embeddings, strict=False)
-        inputs = [self.start.expand(len(batch.taken[0]), -1), *(table[taken] for taken, table in choices)]
+        inputs = [
+            self.start.expand(len(batch.taken[0]), -1),
+            *(nn.functional.embedding(taken, table) for taken, table in choices),
+        ]
         states, _ = self.lstm(torch.stack(inputs))
         for position, state in enumerate(states):
             yield position, self.log_probabilities(position, (state,), batch.allowed[position])
