@@ -70,6 +70,7 @@ def test_what_was_found_is_trained_and_finds_boxes_on_a_folder_of_images(here, s
             assert left + width <= 82.01
             assert top + height <= 50.01
         assert len(list(out.glob("*.png"))) == 3
+        assert not (here.folder / "cli.log").exists()
 
 
 def test_a_detector_starts_from_its_backbone_trained_as_a_classifier(here, searched, capsys):
