@@ -27,8 +27,7 @@ def convert_norms(module: nn.Module, kind: Normalization, *, groups: int = 32) -
         module: Any module.
         kind: ``"batch"`` leaves all as they are; ``"frozen"`` uses running statistics, scale and shift as constants;
             ``"sync"`` shares statistics over the ranks; ``"group"`` normalises groups of channels of every image.
-        groups: Of GroupNorm, at most; as many as the channels can be shared evenly by, with at least 4 channels in each: one
-            value normalised by itself, as after image pooling, would always be 0.
+        groups: Of GroupNorm, at most; see :func:`fitting_groups`.
 
     Raises:
         ValueError: If there is no such kind.
@@ -45,13 +44,25 @@ def convert_norms(module: nn.Module, kind: Normalization, *, groups: int = 32) -
                 setattr(parent, name, _converted(child, kind, groups))
 
 
+def fitting_groups(channels: int, most: int = 32) -> int:
+    """The groups of a GroupNorm: as many as share the channels evenly, with at least 4 channels in each, else one.
+
+    One value normalised by itself, as after image pooling, would always be 0.
+
+    Args:
+        channels: That are normalised.
+        most: Groups at most; 32 is the paper's choice (Wu, He 2018, arXiv 1803.08494).
+    """
+    fitting = [n for n in range(1, most + 1) if channels % n == 0 and channels // n >= LEAST_IN_GROUP]
+    return max(fitting, default=1)
+
+
 def _converted(norm: nn.BatchNorm2d, kind: Normalization, groups: int) -> nn.Module:
     channels = norm.num_features
     if kind == "sync":
         return nn.SyncBatchNorm.convert_sync_batchnorm(norm)
     if kind == "group":
-        fitting = [n for n in range(1, groups + 1) if channels % n == 0 and channels // n >= LEAST_IN_GROUP]
-        return nn.GroupNorm(max(fitting, default=1), channels, eps=norm.eps, affine=norm.affine)
+        return nn.GroupNorm(fitting_groups(channels, groups), channels, eps=norm.eps, affine=norm.affine)
     frozen = FrozenBatchNorm2d(channels, eps=norm.eps)
     for name, tensor in norm.state_dict().items():
         if name in frozen.state_dict():

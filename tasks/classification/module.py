@@ -21,6 +21,7 @@ from lightning_nas.spaces import Backbone
 from lightning_nas.tasks.classification.confusion import draw_confusion
 from lightning_nas.tasks.classification.heads import AuxiliaryHead, ClassificationHead
 from lightning_nas.tasks.classification.mixing import mixing
+from lightning_nas.tasks.images.loss_watch import LossWatch
 
 
 class ClassificationTask(pl.LightningModule):
@@ -107,6 +108,7 @@ class ClassificationTask(pl.LightningModule):
         self.test_metrics = collection.clone(prefix="test/")
         self.val_confusion = MulticlassConfusionMatrix(num_classes)
         self.test_confusion = MulticlassConfusionMatrix(num_classes)
+        self.loss_watch = LossWatch()
 
     def forward(self, x: Tensor) -> Tensor:
         """``(B, C, H, W) -> (B, num_classes)``."""
@@ -122,6 +124,10 @@ class ClassificationTask(pl.LightningModule):
             loss = loss + self.auxiliary_weight * self.loss(self.auxiliary_head(tap), labels)
         self.log("train/loss", loss, on_epoch=True, on_step=False, prog_bar=True, batch_size=len(images))
         return loss
+
+    def on_train_epoch_end(self) -> None:
+        """Says which term of the loss does not fall."""
+        self.loss_watch.epoch_of(self)
 
     def validation_step(self, batch: tuple[Tensor, Tensor], batch_idx: int) -> None:
         """Loss and metrics on the validation images."""

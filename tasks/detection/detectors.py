@@ -12,11 +12,12 @@ import torch
 from torch import Tensor, nn
 from torchvision.models.detection import FCOS, FasterRCNN, RetinaNet
 from torchvision.models.detection.anchor_utils import AnchorGenerator
-from torchvision.models.detection.fcos import FCOSHead
 from torchvision.models.detection.retinanet import RetinaNetHead
 from torchvision.ops import MultiScaleRoIAlign
 
+from lightning_nas.networks.normalization import fitting_groups
 from lightning_nas.spaces import Backbone
+from lightning_nas.tasks.detection.fcos import FcosHead
 from lightning_nas.tasks.images import IMAGENET_MEAN, IMAGENET_STD
 
 Detector = Literal["retinanet", "fcos", "faster_rcnn"]
@@ -24,7 +25,6 @@ HeadNorm = Literal["none", "group"]
 
 ASPECTS = (0.5, 1.0, 2.0)
 OCTAVES = (1.0, 2 ** (1 / 3), 2 ** (2 / 3))
-GROUPS = 32
 
 
 class Pyramid(nn.Module):
@@ -116,11 +116,6 @@ def build_detector(
     if head_norm not in get_args(HeadNorm):
         raise ValueError(f"head_norm must be one of {list(get_args(HeadNorm))}, got {head_norm!r}")
     channels, strides = pyramid.out_channels, pyramid.strides
-    if channels % GROUPS and (name == "fcos" or (name == "retinanet" and head_norm == "group")):
-        raise ValueError(
-            f"channels must be a multiple of {GROUPS}, the groups of the head's normalisation, got {channels} "
-            f"for detector = {name!r}"
-        )
     shared = {
         "min_size": min_size,
         "max_size": max_size,
@@ -134,13 +129,13 @@ def build_detector(
     head: Any
     if name == "fcos":
         anchors = AnchorGenerator(tuple((stride,) for stride in strides), ((1.0,),) * len(strides))
-        head = FCOSHead(channels, 1, classes, head_convs)
+        head = FcosHead(channels, classes, head_convs)
         detector = FCOS(pyramid, classes, anchor_generator=anchors, head=head, score_thresh=0.05, **shared)
         in_single_precision(detector.head)
     elif name == "retinanet":
         sizes = tuple(tuple(anchor_scale * stride * octave for octave in OCTAVES) for stride in strides)
         anchors = AnchorGenerator(sizes, (ASPECTS,) * len(strides))
-        norm = partial(nn.GroupNorm, GROUPS) if head_norm == "group" else None
+        norm = partial(nn.GroupNorm, fitting_groups(channels)) if head_norm == "group" else None
         head = RetinaNetHead(channels, len(ASPECTS) * len(OCTAVES), classes, norm)
         for part in (head.classification_head, head.regression_head):
             part.conv = part.conv[:head_convs]

@@ -19,6 +19,7 @@ from lightning_nas.tasks.detection.metrics import AveragePrecision
 from lightning_nas.tasks.detection.necks import Neck, build_neck
 from lightning_nas.tasks.detection.predict import predict_images
 from lightning_nas.tasks.detection.records import TestRecord
+from lightning_nas.tasks.images.loss_watch import LossWatch
 from lightning_nas.tasks.images.norm_checks import refuse_sync_without_gpu, warn_of_small_batches
 from lightning_nas.tasks.images.optimization import OptimizerName, check_named, make_optimizer, make_schedules
 
@@ -112,6 +113,7 @@ class DetectionTask(pl.LightningModule):
         )
         self.val_metric, self.test_metric = AveragePrecision(), AveragePrecision()
         self.record = TestRecord()
+        self.loss_watch = LossWatch()
 
     @property
     def input_size(self) -> tuple[int, int, int]:
@@ -149,6 +151,10 @@ class DetectionTask(pl.LightningModule):
             for neck in self._stacked:
                 neck.keep_results, neck.results = False, []
         return {name: torch.stack([losses[name] for losses in every]).mean() for name in every[0]}
+
+    def on_train_epoch_end(self) -> None:
+        """Says which term of the loss does not fall."""
+        self.loss_watch.epoch_of(self)
 
     def validation_step(self, batch: Batch, batch_idx: int) -> None:
         """Collects detections."""

@@ -14,6 +14,7 @@ from lightning_nas.networks.normalization import Normalization, convert_norms
 from lightning_nas.ops.checkpointing import set_recompute
 from lightning_nas.spaces import Backbone
 from lightning_nas.tasks.images import IMAGENET_MEAN, IMAGENET_STD
+from lightning_nas.tasks.images.loss_watch import LossWatch
 from lightning_nas.tasks.images.norm_checks import refuse_sync_without_gpu, warn_of_small_batches
 from lightning_nas.tasks.images.optimization import OptimizerName, check_named, make_optimizer, make_schedules
 from lightning_nas.tasks.segmentation.drawing import default_palette
@@ -134,6 +135,7 @@ class SegmentationTask(pl.LightningModule):
         self.register_buffer("std", torch.tensor(IMAGENET_STD).view(1, 3, 1, 1), persistent=False)
         self.val_matrix, self.test_matrix = ConfusionMatrix(num_classes, IGNORE), ConfusionMatrix(num_classes, IGNORE)
         self.record = TestRecord()
+        self.loss_watch = LossWatch()
 
     def forward(self, images: Tensor) -> Tensor:
         """Images ``(B, 3, H, W)`` from 0 to 1 -> logits ``(B, num_classes, H, W)``."""
@@ -156,6 +158,10 @@ class SegmentationTask(pl.LightningModule):
         )
         self.log("train/loss", loss, on_epoch=True, on_step=False, prog_bar=True, batch_size=len(images))
         return loss
+
+    def on_train_epoch_end(self) -> None:
+        """Says which term of the loss does not fall."""
+        self.loss_watch.epoch_of(self)
 
     def validation_step(self, batch: Batch, batch_idx: int) -> None:
         """Counts pixels."""
