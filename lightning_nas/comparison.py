@@ -57,8 +57,8 @@ def evaluated_task(config: DictConfig) -> Callable[..., Any]:
 
 
 def nearest_draw(space: SearchSpace, rng: random.Random, draws: int, found: TrialResult) -> dict[str, Option]:
-    """Of some random architectures the one whose multiply-adds are nearest to those of the found network."""
-    drawn = [space.sample(rng) for _ in range(draws)]
+    """Of some random architectures without a known defect the one whose multiply-adds are nearest to the found network's."""
+    drawn = [space.sample_sound(rng) for _ in range(draws)]
     if draws == 1:
         return drawn[0]
 

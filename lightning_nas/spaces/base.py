@@ -121,6 +121,27 @@ class SearchSpace(ABC):
         """Draws each decision uniformly, in order."""
         return self.complete({}, rng)
 
+    def defect(self, choices: Choices) -> str | None:
+        """Why an architecture cannot learn, where its decisions alone show it; None: nothing is known against it.
+
+        Such architectures belong to the space and may be evaluated, but a comparison with them would flatter whatever was
+        found.
+        """
+        return None
+
+    def sample_sound(self, rng: random.Random) -> dict[str, Option]:
+        """Draws as :meth:`sample` until nothing is known against the architecture (:meth:`defect`).
+
+        Raises:
+            ValueError: If there is a defect in all of 1,000 draws.
+        """
+        for _ in range(1000):
+            choices = self.sample(rng)
+            defect = self.defect(choices)
+            if defect is None:
+                return choices
+        raise ValueError(f"space {self.name!r}: none of 1,000 random architectures can learn; the last one: {defect}")
+
     def mutate(self, choices: Choices, rng: random.Random) -> dict[str, Option]:
         """Changes one decision, uniformly among those that can change, to another option.
 

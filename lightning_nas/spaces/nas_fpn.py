@@ -23,6 +23,9 @@ from lightning_nas.spaces.nas_fpn_blocks import NasFpnNetwork
 from lightning_nas.spaces.nas_fpn_supernet import NasFpnSupernet
 from lightning_nas.spaces.pyramid import check_levels
 
+BLIND = 8
+"""A finest map that was enlarged by this factor or more locates nothing: measured AP50 0.00 beside 0.3 to 0.6 of others."""
+
 MERGE_OPS = ("sum", "attention")
 
 
@@ -161,6 +164,35 @@ class NasFpn(SearchSpace):
         }
         self.validate(choices)
         return choices
+
+    def finest_detail(self, choices: Choices) -> dict[int, int]:
+        """Level of the result -> the finest level of the backbone's maps whose detail reaches it through one stack.
+
+        A map that a coarse cell has read is pooled to the cell's size, and enlarging it again brings no detail back: what
+        arrives is the finest of the maps that are read, but never finer than the cell's own level.
+        """
+        levels, detail, read = list(self.levels), list(self.levels), set()
+        for index, cell in enumerate(self.tokens(choices)):
+            sources = {cell.a, cell.b}
+            read |= sources
+            if index >= self.free_cells:  # takes in the maps of its level that no cell has read
+                unread = {i for i, level in enumerate(levels) if level == cell.level and i not in read}
+                sources |= unread
+                read |= unread
+            detail.append(max(cell.level, min(detail[source] for source in sources)))
+            levels.append(cell.level)
+        first = len(self.levels) + self.free_cells
+        return dict(sorted(zip(levels[first:], detail[first:], strict=True)))
+
+    def defect(self, choices: Choices) -> str | None:
+        """A finest map that was enlarged from one at least :data:`BLIND` times coarser: small objects cannot be located."""
+        finest = self.finest_detail(choices)[self.min_level]
+        if 2 ** (finest - self.min_level) < BLIND:
+            return None
+        return (
+            f"the map of level {self.min_level} is enlarged from level {finest}: it shows the image in steps of "
+            f"{2**finest} pixels"
+        )
 
     # ---- networks -----------------------------------------------------------------------------------------------
 

@@ -161,6 +161,10 @@ class NasBench201(SearchSpace):
                 reached.add(node)
         return self.nodes - 1 in reached
 
+    def defect(self, choices: Choices) -> str | None:
+        """A cell that computes a constant."""
+        return None if self.connected(choices) else "no path leads from the input of the cell to its output"
+
     def path_encode(self, choices: Choices, *, bits: int | None = None) -> Tensor:
         """One bit per sequence of operations on the way from the input to the output: 5 + 25 + 125 = 155.
 

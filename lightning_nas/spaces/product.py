@@ -121,6 +121,12 @@ class Product(SearchSpace):
         """The choices of every part, fixed ones included, in the part's own names."""
         return {part: self.fixed_choices.get(part, within(part, choices)) for part in self.spaces}
 
+    def defect(self, choices: Choices) -> str | None:
+        """That of the first part that has one."""
+        own = self.part_choices(choices)
+        found = ((part, space.defect(own[part])) for part, space in self.spaces.items())
+        return next((f"{part}: {defect}" for part, defect in found if defect is not None), None)
+
     @property
     def args(self) -> dict[str, Any]:
         """What the parts are, as JSON values. A product is rebuilt from its parts' records, not from this."""
