@@ -133,7 +133,10 @@ def dil_conv_5x5(in_channels: int, out_channels: int, stride: int, *, affine: bo
 
 @op("conv_7x1_1x7")
 def conv_7x1_1x7(in_channels: int, out_channels: int, stride: int, *, affine: bool = True) -> nn.Module:
-    """ReLU, 1x7 convolution with stride ``(1, s)``, 7x1 convolution with stride ``(s, 1)``, BatchNorm."""
+    """ReLU, 1x7 convolution with stride ``(1, s)``, 7x1 convolution with stride ``(s, 1)``, BatchNorm.
+
+    As the DARTS family has it; that of AmoebaNet is ``bottleneck_1x7_7x1``.
+    """
     return nn.Sequential(
         nn.ReLU(),
         nn.Conv2d(in_channels, out_channels, (1, 7), (1, stride), (0, 3), bias=False),

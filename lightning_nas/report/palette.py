@@ -21,7 +21,7 @@ _COLOURS = {
     "nor_conv_3x3": "#7fb0e6",
 }
 _OTHERS = ("#d7a1c8", "#a3cfcf", "#c9c27a", "#b79a84", "#93a8d8", "#e3a9a0", "#9ec28b", "#cdb4ec")
-_WORDS = {"nor": "conv", "atrous": "atr", "skip": "skip", "conv": "", "pool": "", "connect": ""}
+_WORDS = {"nor": "conv", "atrous": "atr", "skip": "skip", "conv": "", "pool": "", "connect": "", "bottleneck": ""}
 _KERNEL = re.compile(r"^\d+x\d+$")
 
 
@@ -38,6 +38,8 @@ def short_name(option: str) -> str:
     Example:
         >>> [short_name(name) for name in ("sep_conv_3x3", "nor_conv_1x1", "skip_connect", "none")]
         ['sep 3×3', 'conv 1×1', 'skip', 'none']
+        >>> short_name("bottleneck_1x7_7x1")
+        '1×7 7×1'
     """
     words = [word.replace("x", "×") if _KERNEL.match(word) else _WORDS.get(word, word) for word in option.split("_")]
     return " ".join(word for word in words if word) or option

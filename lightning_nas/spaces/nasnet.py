@@ -26,15 +26,15 @@ from lightning_nas.spaces.nasnet_search_cell import inputs_group
 
 NASNET_OPS = (
     "skip_connect",
-    "conv_3x1_1x3",
-    "conv_7x1_1x7",
-    "dil_conv_3x3",
+    "bottleneck_1x3_3x1",
+    "bottleneck_1x7_7x1",
+    "bottleneck_dil_3x3",
     "avg_pool_3x3",
     "max_pool_3x3",
     "max_pool_5x5",
     "max_pool_7x7",
     "nor_conv_1x1",
-    "nor_conv_3x3",
+    "bottleneck_3x3",
     "sep_conv_3x3",
     "sep_conv_5x5",
     "sep_conv_7x7",
@@ -46,8 +46,8 @@ AMOEBANET_OPS = (
     "sep_conv_7x7",
     "avg_pool_3x3",
     "max_pool_3x3",
-    "dil_conv_3x3",
-    "conv_7x1_1x7",
+    "bottleneck_dil_3x3",
+    "bottleneck_1x7_7x1",
 )
 
 
@@ -61,6 +61,10 @@ class NasNet(SearchSpace):
 
     A cell concatenates the states that none of its blocks reads, its inputs among them; so the channels of a found
     network depend on its choices.
+
+    The candidates compute what they do in the released code of AmoebaNet, see :mod:`lightning_nas.ops.nasnet`, but for an
+    identity with stride 2: here it is a factorized reduction, there a 1x1 convolution of as many parameters. Operations of
+    the DARTS family, ``conv_7x1_1x7`` and ``dil_conv_3x3`` among them, may be candidates too, and are then that family's.
 
     Changing one decision, each with equal probability, is the mutation of AmoebaNet (section 3.2 of Real et al.): a cell
     type, then an input or an operation, then a block, then one of its sides, each uniformly. Its identity mutation is the

@@ -9,13 +9,14 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import ClassVar
+from typing import ClassVar, get_args
 
 import torch
 from torch import Tensor
 
 from lightning_nas.architecture import Choices, Option
 from lightning_nas.ops import check_ops
+from lightning_nas.ops.shuffle import Split
 from lightning_nas.spaces.base import SearchSpace
 from lightning_nas.spaces.features import Backbone, FeatureInfo
 from lightning_nas.spaces.shufflenet_blocks import BLOCKS, ShuffleNetwork, ShuffleSupernet
@@ -32,6 +33,11 @@ class ShuffleNetV2(SearchSpace):
     Its large network (1.3G) has ``stem_channels=48``, ``widths=(96, 240, 480, 960)``, ``depths=(8, 8, 16, 8)``. SPOS has
     the small one with ``bias=False`` and ``supernet_affine=False``.
 
+    A block of stride 1 works on half of the channels. Which half is not in the papers: the released code of SPOS takes every
+    other channel, and so do the found networks of DetNAS; DetNAS's supernets, for ImageNet and for COCO, interleave the two
+    halves and take the second half of that. Released weights give other outputs with the other split. A supernet and
+    what is found in it share one here, so that weights can be taken over.
+
     Args:
         stem_channels: Channels after the 3x3 stem convolution, which has stride 2.
         widths: Channels of the stages.
@@ -41,6 +47,7 @@ class ShuffleNetV2(SearchSpace):
         bias: Whether stem and closing convolution have a bias.
         supernet_affine: Whether BatchNorm in the supernet has a learnable scale and shift; that of found networks has.
         ops: Candidate blocks.
+        split: ``"even_odd"`` or ``"halves"``, see :func:`lightning_nas.ops.shuffle.split_channels`.
 
     Raises:
         ValueError: If an argument is out of range.
@@ -56,6 +63,7 @@ class ShuffleNetV2(SearchSpace):
     bias: bool = True
     supernet_affine: bool = True
     ops: tuple[str, ...] = SHUFFLE_OPS
+    split: Split = "even_odd"
 
     def __post_init__(self) -> None:
         for argument in ("widths", "depths", "ops"):
@@ -83,6 +91,8 @@ class ShuffleNetV2(SearchSpace):
                     raise ValueError(f"{argument} must hold whole numbers from {low} to {high}, got {value!r}")
         if any(width % 2 for width in self.widths):
             raise ValueError(f"widths must be even, because half of the channels pass, got {self.widths!r}")
+        if self.split not in get_args(Split):
+            raise ValueError(f"split must be one of {list(get_args(Split))}, got {self.split!r}")
         for argument in ("bias", "supernet_affine"):
             if not isinstance(getattr(self, argument), bool):
                 raise ValueError(f"{argument} must be true or false, got {getattr(self, argument)!r}")

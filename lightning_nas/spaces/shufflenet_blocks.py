@@ -10,6 +10,7 @@ from torch import Tensor, nn
 
 from lightning_nas.architecture import Choices
 from lightning_nas.ops import build_op
+from lightning_nas.ops.shuffle import set_split
 from lightning_nas.spaces.chain_blocks import MixedLayer
 from lightning_nas.spaces.features import Backbone, FeatureInfo, FeatureLevel
 from lightning_nas.spaces.supernet import Paths, Supernet
@@ -64,6 +65,7 @@ class ShuffleNetwork(Backbone):
             nn.Sequential(*(build_op(name, *size[:2], stride=size[2]) for name, size in zip(ops, sizes, strict=True)))
             for ops, sizes in zip(stage_ops, layer_sizes(space), strict=True)
         )
+        set_split(self.stages, space.split)
         self.head = closing(space, affine=True)
         self.feature_info = described(space)
 
@@ -88,6 +90,7 @@ class ShuffleSupernet(Supernet):
         self.stages = nn.ModuleList(
             nn.ModuleList(MixedLayer(space.ops, *size, affine=affine) for size in sizes) for sizes in layer_sizes(space)
         )
+        set_split(self.stages, space.split)
         self.head = closing(space, affine)
         self.feature_info = described(space)
 

@@ -1,4 +1,4 @@
-"""The operations that came with NASNet and ENAS, against formulas."""
+"""The operations that came with NASNet, AmoebaNet and ENAS, against formulas."""
 
 import pytest
 import torch
@@ -29,6 +29,84 @@ def parameters(name, c_in=C, c_out=C):
 )
 def test_numbers_of_parameters(name, expected):
     assert parameters(name, C, K) == expected
+
+
+# ---- the bottlenecks of AmoebaNet ------------------------------------------------------------------------------------
+
+INNER = {  # operation -> share of the channels inside, inner kernels with their strides (height, width), dilation
+    "bottleneck_1x3_3x1": ((3, 8), [((1, 3), (1, 2)), ((3, 1), (2, 1))], 1),
+    "bottleneck_1x7_7x1": ((1, 4), [((1, 7), (1, 2)), ((7, 1), (2, 1))], 1),
+    "bottleneck_3x3": ((1, 4), [((3, 3), (2, 2))], 1),
+    "bottleneck_dil_3x3": ((1, 4), [((3, 3), (2, 2))], 2),
+}
+
+
+def convolved(x, weight, strides, dilation):
+    """A convolution written out: the sum over the kernel's places. Zeros around the map keep its size."""
+    _, _, rows, columns = weight.shape
+    up, left = dilation * (rows // 2), dilation * (columns // 2)
+    padded = nn.functional.pad(x, (left, left, up, up))
+    height, width = (-(-size // stride) for size, stride in zip(x.shape[2:], strides, strict=True))
+    total = 0
+    for i in range(rows):
+        for j in range(columns):
+            window = padded[:, :, dilation * i :: strides[0], dilation * j :: strides[1]][:, :, :height, :width]
+            total = total + torch.einsum("bchw,oc->bohw", window, weight[:, :, i, j])
+    return total
+
+
+def normalised(x, norm):
+    shape = (1, -1, 1, 1)
+    scale = norm.weight / (norm.running_var + norm.eps).sqrt()
+    return (x - norm.running_mean.view(shape)) * scale.view(shape) + norm.bias.view(shape)
+
+
+def official(name, x, convs, norms, filters, stride):
+    """``_apply_operation`` of the released network_utils.py: every convolution after a ReLU and before a BatchNorm."""
+    (share, whole), kernels, dilation = INNER[name]
+    inside = int(share * filters / whole)
+    plan = [(kernel, strides if stride == 2 else (1, 1), dilation) for kernel, strides in kernels]
+    widths = [filters] * len(plan)
+    if inside >= 1:
+        plan = [((1, 1), (1, 1), 1), *plan, ((1, 1), (1, 1), 1)]
+        widths = [inside] * (len(plan) - 1) + [filters]
+    assert [tuple(w.shape) for w in convs] == [
+        (out, into, *kernel) for into, out, (kernel, *_) in zip([x.shape[1], *widths], widths, plan, strict=False)
+    ]
+    for weight, norm, (_, strides, rate) in zip(convs, norms, plan, strict=True):
+        x = normalised(convolved(x.clamp(min=0), weight, strides, rate), norm)
+    return x
+
+
+@pytest.mark.parametrize("name", INNER)
+@pytest.mark.parametrize("stride", [1, 2])
+@pytest.mark.parametrize(("channels", "filters"), [(8, 8), (6, 16), (4, 3), (2, 2)])
+def test_bottlenecks_compute_what_the_released_code_does(name, stride, channels, filters):
+    torch.manual_seed(0)
+    op = build_op(name, channels, filters, stride=stride).double().eval()
+    convs = [m.weight for m in op.modules() if isinstance(m, nn.Conv2d)]
+    norms = [m for m in op.modules() if isinstance(m, nn.BatchNorm2d)]
+    for norm in norms:
+        norm.running_mean.normal_()
+        norm.running_var.uniform_(0.5, 2)
+        nn.init.normal_(norm.weight)
+        nn.init.normal_(norm.bias)
+    x = torch.randn(2, channels, 9, 8, dtype=torch.float64)
+    torch.testing.assert_close(op(x), official(name, x, convs, norms, filters, stride))
+    assert all(conv.bias is None for conv in op.modules() if isinstance(conv, nn.Conv2d))
+
+
+@pytest.mark.parametrize(
+    ("name", "expected"),
+    [
+        ("bottleneck_1x3_3x1", 8 * 6 + 2 * 6 + 2 * (3 * 6 * 6 + 2 * 6) + 6 * 16 + 2 * 16),
+        ("bottleneck_1x7_7x1", 8 * 4 + 2 * 4 + 2 * (7 * 4 * 4 + 2 * 4) + 4 * 16 + 2 * 16),
+        ("bottleneck_3x3", 8 * 4 + 2 * 4 + (9 * 4 * 4 + 2 * 4) + 4 * 16 + 2 * 16),
+        ("bottleneck_dil_3x3", 8 * 4 + 2 * 4 + (9 * 4 * 4 + 2 * 4) + 4 * 16 + 2 * 16),
+    ],
+)
+def test_sizes_of_bottlenecks(name, expected):
+    assert parameters(name, 8, 16) == expected
 
 
 def test_poolings_learn_nothing_at_equal_channels():

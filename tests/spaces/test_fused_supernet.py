@@ -88,7 +88,9 @@ def test_forms_are_equal_in_single_precision():
     assert_same(textbook, fused, images(16, torch.float32), tolerance=1e-3)
 
 
-@pytest.mark.parametrize("ops", [("none", "skip_connect"), ("sep_conv_7x7", "conv_7x1_1x7"), ("nor_conv_3x3",)])
+@pytest.mark.parametrize(
+    "ops", [("none", "skip_connect"), ("sep_conv_7x7", "conv_7x1_1x7", "bottleneck_1x7_7x1"), ("nor_conv_3x3",)]
+)
 def test_other_candidates_are_equal(ops):
     textbook, fused = pair(ops=ops)
     assert_same(textbook, fused, images(9))

@@ -9,7 +9,9 @@ import pytest
 import torch
 from cell_networks import randomised, take_weights, textbook, unread
 
+from lightning_nas.architecture import Architecture
 from lightning_nas.cost import count_macs, count_parameters
+from lightning_nas.networks.backbone import build_network
 from lightning_nas.ops import DropPath
 from lightning_nas.ops.mixed import MixedOp
 from lightning_nas.report.cells import draw
@@ -38,10 +40,9 @@ def images(batch=2, size=16):
         ("nasnet_a", {}, 10, 3_328_234, 3_796_468, 525_786_624),
         ("nasnet_a", {"channels": 36, **RULE}, 10, 3_830_950, 4_288_944, None),
         ("nasnet_a", IMAGENET, 1000, 5_564_320, 6_800_520, 604_031_616),
-        ("amoebanet_a", {}, 10, 3_534_022, 4_028_880, None),
-        ("amoebanet_a", {"channels": 32}, 10, 2_817_130, 3_301_748, None),
-        ("amoebanet_a", RULE, 10, 3_145_078, 3_603_072, None),
-        ("amoebanet_a", IMAGENET, 1000, 4_627_360, 5_863_560, 526_746_624),
+        ("amoebanet_a", {}, 10, 3_207_106, 3_701_964, 498_388_608),
+        ("amoebanet_a", {"channels": 32}, 10, 2_558_858, 3_043_476, None),
+        ("amoebanet_a", {"channels": 50, "cells": 14, "stem": "imagenet"}, 1000, 5_092_175, 6_382_647, 560_350_600),
     ],
 )
 def test_sizes_of_published_networks(name, arguments, classes, plain, with_auxiliary, macs):
@@ -53,6 +54,62 @@ def test_sizes_of_published_networks(name, arguments, classes, plain, with_auxil
     if macs is not None:
         size = (3, 224, 224) if classes == 1000 else (3, 32, 32)
         assert count_macs(network, size) + network.feature_info.channels()[-1] * classes == macs
+
+
+def convolutional_cost(op, channels):
+    """Parameters of an operation as the released code of AmoebaNet has it, from the description alone."""
+    quarter = channels // 4
+    if op.startswith("sep_conv"):
+        return 2 * (int(op[-1]) ** 2 * channels + channels**2 + 2 * channels)
+    if op == "bottleneck_1x7_7x1":
+        ends = channels * quarter + 2 * quarter + quarter * channels + 2 * channels
+        return ends + 2 * (7 * quarter**2 + 2 * quarter)
+    assert "pool" in op or op == "skip_connect"
+    return 0
+
+
+@pytest.mark.parametrize(("channels", "millions"), [(32, 2.6), (36, 3.2)])
+def test_amoebanet_a_has_its_published_size(channels, millions):
+    """Real et al., table 2. Counted a second time: stem, projections of the inputs, operations, classifier."""
+    space, choices = from_architecture(published("amoebanet_a", channels=channels))
+    operations = {
+        kind: [option for name, option in choices.items() if name.startswith(f"{kind}.") and ".op" in name]
+        for kind in ("normal", "reduce")
+    }
+    kept = {"normal": 4, "reduce": 5}
+    older = newer = 3 * channels
+    total, width = 27 * newer + 2 * newer, channels
+    for index in range(20):
+        kind = "reduce" if index in (6, 13) else "normal"
+        width *= 2 if kind == "reduce" else 1
+        total += (older + newer) * width + 4 * width  # a factorized reduction is as large as a 1x1 convolution
+        total += sum(convolutional_cost(op, width) for op in operations[kind])
+        older, newer = newer, kept[kind] * width
+    total += newer * 10 + 10
+    assert sum(p.numel() for p in ClassificationTask(space.network(choices), 10).parameters()) == total
+    assert round(total / 1e6, 1) == millions
+
+
+DARTS_OPERATIONS = {"bottleneck_1x7_7x1": "conv_7x1_1x7", "bottleneck_dil_3x3": "dil_conv_3x3"}
+
+
+@pytest.mark.parametrize(
+    ("arguments", "classes", "plain", "macs"),
+    [({}, 10, 3_534_022, None), (RULE, 10, 3_145_078, None), (IMAGENET, 1000, 4_627_360, 526_746_624)],
+)
+def test_records_with_operations_of_the_darts_family_keep_their_meaning(arguments, classes, plain, macs):
+    """The DARTS repository has AmoebaNet-A with its own operations, and so had the records of this one once."""
+    record = published("amoebanet_a", **arguments)
+    text = record.to_json()
+    for new, old in DARTS_OPERATIONS.items():
+        text = text.replace(new, old)
+    record = Architecture.from_json(text)
+    if not arguments:
+        assert record.hash == "7f16e2aa731c0f6ccf77868a578414b0f88d519efa6ca45488d205559cf7906f"
+    network = build_network(record)
+    assert sum(p.numel() for p in ClassificationTask(network, classes).parameters()) == plain
+    if macs is not None:
+        assert count_macs(network, (3, 224, 224)) + network.feature_info.channels()[-1] * classes == macs
 
 
 def test_six_at_768():
@@ -77,6 +134,9 @@ def test_the_operations_of_the_papers():
     assert len(NASNET_OPS) == 13
     assert len(AMOEBANET_OPS) == 8
     assert set(AMOEBANET_OPS) < set(NASNET_OPS)
+    not_separable = {"bottleneck_1x3_3x1", "bottleneck_1x7_7x1", "bottleneck_3x3", "bottleneck_dil_3x3"}
+    assert not_separable < set(NASNET_OPS)
+    assert not_separable & set(AMOEBANET_OPS) == {"bottleneck_1x7_7x1", "bottleneck_dil_3x3"}
 
 
 # ---- counts ----------------------------------------------------------------------------------------------------------

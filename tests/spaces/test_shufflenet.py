@@ -1,12 +1,18 @@
 """The ShuffleNetV2 space: the papers' sizes, and what a block computes."""
 
+import json
+import random
+
 import pytest
 import torch
 from torch import nn
 
+from lightning_nas.architecture import Architecture
 from lightning_nas.cost import count_macs, count_parameters
+from lightning_nas.networks.backbone import build_network
+from lightning_nas.networks.inherit import inherit_weights
 from lightning_nas.ops import build_op
-from lightning_nas.ops.shuffle import ShuffleUnit
+from lightning_nas.ops.shuffle import ShuffleUnit, set_split
 from lightning_nas.spaces import ShuffleNetV2
 
 SPOS = ShuffleNetV2(bias=False, supernet_affine=False)
@@ -127,30 +133,90 @@ def written_out(layers, x, strides):
     return x
 
 
-@pytest.mark.parametrize(
-    ("name", "main"), [("shuffle_5x5", ("1", "d", "1")), ("shuffle_xception", ("d", "1", "d", "1", "d", "1"))]
-)
-@pytest.mark.parametrize("stride", [1, 2])
-def test_blocks_compute_what_the_papers_draw(name, main, stride):
-    torch.manual_seed(0)
-    out_channels = 8 if stride == 1 else 12
-    unit = build_op(name, 8, out_channels, stride=stride).double().eval()
-    for module in unit.modules():
+def halves(split, channels):
+    """Which channels pass and which are worked on, as the released code of SPOS and that of DetNAS's supernets say."""
+    numbers = list(range(channels))
+    if split == "even_odd":  # (channels / 2, 2), transposed
+        return numbers[::2], numbers[1::2]
+    shuffled = [
+        number for pair in zip(numbers[: channels // 2], numbers[channels // 2 :], strict=True) for number in pair
+    ]
+    return shuffled[: channels // 2], shuffled[channels // 2 :]
+
+
+def block(unit, split, name, x, stride):
+    """A choice block, by the drawings of the papers."""
+    kinds = ["d" if layer.groups > 1 else "1" for layer in unit.main if isinstance(layer, nn.Conv2d)]
+    assert kinds == (["d", "1"] * 3 if name == "shuffle_xception" else ["1", "d", "1"])
+    strides = [stride if i == kinds.index("d") else 1 for i in range(len(kinds))]
+    if stride == 1:
+        passing, entering = halves(split, x.shape[1])
+        return torch.cat([x[:, passing], written_out(unit.main, x[:, entering], strides)], dim=1)
+    return torch.cat([written_out(unit.projection, x, [stride, 1]), written_out(unit.main, x, strides)], dim=1)
+
+
+def randomised(network):
+    """Statistics and scales as after a training, not 0 and 1; in evaluation mode, float64."""
+    network.double().eval()
+    for module in network.modules():
         if isinstance(module, nn.BatchNorm2d):
             module.running_mean.normal_()
             module.running_var.uniform_(0.5, 2)
             nn.init.normal_(module.weight)
             nn.init.normal_(module.bias)
+    return network
+
+
+@pytest.mark.parametrize("name", ["shuffle_5x5", "shuffle_xception"])
+@pytest.mark.parametrize("stride", [1, 2])
+@pytest.mark.parametrize("split", ["even_odd", "halves"])
+def test_blocks_compute_what_the_papers_draw(name, stride, split):
+    torch.manual_seed(0)
+    unit = randomised(set_split(build_op(name, 8, 8 if stride == 1 else 12, stride=stride), split))
     x = torch.randn(2, 8, 7, 7, dtype=torch.float64)
-    kinds = ["d" if layer.groups > 1 else "1" for layer in unit.main if isinstance(layer, nn.Conv2d)]
-    assert kinds == list(main)
-    strides = [stride if i == kinds.index("d") else 1 for i in range(len(kinds))]
-    if stride == 1:
-        expected = torch.cat([x[:, ::2], written_out(unit.main, x[:, 1::2], strides)], dim=1)
-    else:
-        passed = written_out(unit.projection, x, [stride, 1])
-        expected = torch.cat([passed, written_out(unit.main, x, strides)], dim=1)
-    torch.testing.assert_close(unit(x), expected)
+    torch.testing.assert_close(unit(x), block(unit, split, name, x, stride))
+
+
+TINY = {"stem_channels": 4, "widths": (8, 20), "depths": (3, 2), "head_channels": 0}
+
+
+@pytest.mark.parametrize("split", ["even_odd", "halves"])
+def test_networks_split_their_channels_as_the_space_says(split):
+    torch.manual_seed(0)
+    space, other = (ShuffleNetV2(**TINY, split=s) for s in (split, "halves" if split == "even_odd" else "even_odd"))
+    choices = space.sample(random.Random(1))
+    network, changed = randomised(space.network(choices)), other.network(choices).double().eval()
+    changed.load_state_dict(network.state_dict())  # the split holds no weights
+    x = torch.randn(2, 3, 32, 32, dtype=torch.float64)
+    with torch.no_grad():
+        state, expected = network.stem(x), []
+        for stage, ops in zip(network.stages, space.stage_ops(choices), strict=True):
+            for layer, (unit, name) in enumerate(zip(stage, ops, strict=True)):
+                state = block(unit, split, name, state, 1 if layer else 2)
+            expected.append(state)
+        torch.testing.assert_close(network(x), expected)
+        assert not torch.allclose(network(x)[-1], changed(x)[-1])
+
+
+@pytest.mark.parametrize("split", ["even_odd", "halves"])
+def test_a_path_of_the_supernet_splits_as_the_found_network_does(split):
+    space = ShuffleNetV2(**TINY, split=split)
+    choices = space.sample(random.Random(2))
+    supernet, network = randomised(space.supernet()), space.network(choices).double().eval()
+    assert inherit_weights(network, supernet, choices).skipped == {}
+    supernet.activate(choices)
+    x = torch.randn(2, 3, 32, 32, dtype=torch.float64)
+    with torch.no_grad():
+        torch.testing.assert_close(supernet(x), network(x))
+
+
+def test_records_from_before_the_option_keep_their_meaning():
+    record = json.loads(ShuffleNetV2(**TINY).architecture(ShuffleNetV2(**TINY).sample(random.Random(0))).to_json())
+    del record["components"]["backbone"]["space_args"]["split"]
+    network = build_network(Architecture.from_json(json.dumps(record)))
+    units = [module for module in network.modules() if isinstance(module, ShuffleUnit)]
+    assert units
+    assert all(unit.split == "even_odd" for unit in units)
 
 
 def test_only_sampled_blocks_get_gradients():
@@ -175,6 +241,7 @@ def test_only_sampled_blocks_get_gradients():
         {"ops": ("shuffle_9x9",)},
         {"ops": ("shuffle_3x3", "skip_connect")},
         {"bias": 1},
+        {"split": "thirds"},
     ],
 )
 def test_impossible_arguments_are_named(arguments):

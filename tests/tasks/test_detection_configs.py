@@ -69,6 +69,7 @@ def test_detnas_has_its_three_stages():
     assert (strategy.population, strategy.rounds, strategy.recalibration_batches) == (50, 20, 500)
     space = make_space(config.space, 3)
     assert space.size() == 4**20
+    assert space.spaces["backbone"].split == "halves"
     supernet = space.supernet()
     assert supernet.feature_info.reduction() == [4, 8, 16, 32, 64]
     assert (

@@ -1,6 +1,20 @@
 """GDAS: one sampled option per edge, gradients through the Gumbel-softmax.
 
 Source: Dong, Yang 2019, "Searching for a Robust Neural Architecture in Four GPU Hours", arXiv 1910.04465, section 3.
+
+An edge is ``y = h_k f_k(x)`` with the drawn option ``k`` alone: ``h`` has the value of the one-hot choice and the gradient
+of ``p = softmax((log softmax(a) + g) / tau)``, where ``g`` is Gumbel noise. So the logits of one edge get::
+
+    dL/da_j = <dL/dy, f_k(x)> * p_k * ([j = k] - p_j) / tau
+
+That is the paper's rule, which runs forwards and backwards through the drawn option only, and that of the authors' code for
+cells of the DARTS kind (``NASNetSearchCell`` of github.com/D-X-Y/AutoDL-Projects, used by ``search_model_gdas_nasnet.py`` and
+``search_model_gdas_frc_nasnet.py``). Their code for NAS-Bench-201 (``NAS201SearchCell.forward_gdas``, used by
+``search_model_gdas.py`` and ``generic_model.py``) computes another gradient: to ``h_k f_k(x)`` it adds the plain numbers
+``h_o`` of the options that were not drawn. Their value is 0, but all ``h`` sum to 1, so that the first factor becomes
+``<dL/dy, f_k(x) - 1>``, as if every other option were a map of ones. No option is; so the rule here is the paper's in
+every space. The results of GDAS that the paper on NAS-Bench-201 reports (arXiv 2001.00326) come from that code.
+Their version for TensorFlow (``exps-tf/GDAS.py``, removed later) is a third one: soft samples, all options run.
 """
 
 from __future__ import annotations
