@@ -14,7 +14,7 @@ import numpy as np
 from rich.progress import track
 
 from lightning_nas.tasks.images.problems import Problems
-from lightning_nas.tasks.images.reading import decoded_size
+from lightning_nas.tasks.images.reading import decoded_size, is_sideways
 
 ROUNDING = 1.0
 """Pixels by which a box may stick out of its image before it counts as outside; it is clipped."""
@@ -166,8 +166,10 @@ def _usable_images(
         except ValueError as error:
             return "image does not decode", f"image {record['id']}: {error}"
         if size != (record["height"], record["width"]):
-            expected = f"{record['height']} x {record['width']}"
-            return "image of other size", f"image {record['id']}: {path} is {size[0]} x {size[1]}, annotated {expected}"
+            text = f"image {record['id']}: {path} is {size[0]} x {size[1]}, annotated {record['height']} x {record['width']}"
+            turned = size == (record["width"], record["height"]) and is_sideways(path)
+            why = ": its EXIF orientation turns it, and the annotation takes it as it is stored" if turned else ""
+            return "image of other size", text + why
         return None
 
     usable = {}
