@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Literal, get_args
 
-from torch import nn
+from torch import Tensor, nn
 from torchvision.ops import FrozenBatchNorm2d
 
 from lightning_nas.spaces import Supernet
@@ -16,6 +16,35 @@ SMALLEST_BATCH = 8
 
 LEAST_IN_GROUP = 4
 """Channels in a group of GroupNorm, at least."""
+
+
+class GroupNorm(nn.GroupNorm):
+    """PyTorch's, for groups of a single value as well: it differs from its mean by 0, so that the bias is left of it.
+
+    PyTorch refuses a single value (one image, one channel in a group, a map of 1x1), as BatchNorm must in training. But
+    GroupNorm keeps no statistics for other images: in training, too, there is nothing wrong with the result. Weights have
+    PyTorch's names.
+    """
+
+    def forward(self, x: Tensor) -> Tensor:
+        """``(B, C, ...)`` -> the same shape."""
+        if self.num_channels // self.num_groups * x.shape[2:].numel() > 1:
+            return super().forward(x)
+        nothing = x - x  # not zeros: the way of the gradient stays, and what is not finite is seen
+        if not self.affine:
+            return nothing
+        shape = (-1, *(1 for _ in x.shape[2:]))
+        return nothing * self.weight.view(shape) + self.bias.view(shape)
+
+
+def accept_single_values(module: nn.Module) -> None:
+    """Replaces every ``torch.nn.GroupNorm`` in a module by :class:`GroupNorm`, in place; the parameters stay the same."""
+    for parent in list(module.modules()):
+        for name, child in list(parent.named_children()):
+            if type(child) is nn.GroupNorm:
+                own = GroupNorm(child.num_groups, child.num_channels, eps=child.eps, affine=child.affine)
+                own.weight, own.bias = child.weight, child.bias
+                setattr(parent, name, own.train(child.training))
 
 
 def convert_norms(module: nn.Module, kind: Normalization, *, groups: int = 32) -> None:
@@ -51,7 +80,7 @@ def _converted(norm: nn.BatchNorm2d, kind: Normalization, groups: int) -> nn.Mod
         return nn.SyncBatchNorm.convert_sync_batchnorm(norm)
     if kind == "group":
         fitting = [n for n in range(1, groups + 1) if channels % n == 0 and channels // n >= LEAST_IN_GROUP]
-        return nn.GroupNorm(max(fitting, default=1), channels, eps=norm.eps, affine=norm.affine)
+        return GroupNorm(max(fitting, default=1), channels, eps=norm.eps, affine=norm.affine)
     frozen = FrozenBatchNorm2d(channels, eps=norm.eps)
     for name, tensor in norm.state_dict().items():
         if name in frozen.state_dict():

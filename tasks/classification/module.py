@@ -21,6 +21,9 @@ from lightning_nas.spaces import Backbone
 from lightning_nas.tasks.classification.confusion import draw_confusion
 from lightning_nas.tasks.classification.heads import AuxiliaryHead, ClassificationHead
 from lightning_nas.tasks.classification.mixing import mixing
+from lightning_nas.tasks.classification.predict import predict_images
+from lightning_nas.tasks.classification.preparation import Preparation
+from lightning_nas.tasks.images.norm_checks import explaining_single_values
 
 
 class ClassificationTask(pl.LightningModule):
@@ -116,10 +119,11 @@ class ClassificationTask(pl.LightningModule):
     def training_step(self, batch: tuple[Tensor, Tensor], batch_idx: int) -> Tensor:
         """Cross entropy, plus that of the auxiliary classifier; ``labels`` become shares if images are mixed."""
         images, labels = batch if self.mix is None else self.mix(*batch)
-        features, tap = self.backbone.forward_auxiliary(images)
-        loss = self.loss(self.head(features), labels)
-        if self.auxiliary_head is not None:
-            loss = loss + self.auxiliary_weight * self.loss(self.auxiliary_head(tap), labels)
+        with explaining_single_values("larger images"):
+            features, tap = self.backbone.forward_auxiliary(images)
+            loss = self.loss(self.head(features), labels)
+            if self.auxiliary_head is not None:
+                loss = loss + self.auxiliary_weight * self.loss(self.auxiliary_head(tap), labels)
         self.log("train/loss", loss, on_epoch=True, on_step=False, prog_bar=True, batch_size=len(images))
         return loss
 

@@ -19,7 +19,11 @@ from lightning_nas.tasks.detection.metrics import AveragePrecision
 from lightning_nas.tasks.detection.necks import Neck, build_neck
 from lightning_nas.tasks.detection.predict import predict_images
 from lightning_nas.tasks.detection.records import TestRecord
-from lightning_nas.tasks.images.norm_checks import refuse_sync_without_gpu, warn_of_small_batches
+from lightning_nas.tasks.images.norm_checks import (
+    explaining_single_values,
+    refuse_sync_without_gpu,
+    warn_of_small_batches,
+)
 from lightning_nas.tasks.images.optimization import OptimizerName, check_named, make_optimizer, make_schedules
 
 Batch = tuple[list[Tensor], list[Target]]
@@ -128,7 +132,8 @@ class DetectionTask(pl.LightningModule):
         images, targets = batch
         if batch_idx == 0:
             warn_of_small_batches(self.norm, len(images))
-        losses = self._losses(images, targets)
+        with explaining_single_values("task.norm=group"):
+            losses = self._losses(images, targets)
         loss = torch.stack(list(losses.values())).sum()
         named = {f"train/{name}": value for name, value in losses.items()}
         self.log_dict(named, on_epoch=True, on_step=False, batch_size=len(images))

@@ -14,7 +14,11 @@ from lightning_nas.networks.normalization import Normalization, convert_norms
 from lightning_nas.ops.checkpointing import set_recompute
 from lightning_nas.spaces import Backbone
 from lightning_nas.tasks.images import IMAGENET_MEAN, IMAGENET_STD
-from lightning_nas.tasks.images.norm_checks import refuse_sync_without_gpu, warn_of_small_batches
+from lightning_nas.tasks.images.norm_checks import (
+    explaining_single_values,
+    refuse_sync_without_gpu,
+    warn_of_small_batches,
+)
 from lightning_nas.tasks.images.optimization import OptimizerName, check_named, make_optimizer, make_schedules
 from lightning_nas.tasks.segmentation.drawing import default_palette
 from lightning_nas.tasks.segmentation.evaluation import Evaluation, predicted_labels
@@ -146,8 +150,10 @@ class SegmentationTask(pl.LightningModule):
         images, labels = batch
         if batch_idx == 0:
             warn_of_small_batches(self.norm, len(images))
+        with explaining_single_values("task.norm=group"):
+            logits = self(images)
         loss = pixel_cross_entropy(
-            self(images).float(),
+            logits.float(),
             labels,
             ignore=IGNORE,
             class_weights=self.class_weights,
