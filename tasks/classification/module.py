@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any, Literal
 
 import pytorch_lightning as pl
@@ -143,6 +145,25 @@ class ClassificationTask(pl.LightningModule):
         """Shows the confusion matrix and writes ``confusion.png``."""
         folder = self.trainer.log_dir or self.trainer.default_root_dir  # asks the other ranks: not for rank 0 alone
         self._show_confusion(self.test_confusion, "test/confusion", Path(folder) / "confusion.png")
+
+    def predict_folder(
+        self,
+        images: Path,
+        out: Path,
+        classes: Sequence[Mapping[str, Any]],
+        *,
+        batch_size: int,
+        preparation: Mapping[str, Any] = MappingProxyType({}),
+        skip_invalid: bool = False,
+    ) -> None:
+        """Writes the classes of a folder of images, see :func:`predict_images`.
+
+        ``preparation`` is that of the data module, a record of :class:`Preparation`.
+        """
+        predict_images(
+            self, images, out, classes, self.device, Preparation.of(preparation),
+            batch_size=batch_size, skip_invalid=skip_invalid,
+        )  # fmt: skip
 
     def configure_optimizers(self) -> Any:
         """SGD with a schedule per epoch."""

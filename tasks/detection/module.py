@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any, Literal
 
 import pytorch_lightning as pl
@@ -181,9 +182,18 @@ class DetectionTask(pl.LightningModule):
         """Detections of a list of images."""
         return self(batch)
 
-    def predict_folder(self, images: Path, out: Path, classes: Sequence[Mapping[str, Any]], *, batch_size: int) -> None:
-        """Writes the detections of a folder of images, see :func:`predict_images`."""
-        predict_images(self, images, out, classes, batch_size)
+    def predict_folder(
+        self,
+        images: Path,
+        out: Path,
+        classes: Sequence[Mapping[str, Any]],
+        *,
+        batch_size: int,
+        preparation: Mapping[str, Any] = MappingProxyType({}),
+        skip_invalid: bool = False,
+    ) -> None:
+        """Writes the detections of a folder of images, see :func:`predict_images`; detectors prepare images themselves."""
+        predict_images(self, images, out, classes, batch_size, skip_invalid=skip_invalid)
 
     def setup(self, stage: str) -> None:
         """Checks what depends on the machine.

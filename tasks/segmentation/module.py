@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any, Literal
 
 import pytorch_lightning as pl
@@ -198,9 +199,24 @@ class SegmentationTask(pl.LightningModule):
         """Labels ``(B, H, W)`` of images ``(B, 3, H, W)``."""
         return predicted_labels(self.testing.probabilities(self, batch))
 
-    def predict_folder(self, images: Path, out: Path, classes: Sequence[Mapping[str, Any]], *, batch_size: int) -> None:
-        """Writes label maps and overlays of a folder of images, one by one, see :func:`predict_images`."""
-        predict_images(lambda batch: self.predict_step(batch, 0), images, out, classes, self.device)
+    def predict_folder(
+        self,
+        images: Path,
+        out: Path,
+        classes: Sequence[Mapping[str, Any]],
+        *,
+        batch_size: int,
+        preparation: Mapping[str, Any] = MappingProxyType({}),
+        skip_invalid: bool = False,
+    ) -> None:
+        """Writes label maps and overlays of a folder of images, one by one, see :func:`predict_images`.
+
+        ``preparation`` is that of :class:`SegmentationDataModule`.
+        """
+        predict_images(
+            lambda batch: self.predict_step(batch, 0), images, out, classes, self.device,
+            scale=preparation.get("scale", 1.0), skip_invalid=skip_invalid,
+        )  # fmt: skip
 
     def setup(self, stage: str) -> None:
         """Checks what depends on the machine.
