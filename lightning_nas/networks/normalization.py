@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Literal, get_args
 
+import torch
+import torch.fx
 from torch import Tensor, nn
 from torchvision.ops import FrozenBatchNorm2d
 
@@ -28,13 +30,18 @@ class GroupNorm(nn.GroupNorm):
 
     def forward(self, x: Tensor) -> Tensor:
         """``(B, C, ...)`` -> the same shape."""
-        if self.num_channels // self.num_groups * x.shape[2:].numel() > 1:
-            return super().forward(x)
-        nothing = x - x  # not zeros: the way of the gradient stays, and what is not finite is seen
-        if not self.affine:
-            return nothing
-        shape = (-1, *(1 for _ in x.shape[2:]))
-        return nothing * self.weight.view(shape) + self.bias.view(shape)
+        return _group_norm(x, self.num_groups, self.weight, self.bias, self.eps)
+
+
+@torch.fx.wrap  # one node of a traced graph, because it looks at sizes
+def _group_norm(x: Tensor, groups: int, weight: Tensor | None, bias: Tensor | None, eps: float) -> Tensor:
+    if x.shape[1] // groups * x.shape[2:].numel() > 1:
+        return nn.functional.group_norm(x, groups, weight, bias, eps)
+    nothing = x - x  # not zeros: the way of the gradient stays, and what is not finite is seen
+    if weight is None or bias is None:
+        return nothing
+    shape = (-1, *(1 for _ in x.shape[2:]))
+    return nothing * weight.view(shape) + bias.view(shape)
 
 
 def accept_single_values(module: nn.Module) -> None:

@@ -16,12 +16,12 @@ from torchmetrics.classification import (
     MulticlassConfusionMatrix,
     MulticlassF1Score,
     MulticlassPrecision,
-    MulticlassRecall,
 )
 
 from lightning_nas.spaces import Backbone
 from lightning_nas.tasks.classification.confusion import draw_confusion
 from lightning_nas.tasks.classification.heads import AuxiliaryHead, ClassificationHead
+from lightning_nas.tasks.classification.metrics import MeanRecall
 from lightning_nas.tasks.classification.mixing import mixing
 from lightning_nas.tasks.classification.predict import predict_images
 from lightning_nas.tasks.classification.preparation import Preparation
@@ -99,7 +99,7 @@ class ClassificationTask(pl.LightningModule):
         metrics: dict[str, Any] = {
             "accuracy": MulticlassAccuracy(num_classes, average="micro"),
             "precision": MulticlassPrecision(num_classes),
-            "recall": MulticlassRecall(num_classes),
+            "recall": MeanRecall(num_classes),
             "f1": MulticlassF1Score(num_classes),
         }
         # Said, not found out: torchmetrics would join metrics whose states happen to be equal after the first batch.

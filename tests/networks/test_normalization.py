@@ -2,6 +2,7 @@
 
 import pytest
 import torch
+import torch.fx
 from torch import nn
 
 from lightning_nas.networks import GroupNorm, accept_single_values, convert_norms
@@ -69,3 +70,6 @@ def test_it_is_traced_and_exported():
     x = torch.randn(1, 4, 1, 1)
     assert torch.equal(torch.jit.trace(norm, x)(x), norm(x))
     assert torch.equal(torch.export.export(norm, (x,)).module()(x), norm(x))
+    graph = torch.fx.symbolic_trace(nn.Sequential(norm))
+    for shape in ((1, 4, 1, 1), (2, 4, 3, 3)):
+        assert torch.equal(graph(torch.ones(shape)), norm(torch.ones(shape)))
