@@ -98,11 +98,11 @@ def preparation(
 
 
 def light_steps(size: int, fill: float = 0.0) -> list[Any]:
-    """Shift by up to an eighth, turn by up to 5 degrees, scale by up to 10 %: keeps what text and digits mean."""
+    """Shift by up to an eighth, turn by up to 5 degrees, scale both sides by up to 10 %: keeps what text and digits mean."""
     most = max(size // 8, 1)
     # In pixels: albumentations cuts shares off towards zero, so that an eighth of 8 pixels would never be one.
     shift = {"x": (-most, most), "y": (-most, most)}
-    return [A.Affine(scale=(0.9, 1.1), translate_px=shift, rotate=(-5, 5), fill=fill, p=1.0)]
+    return [A.Affine(scale=(0.9, 1.1), keep_ratio=True, translate_px=shift, rotate=(-5, 5), fill=fill, p=1.0)]
 
 
 def cifar_steps(size: int) -> list[Any]:
