@@ -113,6 +113,7 @@ class PredictSchema:
     images: str | None = None
     out: str | None = None
     batch_size: int = 4
+    skip_invalid: bool = False
     device: str = "auto"
 
 

@@ -32,6 +32,8 @@ def predict_folder(config: DictConfig) -> Path:
             raise ConfigError(f"{key} = null: name a folder, e.g. {key}=<folder>")
         if not Path(config[key]).is_dir():
             raise ConfigError(f"{key} = {config[key]!r}: there is no such folder")
+    if config.batch_size < 1:
+        raise ConfigError(f"batch_size = {config.batch_size}: expected at least 1")
     run = Path(config.run)
     for name in ("architecture.json", "summary.json", ".hydra/config.yaml"):
         if not (run / name).is_file():
@@ -50,7 +52,16 @@ def predict_folder(config: DictConfig) -> Path:
     if device == "auto":
         device = "cuda" if torch.cuda.is_available() else "cpu"
     out = Path(config.out) if config.out else run / "predictions"
+    if out.resolve() == Path(config.images).resolve():
+        raise ConfigError(f"out = {str(out)!r} is the folder of the images: name another one")
     task.to(device).eval()
-    task.predict_folder(Path(config.images), out, summary["classes"], batch_size=config.batch_size)
+    task.predict_folder(
+        Path(config.images),
+        out,
+        summary["classes"],
+        batch_size=config.batch_size,
+        preparation=summary.get("preparation", {}),
+        skip_invalid=config.skip_invalid,
+    )
     print(f"predictions: {out}")
     return out

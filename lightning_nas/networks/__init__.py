@@ -3,18 +3,20 @@
 from lightning_nas.networks.backbone import SelectedFeatures, build_network, load_backbone
 from lightning_nas.networks.hand_made import ResidualBackbone, residual_of_size
 from lightning_nas.networks.inherit import Inherited, inherit_from_run, inherit_weights
-from lightning_nas.networks.normalization import convert_norms
+from lightning_nas.networks.normalization import GroupNorm, accept_single_values, convert_norms
 from lightning_nas.networks.torchvision import NamedMaps, PyramidBackbone, as_pyramid, with_fpn
 from lightning_nas.networks.transfer import load_backbone_weights
 from lightning_nas.networks.weights import WeightsError, load_weights, read_state_dict
 
 __all__ = [
+    "GroupNorm",
     "Inherited",
     "NamedMaps",
     "PyramidBackbone",
     "ResidualBackbone",
     "SelectedFeatures",
     "WeightsError",
+    "accept_single_values",
     "as_pyramid",
     "build_network",
     "convert_norms",

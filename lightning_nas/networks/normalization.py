@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from typing import Literal, get_args
 
-from torch import nn
+import torch
+import torch.fx
+from torch import Tensor, nn
 from torchvision.ops import FrozenBatchNorm2d
 
 from lightning_nas.spaces import Supernet
@@ -16,6 +18,40 @@ SMALLEST_BATCH = 8
 
 LEAST_IN_GROUP = 4
 """Channels in a group of GroupNorm, at least."""
+
+
+class GroupNorm(nn.GroupNorm):
+    """PyTorch's, for groups of a single value as well: it differs from its mean by 0, so that the bias is left of it.
+
+    PyTorch refuses a single value (one image, one channel in a group, a map of 1x1), as BatchNorm must in training. But
+    GroupNorm keeps no statistics for other images: in training, too, there is nothing wrong with the result. Weights have
+    PyTorch's names.
+    """
+
+    def forward(self, x: Tensor) -> Tensor:
+        """``(B, C, ...)`` -> the same shape."""
+        return _group_norm(x, self.num_groups, self.weight, self.bias, self.eps)
+
+
+@torch.fx.wrap  # one node of a traced graph, because it looks at sizes
+def _group_norm(x: Tensor, groups: int, weight: Tensor | None, bias: Tensor | None, eps: float) -> Tensor:
+    if x.shape[1] // groups * x.shape[2:].numel() > 1:
+        return nn.functional.group_norm(x, groups, weight, bias, eps)
+    nothing = x - x  # not zeros: the way of the gradient stays, and what is not finite is seen
+    if weight is None or bias is None:
+        return nothing
+    shape = (-1, *(1 for _ in x.shape[2:]))
+    return nothing * weight.view(shape) + bias.view(shape)
+
+
+def accept_single_values(module: nn.Module) -> None:
+    """Replaces every ``torch.nn.GroupNorm`` in a module by :class:`GroupNorm`, in place; the parameters stay the same."""
+    for parent in list(module.modules()):
+        for name, child in list(parent.named_children()):
+            if type(child) is nn.GroupNorm:
+                own = GroupNorm(child.num_groups, child.num_channels, eps=child.eps, affine=child.affine)
+                own.weight, own.bias = child.weight, child.bias
+                setattr(parent, name, own.train(child.training))
 
 
 def convert_norms(module: nn.Module, kind: Normalization, *, groups: int = 32) -> None:
@@ -62,7 +98,7 @@ def _converted(norm: nn.BatchNorm2d, kind: Normalization, groups: int) -> nn.Mod
     if kind == "sync":
         return nn.SyncBatchNorm.convert_sync_batchnorm(norm)
     if kind == "group":
-        return nn.GroupNorm(fitting_groups(channels, groups), channels, eps=norm.eps, affine=norm.affine)
+        return GroupNorm(fitting_groups(channels, groups), channels, eps=norm.eps, affine=norm.affine)
     frozen = FrozenBatchNorm2d(channels, eps=norm.eps)
     for name, tensor in norm.state_dict().items():
         if name in frozen.state_dict():

@@ -16,7 +16,7 @@ from rich.table import Table
 
 from lightning_nas.architecture import write_atomic
 from lightning_nas.report.run_folder import ReportError
-from lightning_nas.report.tables import mean_and_spread, plus_minus
+from lightning_nas.report.tables import DASH, mean_and_spread, measured, plus_minus
 from lightning_nas.search.headline import headline
 
 
@@ -104,7 +104,7 @@ def to_text(settings: Sequence[Setting], *, width: int = 140) -> str:
         jobs = max((len(values) for values in setting.values.values()), default=0)
         lost = f" ({setting.unfinished} unfinished)" if setting.unfinished else ""
         cells = [
-            plus_minus(setting.values[name], digits) if setting.values.get(name) else "–" for name, _, digits in shown
+            plus_minus(setting.values[name], digits) if setting.values.get(name) else DASH for name, _, digits in shown
         ]
         table.add_row(setting.overrides, f"{jobs}{lost}", *cells)
     console = Console(file=io.StringIO(), width=width, record=True)
@@ -118,11 +118,11 @@ def _read(path: Path) -> dict[str, float] | None:
         return None
     try:
         summary = json.loads(path.read_text(encoding="utf-8"))
-        values = {f"metrics/{name}": float(value) for name, value in summary["metrics"].items()}
+        found = {name: float(value) for name, value in summary["metrics"].items() if value is not None}
+        values = {f"metrics/{name}": value for name, value in found.items()}
         values |= {name: float(summary["cost"][name]) for name in ("parameters", "macs")}
         values["search_seconds"] = float(summary["seconds"]["search"])
-        metric = headline(summary["metrics"])
-        drawn = [entry["metrics"][metric] for entry in summary["comparison"] if entry["kind"] == "random"]
+        drawn = measured(summary["comparison"], headline(summary["metrics"]), "random") if summary["metrics"] else []
     except (KeyError, TypeError, ValueError) as error:
         raise ReportError(f"{path}: not a summary of a run: {type(error).__name__}: {error}") from None
     if drawn:

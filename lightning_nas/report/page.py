@@ -22,6 +22,7 @@ from lightning_nas.report.tables import (
     comparison_rows,
     comparison_sentence,
     cost_rows,
+    decimal,
     iou_rows,
 )
 from lightning_nas.report.trials import TrialReport, trial_report
@@ -57,13 +58,12 @@ def build(run_folder: str | Path) -> Path:
 def _values(run: RunFolder) -> dict[str, Any]:
     summary, comparison = run.summary, run.summary["comparison"]
     source = run.path / "summary.json"
-    if not summary["metrics"]:
-        raise ReportError(f"{source}: metrics is empty, expected at least one test metric")
-    metric = headline(summary["metrics"])
     for entry in comparison:
         missing = {"name", "kind", "metrics", "parameters", "macs"} - set(entry)
-        if missing or metric not in entry["metrics"]:
-            raise ReportError(f"{source}: comparison {entry.get('name')!r} lacks {sorted(missing) or metric}")
+        if missing:
+            raise ReportError(f"{source}: comparison {entry.get('name')!r} lacks {sorted(missing)}")
+    known = {name for metrics in (summary["metrics"], *(entry["metrics"] for entry in comparison)) for name in metrics}
+    metric = headline(dict.fromkeys(known)) if known else "metric"  # a test may have nothing to measure
     drawings = draw(run.architecture, run.history[-1]["probabilities"] if run.history else None)
     shares, entropies = _over_time(run.history)
     return {
@@ -72,8 +72,8 @@ def _values(run: RunFolder) -> dict[str, Any]:
         "hash": run.architecture.hash[:12],
         "written": _time(datetime.datetime.now(tz=datetime.UTC).timestamp()),
         "finished": _time(source.stat().st_mtime),
-        "headline": (metric, summary["metrics"][metric]),
-        "metrics": sorted(summary["metrics"].items()),
+        "headline": (metric, decimal(summary["metrics"].get(metric))),
+        "metrics": [(name, decimal(value)) for name, value in sorted(summary["metrics"].items())],
         "verdict": judge(shares, entropies),
         "drawings": [(drawing.title, Markup(drawing.svg), _final_share(drawing)) for drawing in drawings],
         "share_chart": _chart(shares, run.history, "share"),

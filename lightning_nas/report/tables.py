@@ -8,6 +8,9 @@ from typing import Any
 
 _FALLS = ("loss", "error")  # metrics that are better when they are smaller
 
+DASH = "–"
+"""Where there is nothing to measure, or the number is not finite."""
+
 
 def mean_and_spread(values: Sequence[float]) -> tuple[float, float | None]:
     """Mean and sample standard deviation; one value has no spread.
@@ -24,6 +27,11 @@ def plus_minus(values: Sequence[float], digits: int = 4) -> str:
     """Mean ± spread as text, e.g. ``0.9712 ± 0.0031``."""
     mean, spread = mean_and_spread(values)
     return f"{mean:.{digits}f}" if spread is None else f"{mean:.{digits}f} ± {spread:.{digits}f}"
+
+
+def decimal(value: float | None, digits: int = 4) -> str:
+    """A metric for people."""
+    return DASH if value is None else f"{value:.{digits}f}"
 
 
 def count(number: float) -> str:
@@ -66,14 +74,14 @@ AP_COLUMNS = {
 
 
 def ap_rows(comparison: Sequence[Mapping[str, Any]]) -> list[tuple[str, ...]]:
-    """Network and its average precisions, for detectors; an empty cell where there were no objects of a size."""
-    rows = []
-    for entry in comparison:
-        if not set(AP_COLUMNS) <= set(entry["metrics"]):
-            return []
-        values = [entry["metrics"][name] for name in AP_COLUMNS]
-        rows.append((str(entry["name"]), *("" if value < 0 else f"{value:.3f}" for value in values)))
-    return rows
+    """Network and its average precisions, for detectors; a dash where there were no objects of a size."""
+    metrics = [entry["metrics"] for entry in comparison]
+    if not any(set(AP_COLUMNS) & set(found) for found in metrics):
+        return []
+    return [
+        (str(entry["name"]), *(decimal(found.get(name), 3) for name in AP_COLUMNS))
+        for entry, found in zip(comparison, metrics, strict=True)
+    ]
 
 
 def iou_rows(comparison: Sequence[Mapping[str, Any]], classes: Sequence[str]) -> list[tuple[str, ...]]:
@@ -82,29 +90,39 @@ def iou_rows(comparison: Sequence[Mapping[str, Any]], classes: Sequence[str]) ->
     for name in classes:
         values = [entry["metrics"].get(f"iou/{name.replace(' ', '_')}") for entry in comparison]
         if any(value is not None for value in values):
-            rows.append((name, *("" if value is None else f"{value:.3f}" for value in values)))
+            rows.append((name, *(decimal(value, 3) for value in values)))
     return rows
 
 
 def comparison_sentence(comparison: Sequence[Mapping[str, Any]], metric: str) -> str:
     """Says plainly whether the found network is better than random ones and than hand-made ones."""
-    found = [entry["metrics"][metric] for entry in comparison if entry["kind"] == "found"]
-    drawn = [entry["metrics"][metric] for entry in comparison if entry["kind"] == "random"]
+    found = [entry["metrics"].get(metric) for entry in comparison if entry["kind"] == "found"]
     if not found:
         return "The found network was not trained, so it cannot be compared."
+    if found[0] is None:
+        return f"The test gave no {metric} of the found network, so it cannot be compared."
     better = -1 if any(word in metric for word in _FALLS) else 1
-    sentences = [_against_random(found[0], drawn, metric, better)]
+    sentences = [_against_random(found[0], measured(comparison, metric, "random"), metric, better)]
     for entry in comparison:
-        if entry["kind"] == "baseline":
-            gain = better * (found[0] - entry["metrics"][metric])
+        value = entry["metrics"].get(metric)
+        if entry["kind"] == "baseline" and value is None:
+            sentences.append(f"The test gave no {metric} of {entry['name']}.")
+        elif entry["kind"] == "baseline":
+            gain = better * (found[0] - value)
             how = "better than" if gain > 0 else "worse than" if gain < 0 else "equal to"
-            sentences.append(f"It is {how} {entry['name']} ({entry['metrics'][metric]:.4f}).")
+            sentences.append(f"It is {how} {entry['name']} ({value:.4f}).")
     return " ".join([*sentences, "The found network was trained once here: other seeds may change the order."])
+
+
+def measured(comparison: Sequence[Mapping[str, Any]], metric: str, kind: str) -> list[float]:
+    """The metric of all networks of a kind that have it."""
+    values = [entry["metrics"].get(metric) for entry in comparison if entry["kind"] == kind]
+    return [value for value in values if value is not None]
 
 
 def _against_random(found: float, drawn: Sequence[float], metric: str, better: int) -> str:
     if not drawn:
-        return "No random architectures were trained, so nothing shows that the search was better than a draw."
+        return "There are no random architectures to compare with, so nothing shows that the search was better than a draw."
     mean, spread = mean_and_spread(drawn)
     text, gain = f"{metric} {found:.4f} against {plus_minus(drawn)}", better * (found - mean)
     if spread is None:
@@ -122,9 +140,9 @@ def _against_random(found: float, drawn: Sequence[float], metric: str, better: i
 
 
 def _row(name: str, entries: Sequence[Mapping[str, Any]], metric: str) -> tuple[str, ...]:
-    values = [entry["metrics"][metric] for entry in entries]
+    values = [value for entry in entries if (value := entry["metrics"].get(metric)) is not None]
     costs = [count(statistics.fmean(entry[key] for entry in entries)) for key in ("parameters", "macs")]
-    return (name, plus_minus(values), *costs)
+    return (name, plus_minus(values) if values else DASH, *costs)
 
 
 def _exact(number: int | None) -> str:

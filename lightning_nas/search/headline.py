@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from typing import Any
 
@@ -9,7 +10,17 @@ HEADLINES = ("accuracy", "map", "miou")
 """Metrics that decide a comparison, in order of preference; otherwise the first one does."""
 
 
-def headline(metrics: Mapping[str, float]) -> str:
+def finite_or_none(value: float) -> float | None:
+    """A number of JSON, which knows neither NaN nor infinity.
+
+    Example:
+        >>> finite_or_none(0.5), finite_or_none(float("nan"))
+        (0.5, None)
+    """
+    return value if math.isfinite(value) else None
+
+
+def headline(metrics: Mapping[str, Any]) -> str:
     """The metric that decides a comparison.
 
     Raises:
@@ -31,6 +42,11 @@ def validation_metric(metrics: Mapping[str, Any], wanted: str | None = None) -> 
         ValueError: If it is not logged.
     """
     logged = {name: float(value) for name, value in metrics.items() if name.startswith("val/")}
+    if not logged:
+        raise ValueError(
+            f"metric = {wanted!r}: nothing was logged in validation; are there validation images, and is on them what is "
+            "looked for?"
+        )
     name = wanted or f"val/{headline({name.removeprefix('val/'): value for name, value in logged.items()})}"
     if name not in logged:
         raise ValueError(f"metric = {name!r} is not logged in validation; logged are {sorted(logged)}")

@@ -17,6 +17,7 @@ from optuna.trial import FrozenTrial, TrialState
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
 from lightning_nas.architecture import Choices, Option
+from lightning_nas.search.headline import finite_or_none
 from lightning_nas.search.storage import WORKER, StudyError, requeue_abandoned, worker_name
 from lightning_nas.spaces import SearchSpace
 from lightning_nas.strategies.blackbox import choices_of, parameters_of, suggest
@@ -165,7 +166,7 @@ class Trials:
         except Exception as error:
             trial.set_user_attr(ERROR, f"{type(error).__name__}: {error}")
             raise
-        trial.set_user_attr(METRICS, {name: float(value) for name, value in measured.items()})
+        trial.set_user_attr(METRICS, {name: finite_or_none(float(value)) for name, value in measured.items()})
         return values
 
     # ---- duplicates ---------------------------------------------------------------------------------------------

@@ -40,6 +40,7 @@ def write_summary(
         "task": task,
         "data": data,
         "classes": _classes(datamodule),
+        "preparation": dict(getattr(datamodule, "preparation", {})),
         "generated": bool(getattr(datamodule, "generated", False)),
         "space": " x ".join(part.space for part in architecture.components.values()),
         "strategy": strategy,

@@ -13,6 +13,7 @@ from pytorch_lightning.callbacks import Timer
 
 from lightning_nas.architecture import write_atomic
 from lightning_nas.cost import count_macs, count_parameters
+from lightning_nas.search.headline import finite_or_none
 from lightning_nas.spaces import Backbone
 
 
@@ -23,7 +24,7 @@ class TrialResult:
     Args:
         name: Shown to people, e.g. ``"random 0"``.
         kind: ``found``, ``random`` or ``baseline``.
-        metrics: Test metrics.
+        metrics: Test metrics; None for one that is no finite number. What nothing defines is not there.
         parameters: Parameters of the backbone.
         macs: Multiply-adds of the backbone for one image.
         seconds: Wall time of the training, over all attempts where it was resumed.
@@ -32,7 +33,7 @@ class TrialResult:
 
     name: str
     kind: str
-    metrics: dict[str, float]
+    metrics: dict[str, float | None]
     parameters: int
     macs: int
     seconds: float
@@ -100,8 +101,10 @@ def input_size(task: Any, datamodule: Any) -> tuple[int, int, int]:
     return own if own is not None else (datamodule.in_channels, *datamodule.image_size)
 
 
-def plain_metrics(metrics: Mapping[str, Any]) -> dict[str, float]:
-    """Logged scalars as numbers, ``test/`` prefix removed, training and validation values left out."""
+def plain_metrics(metrics: Mapping[str, Any]) -> dict[str, float | None]:
+    """Logged scalars as numbers of JSON, ``test/`` prefix removed, training and validation values left out."""
     return {
-        name.removeprefix("test/"): float(value) for name, value in sorted(metrics.items()) if name.startswith("test/")
+        name.removeprefix("test/"): finite_or_none(float(value))
+        for name, value in sorted(metrics.items())
+        if name.startswith("test/")
     }

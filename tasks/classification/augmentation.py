@@ -10,6 +10,7 @@ from typing import Any, Literal, get_args
 
 import numpy as np
 
+from lightning_nas.tasks.classification.preparation import Preparation, fit_steps
 from lightning_nas.tasks.images import IMAGENET_MEAN, IMAGENET_STD, A, Pipeline, ToTensorV2
 
 Recipe = Literal["none", "light", "cifar", "imagenet"]
@@ -75,6 +76,17 @@ def training(
 def evaluation(
     recipe: Recipe, size: int, mean: Sequence[float] = IMAGENET_MEAN, std: Sequence[float] = IMAGENET_STD
 ) -> Pipeline:
+    """The steps of :func:`preparation`.
+
+    Raises:
+        ValueError: If an argument is out of range.
+    """
+    return preparation(recipe, size, mean, std).pipeline()
+
+
+def preparation(
+    recipe: Recipe, size: int, mean: Sequence[float] = IMAGENET_MEAN, std: Sequence[float] = IMAGENET_STD
+) -> Preparation:
     """The images of validation and test: shorter side resized, centre cropped (``"imagenet"``: 256 and 224).
 
     Raises:
@@ -82,20 +94,15 @@ def evaluation(
     """
     check_recipe(recipe, size, 0)
     resized = round(size * 256 / 224) if recipe == "imagenet" else size
-    return Pipeline([*fit_steps(resized, size), A.Normalize(tuple(mean), tuple(std)), ToTensorV2()])
-
-
-def fit_steps(resized: int, size: int) -> list[Any]:
-    """Shorter side to ``resized``, then the central square; leaves an image alone that is ``size`` already."""
-    return [A.SmallestMaxSize(resized), A.CenterCrop(size, size)]
+    return Preparation(len(mean), resized, size, tuple(mean), tuple(std))
 
 
 def light_steps(size: int, fill: float = 0.0) -> list[Any]:
-    """Shift by up to an eighth, turn by up to 5 degrees, scale by up to 10 %: keeps what text and digits mean."""
+    """Shift by up to an eighth, turn by up to 5 degrees, scale both sides by up to 10 %: keeps what text and digits mean."""
     most = max(size // 8, 1)
     # In pixels: albumentations cuts shares off towards zero, so that an eighth of 8 pixels would never be one.
     shift = {"x": (-most, most), "y": (-most, most)}
-    return [A.Affine(scale=(0.9, 1.1), translate_px=shift, rotate=(-5, 5), fill=fill, p=1.0)]
+    return [A.Affine(scale=(0.9, 1.1), keep_ratio=True, translate_px=shift, rotate=(-5, 5), fill=fill, p=1.0)]
 
 
 def cifar_steps(size: int) -> list[Any]:

@@ -7,7 +7,7 @@ from typing import ClassVar
 
 from torchvision.datasets import CIFAR10, CIFAR100
 
-from lightning_nas.tasks.classification.augmentation import Recipe, evaluation, training
+from lightning_nas.tasks.classification.augmentation import Recipe, preparation, training
 from lightning_nas.tasks.classification.data import (
     ImageDataset,
     check_share,
@@ -65,7 +65,8 @@ class Cifar10DataModule(ImageDataModule):
         self.root, self.download = Path(root), download
         self.val_fraction, self.subset = val_fraction, subset
         self.augment = training(augmentation, 32, self.mean, self.std, cutout)
-        self.keep = evaluation(augmentation, 32, self.mean, self.std)
+        prepared = preparation(augmentation, 32, self.mean, self.std)
+        self.keep, self.preparation = prepared.pipeline(), prepared.record()
         if not download:
             self._check_files()
 

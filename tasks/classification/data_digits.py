@@ -12,6 +12,7 @@ from torch import Tensor
 
 from lightning_nas.tasks.classification.augmentation import light_steps
 from lightning_nas.tasks.classification.data import ImageDataset
+from lightning_nas.tasks.classification.preparation import Preparation
 from lightning_nas.tasks.images import ImageDataModule, Pipeline, ToTensorV2
 
 
@@ -56,6 +57,8 @@ class DigitsDataModule(ImageDataModule):
             rest, rest_labels, test_size=0.25, stratify=rest_labels, random_state=self.seed
         )
         mean, std = float(train.mean()), float(train.std())
+        # What was read above as shades from 0 to 16 comes from image files as shades from 0 to 255.
+        self.preparation = Preparation(1, 8, 8, (mean,), (std,)).record()
         background = (0.0 - mean) / std
         augment = Pipeline([*light_steps(8, background), ToTensorV2()]) if self.augmentation == "light" else as_tensor
         return (

@@ -9,7 +9,7 @@ import numpy as np
 
 from lightning_nas.tasks.classification.augmentation import (
     Recipe,
-    evaluation,
+    preparation,
     training,
 )
 from lightning_nas.tasks.classification.data import (
@@ -78,7 +78,8 @@ class ImageFolderDataModule(ImageDataModule):
         self.image_size = (image_size, image_size)
         self.val_fraction, self.test_fraction, self.subset = val_fraction, test_fraction, subset
         self.augment = training(augmentation, image_size, mean, std, cutout)
-        self.keep = evaluation(augmentation, image_size, mean, std)
+        prepared = preparation(augmentation, image_size, mean, std)
+        self.keep, self.preparation = prepared.pipeline(), prepared.record()
         self.folders = _folders(self.root)
         self.class_names = class_folders(self.folders["train"])
         self.num_classes = len(self.class_names)

@@ -5,7 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 
 import numpy as np
-from torchvision.datasets.folder import IMG_EXTENSIONS, make_dataset
+from torchvision.datasets.folder import make_dataset
+
+from lightning_nas.tasks.images.files import ENDINGS, is_image
 
 
 def class_folders(folder: Path) -> tuple[str, ...]:
@@ -23,7 +25,7 @@ def class_folders(folder: Path) -> tuple[str, ...]:
 
 
 def list_images(folder: Path, class_names: tuple[str, ...]) -> tuple[list[str], np.ndarray]:
-    """Paths and classes of all images in class folders.
+    """Paths and classes of all images in class folders; hidden files are left out.
 
     Args:
         folder: Holds a folder for each class, or for some of them.
@@ -38,9 +40,11 @@ def list_images(folder: Path, class_names: tuple[str, ...]) -> tuple[list[str], 
     if foreign:
         raise ValueError(f"{folder / foreign[0]}: class {foreign[0]!r} does not occur in the training images")
     index = {name: class_names.index(name) for name in present}
-    samples = make_dataset(str(folder), index, extensions=IMG_EXTENSIONS, allow_empty=True)
+    samples = make_dataset(
+        str(folder), index, is_valid_file=lambda path: is_image(Path(path), folder), allow_empty=True
+    )
     targets = np.array([target for _, target in samples], dtype=np.int64)
     empty = [name for name, target in index.items() if target not in targets]
     if empty:
-        raise FileNotFoundError(f"{folder / empty[0]}: no image in this folder; known are {', '.join(IMG_EXTENSIONS)}")
+        raise FileNotFoundError(f"{folder / empty[0]}: no image in this folder; known are {ENDINGS}")
     return [path for path, _ in samples], targets

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any, Literal
 
 import pytorch_lightning as pl
@@ -14,14 +16,17 @@ from torchmetrics.classification import (
     MulticlassConfusionMatrix,
     MulticlassF1Score,
     MulticlassPrecision,
-    MulticlassRecall,
 )
 
 from lightning_nas.spaces import Backbone
 from lightning_nas.tasks.classification.confusion import draw_confusion
 from lightning_nas.tasks.classification.heads import AuxiliaryHead, ClassificationHead
+from lightning_nas.tasks.classification.metrics import MeanRecall
 from lightning_nas.tasks.classification.mixing import mixing
+from lightning_nas.tasks.classification.predict import predict_images
+from lightning_nas.tasks.classification.preparation import Preparation
 from lightning_nas.tasks.images.loss_watch import LossWatch
+from lightning_nas.tasks.images.norm_checks import explaining_single_values
 
 
 class ClassificationTask(pl.LightningModule):
@@ -95,7 +100,7 @@ class ClassificationTask(pl.LightningModule):
         metrics: dict[str, Any] = {
             "accuracy": MulticlassAccuracy(num_classes, average="micro"),
             "precision": MulticlassPrecision(num_classes),
-            "recall": MulticlassRecall(num_classes),
+            "recall": MeanRecall(num_classes),
             "f1": MulticlassF1Score(num_classes),
         }
         # Said, not found out: torchmetrics would join metrics whose states happen to be equal after the first batch.
@@ -118,10 +123,11 @@ class ClassificationTask(pl.LightningModule):
     def training_step(self, batch: tuple[Tensor, Tensor], batch_idx: int) -> Tensor:
         """Cross entropy, plus that of the auxiliary classifier; ``labels`` become shares if images are mixed."""
         images, labels = batch if self.mix is None else self.mix(*batch)
-        features, tap = self.backbone.forward_auxiliary(images)
-        loss = self.loss(self.head(features), labels)
-        if self.auxiliary_head is not None:
-            loss = loss + self.auxiliary_weight * self.loss(self.auxiliary_head(tap), labels)
+        with explaining_single_values("larger images"):
+            features, tap = self.backbone.forward_auxiliary(images)
+            loss = self.loss(self.head(features), labels)
+            if self.auxiliary_head is not None:
+                loss = loss + self.auxiliary_weight * self.loss(self.auxiliary_head(tap), labels)
         self.log("train/loss", loss, on_epoch=True, on_step=False, prog_bar=True, batch_size=len(images))
         return loss
 
@@ -145,6 +151,25 @@ class ClassificationTask(pl.LightningModule):
         """Shows the confusion matrix and writes ``confusion.png``."""
         folder = self.trainer.log_dir or self.trainer.default_root_dir  # asks the other ranks: not for rank 0 alone
         self._show_confusion(self.test_confusion, "test/confusion", Path(folder) / "confusion.png")
+
+    def predict_folder(
+        self,
+        images: Path,
+        out: Path,
+        classes: Sequence[Mapping[str, Any]],
+        *,
+        batch_size: int,
+        preparation: Mapping[str, Any] = MappingProxyType({}),
+        skip_invalid: bool = False,
+    ) -> None:
+        """Writes the classes of a folder of images, see :func:`predict_images`.
+
+        ``preparation`` is that of the data module, a record of :class:`Preparation`.
+        """
+        predict_images(
+            self, images, out, classes, self.device, Preparation.of(preparation),
+            batch_size=batch_size, skip_invalid=skip_invalid,
+        )  # fmt: skip
 
     def configure_optimizers(self) -> Any:
         """SGD with a schedule per epoch."""

@@ -14,10 +14,14 @@ import numpy as np
 from rich.progress import track
 
 from lightning_nas.tasks.images.problems import Problems
-from lightning_nas.tasks.images.reading import decoded_size
+from lightning_nas.tasks.images.reading import decoded_size, is_sideways
 
 ROUNDING = 1.0
 """Pixels by which a box may stick out of its image before it counts as outside; it is clipped."""
+
+
+LEAST_SIDE = 0.01
+"""Pixels that a box must be wide and high: fewer cannot be told from none in single precision, on a large image."""
 
 
 class CocoError(ValueError):
@@ -80,8 +84,9 @@ def read_coco(annotations: Path, images: Path, *, skip_invalid: bool = False, de
 
     Raises:
         FileNotFoundError: If the file or the folder does not exist.
-        CocoError: If the file is no COCO file, an image is missing or does not decode, a box has no area or lies
-            outside its image, a category or image is unknown, or nothing is left. It names the file and the annotation.
+        CocoError: If the file is no COCO file, an image is missing or does not decode, a box has no area (see
+            :data:`LEAST_SIDE`) or lies outside its image, a category or image is unknown, or nothing is left. It names
+            the file and the annotation.
     """
     if not annotations.is_file():
         raise FileNotFoundError(f"{annotations}: there is no such annotation file")
@@ -166,8 +171,10 @@ def _usable_images(
         except ValueError as error:
             return "image does not decode", f"image {record['id']}: {error}"
         if size != (record["height"], record["width"]):
-            expected = f"{record['height']} x {record['width']}"
-            return "image of other size", f"image {record['id']}: {path} is {size[0]} x {size[1]}, annotated {expected}"
+            text = f"image {record['id']}: {path} is {size[0]} x {size[1]}, annotated {record['height']} x {record['width']}"
+            turned = size == (record["width"], record["height"]) and is_sideways(path)
+            why = ": its EXIF orientation turns it, and the annotation takes it as it is stored" if turned else ""
+            return "image of other size", text + why
         return None
 
     usable = {}
@@ -213,6 +220,10 @@ def _row(
     left, top, width, height = (float(n) for n in box)
     if width <= 0 or height <= 0:
         return problems.note("box without area", f"{name}: bbox {box} has no area")
+    if min(width, height) < LEAST_SIDE:
+        return problems.note(
+            "box without area", f"{name}: bbox {box} has no area, since it is narrower than {LEAST_SIDE} pixels"
+        )
     right, bottom = left + width, top + height
     limits = (record["width"], record["height"])
     if left < -ROUNDING or top < -ROUNDING or right > limits[0] + ROUNDING or bottom > limits[1] + ROUNDING:
@@ -220,7 +231,7 @@ def _row(
             "box outside", f"{name}: bbox {box} lies outside of its image, {limits[0]} x {limits[1]} (width x height)"
         )
     left, top, right, bottom = max(left, 0.0), max(top, 0.0), min(right, limits[0]), min(bottom, limits[1])
-    if right <= left or bottom <= top:
+    if right - left < LEAST_SIDE or bottom - top < LEAST_SIDE:
         return problems.note("box outside", f"{name}: bbox {box} lies outside of its image")
     area = float(entry.get("area", width * height))
     return (left, top, right, bottom), index[entry["category_id"]], area, bool(entry.get("iscrowd", 0))

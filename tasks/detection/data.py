@@ -27,7 +27,8 @@ class CocoDataModule(ImageDataModule):
         val_annotations: The same for validation.
         val_images: The same for validation.
         batch_size: Training images per batch.
-        augmentation: Of training images: ``"none"``, ``"flip"``, ``"light"`` or ``"scale"``.
+        augmentation: Of training images: ``"none"``, ``"flip"``, ``"light"`` or ``"scale"``, which alone crops, and drops
+            the boxes of which less than a tenth is left.
         subset: Number of training images to use, the first ones of the file; None for all.
         skip_invalid: Leave out invalid annotations and images with a warning that counts them, instead of refusing.
         decode: Decode every image once before training, to find damaged ones.

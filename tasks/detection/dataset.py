@@ -14,6 +14,9 @@ from lightning_nas.tasks.images import A, Pipeline, ToTensorV2, read_rgb
 
 Recipe = Literal["none", "flip", "light", "scale"]
 
+LEAST_VISIBLE = 0.1
+"""Share of a box that a crop must leave for it to be kept."""
+
 Target = dict[str, Tensor]
 """``boxes (n, 4)`` as left, top, right, bottom; ``labels (n,)`` from 1; ``area``, ``iscrowd (n,)``; ``image_id``."""
 
@@ -31,8 +34,8 @@ class CocoDataset(Dataset[tuple[Tensor, Target]]):
         if augmentation not in get_args(Recipe):
             raise ValueError(f"augmentation must be one of {list(get_args(Recipe))}, got {augmentation!r}")
         self.split, self.crowd = split, crowd
-        # Boxes that a crop leaves nearly nothing of are dropped; those of the file have been checked.
-        boxes = A.BboxParams("pascal_voc", ["indices"], min_width=1.0, min_height=1.0, min_visibility=0.1)
+        # Only a crop drops boxes. One of a pixel or less is as good as another: those of the file have been checked.
+        boxes = A.BboxParams("pascal_voc", ["indices"], min_visibility=LEAST_VISIBLE)
         steps = training_steps(augmentation)
         self.augment = Pipeline([*steps, ToTensorV2()], bbox_params=boxes) if steps else None
 
@@ -50,6 +53,8 @@ class CocoDataset(Dataset[tuple[Tensor, Target]]):
             changed = self.augment.together(image=image, bboxes=boxes, indices=kept)
             tensor, boxes = changed["image"], np.asarray(changed["bboxes"], dtype=np.float32).reshape(-1, 4)
             kept = np.asarray(changed["indices"], dtype=np.int64)
+            whole = (boxes[:, 2:] > boxes[:, :2]).all(axis=1)  # single precision may take what a crop leaves for nothing
+            boxes, kept = boxes[whole], kept[whole]
         return tensor.float() / 255, {
             "boxes": torch.from_numpy(boxes),
             "labels": torch.from_numpy(objects.categories[kept] + 1),
@@ -62,14 +67,15 @@ class CocoDataset(Dataset[tuple[Tensor, Target]]):
 def training_steps(recipe: Recipe) -> list[Any]:
     """The steps of a recipe.
 
-    ``"flip"``: mirrored half of the time; ``"light"``: also colours; ``"scale"``: flip, and scaled by 0.8 to 1.2 within
-    the frame of the image, cropped or padded, as NAS-FPN trains (Ghiasi et al. 2019, arXiv 1904.07392).
+    ``"flip"``: mirrored half of the time; ``"light"``: also colours; ``"scale"``: flip, and both sides scaled by one factor
+    from 0.8 to 1.2 within the frame of the image, cropped or padded, as NAS-FPN trains (Ghiasi et al. 2019, arXiv
+    1904.07392). A crop drops the boxes of which it leaves less than a tenth; the others lose no box.
     """
     steps: list[Any] = [] if recipe == "none" else [A.HorizontalFlip(p=0.5)]
     if recipe == "light":
         steps.append(A.ColorJitter(brightness=(0.8, 1.2), contrast=(0.8, 1.2), saturation=(0.8, 1.2), hue=(-0.1, 0.1)))
     if recipe == "scale":
-        steps.append(A.Affine(scale=(0.8, 1.2), translate_percent=(-0.1, 0.1), p=1.0))
+        steps.append(A.Affine(scale=(0.8, 1.2), keep_ratio=True, translate_percent=(-0.1, 0.1), p=1.0))
     return steps
 
 

@@ -15,9 +15,10 @@ from torchvision.models.detection.anchor_utils import AnchorGenerator
 from torchvision.models.detection.retinanet import RetinaNetHead
 from torchvision.ops import MultiScaleRoIAlign
 
-from lightning_nas.networks.normalization import fitting_groups
+from lightning_nas.networks.normalization import accept_single_values, fitting_groups
 from lightning_nas.spaces import Backbone
 from lightning_nas.tasks.detection.fcos import FcosHead
+from lightning_nas.tasks.detection.resizing import Resizing
 from lightning_nas.tasks.images import IMAGENET_MEAN, IMAGENET_STD
 
 Detector = Literal["retinanet", "fcos", "faster_rcnn"]
@@ -147,6 +148,8 @@ def build_detector(
         pool = MultiScaleRoIAlign(names, output_size=7, sampling_ratio=2)
         detector = FasterRCNN(pyramid, classes, rpn_anchor_generator=anchors, box_roi_pool=pool, **shared)
         in_single_precision(detector.rpn.head, detector.roi_heads.box_predictor)
+    detector.transform = Resizing(min_size, max_size, list(mean), list(std), shared["size_divisible"])
+    accept_single_values(detector)  # one small image is a map of 1x1 on the coarsest level
     return detector
 
 

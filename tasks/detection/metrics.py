@@ -29,7 +29,7 @@ NAMES = {
     "mar_medium": "AR medium",
     "mar_large": "AR large",
 }
-"""The twelve numbers of COCO by their names in logs. -1: there are no objects of that size."""
+"""The twelve numbers of COCO by their names in logs."""
 
 
 class AveragePrecision(torch.nn.Module):
@@ -51,7 +51,11 @@ class AveragePrecision(torch.nn.Module):
             self._images.append((kept, truth))
 
     def compute(self) -> dict[str, Tensor]:
-        """The numbers for the images so far, of all ranks."""
+        """The numbers for the images so far, of all ranks.
+
+        A number that nothing defines is left out, where pycocotools says -1: those of a size of which there are no objects,
+        all of them where there are no objects.
+        """
         images = self._images
         if is_distributed():
             gathered: list[Any] = [None] * dist.get_world_size()
@@ -68,7 +72,7 @@ class AveragePrecision(torch.nn.Module):
         metric.warn_on_many_detections = False  # COCO counts the best 100 of an image
         metric.update([found for found, _ in images], [truth for _, truth in images])
         values = metric.compute()
-        return {name: torch.as_tensor(values[name], dtype=torch.float32) for name in NAMES}
+        return {name: torch.as_tensor(values[name], dtype=torch.float32) for name in NAMES if values[name] >= 0}
 
     def reset(self) -> None:
         """Forgets all images."""

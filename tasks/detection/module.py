@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any, Literal
 
 import pytorch_lightning as pl
@@ -20,7 +21,11 @@ from lightning_nas.tasks.detection.necks import Neck, build_neck
 from lightning_nas.tasks.detection.predict import predict_images
 from lightning_nas.tasks.detection.records import TestRecord
 from lightning_nas.tasks.images.loss_watch import LossWatch
-from lightning_nas.tasks.images.norm_checks import refuse_sync_without_gpu, warn_of_small_batches
+from lightning_nas.tasks.images.norm_checks import (
+    explaining_single_values,
+    refuse_sync_without_gpu,
+    warn_of_small_batches,
+)
 from lightning_nas.tasks.images.optimization import OptimizerName, check_named, make_optimizer, make_schedules
 
 Batch = tuple[list[Tensor], list[Target]]
@@ -130,7 +135,8 @@ class DetectionTask(pl.LightningModule):
         images, targets = batch
         if batch_idx == 0:
             warn_of_small_batches(self.norm, len(images))
-        losses = self._losses(images, targets)
+        with explaining_single_values("task.norm=group"):
+            losses = self._losses(images, targets)
         loss = torch.stack(list(losses.values())).sum()
         named = {f"train/{name}": value for name, value in losses.items()}
         self.log_dict(named, on_epoch=True, on_step=False, batch_size=len(images))
@@ -182,9 +188,18 @@ class DetectionTask(pl.LightningModule):
         """Detections of a list of images."""
         return self(batch)
 
-    def predict_folder(self, images: Path, out: Path, classes: Sequence[Mapping[str, Any]], *, batch_size: int) -> None:
-        """Writes the detections of a folder of images, see :func:`predict_images`."""
-        predict_images(self, images, out, classes, batch_size)
+    def predict_folder(
+        self,
+        images: Path,
+        out: Path,
+        classes: Sequence[Mapping[str, Any]],
+        *,
+        batch_size: int,
+        preparation: Mapping[str, Any] = MappingProxyType({}),
+        skip_invalid: bool = False,
+    ) -> None:
+        """Writes the detections of a folder of images, see :func:`predict_images`; detectors prepare images themselves."""
+        predict_images(self, images, out, classes, batch_size, skip_invalid=skip_invalid)
 
     def setup(self, stage: str) -> None:
         """Checks what depends on the machine.

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from types import MappingProxyType
 from typing import Any
 
 import pytorch_lightning as pl
@@ -26,6 +27,8 @@ class ImageDataModule(pl.LightningDataModule):
         in_channels: Channels of an image.
         image_size: Height and width, where all images have the same; else the task says what networks see.
         class_names: Name of each class.
+        preparation: What happens to an image between its file and the network in validation and test, as far as the task
+            does not do it, for whoever predicts later: a value of JSON. Known after :meth:`setup`.
         collate: How samples become a batch; PyTorch's way if None.
 
     Raises:
@@ -36,6 +39,7 @@ class ImageDataModule(pl.LightningDataModule):
     in_channels: int = 3
     image_size: tuple[int, int]
     class_names: tuple[str, ...]
+    preparation: Mapping[str, Any] = MappingProxyType({})
     collate: Callable[[list[Any]], Any] | None = None
     train_set: Any
     val_set: Any

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
+from collections.abc import Iterator
+
 import torch
 from pytorch_lightning.utilities import rank_zero_warn
 
@@ -25,3 +28,26 @@ def refuse_sync_without_gpu(kind: Normalization, device: torch.device) -> None:
     """
     if kind == "sync" and device.type == "cpu":
         raise ValueError("norm = 'sync' works on GPUs only; on a CPU use 'group', 'frozen' or 'batch'")
+
+
+@contextlib.contextmanager
+def explaining_single_values(instead: str) -> Iterator[None]:
+    """Says what to do where BatchNorm meets one value per channel: one training image, and a map of 1x1.
+
+    Such a value has no variance that evaluation could use later, so PyTorch rightly refuses it; GroupNorm does not mind.
+
+    Args:
+        instead: What else could be done, beside larger batches.
+
+    Raises:
+        ValueError: Instead of PyTorch's, which names no setting.
+    """
+    try:
+        yield
+    except ValueError as error:
+        if "more than 1 value per channel" not in str(error):
+            raise
+        raise ValueError(
+            "BatchNorm cannot learn from a batch of one image, where a map is 1x1 and a channel has one value: use "
+            f"data.batch_size=2 or more, and at least as many training images per device, or {instead}"
+        ) from error

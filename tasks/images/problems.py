@@ -15,10 +15,13 @@ class Problems:
         place: The file or folder, named in all messages.
         error: What is raised.
         skip: Leave out what is invalid and count it, instead of raising.
+        option: What a user writes to have it left out.
     """
 
-    def __init__(self, place: Path, error: type[ValueError], skip: bool) -> None:
-        self.place, self.error, self.skip = place, error, skip
+    def __init__(
+        self, place: Path, error: type[ValueError], skip: bool, option: str = "data.skip_invalid=true"
+    ) -> None:
+        self.place, self.error, self.skip, self.option = place, error, skip, option
         self.counts: Counter[str] = Counter()
 
     def note(self, kind: str, text: str) -> Any:
@@ -31,7 +34,7 @@ class Problems:
             ValueError: Of the given kind, unless such things are left out.
         """
         if not self.skip:
-            raise self.error(f"{self.place}: {text}; data.skip_invalid=true leaves such things out and counts them")
+            raise self.error(f"{self.place}: {text}; {self.option} leaves such things out and counts them")
         self.counts[kind] += 1
         return None
 

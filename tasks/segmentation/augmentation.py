@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from typing import Literal, get_args
+from typing import Any, Literal, get_args
 
 import cv2
+import numpy as np
 
 from lightning_nas.tasks.images import IMAGENET_MEAN, A, Pipeline, ToTensorV2
 from lightning_nas.tasks.segmentation.labels import IGNORE
@@ -13,6 +14,20 @@ Recipe = Literal["none", "flip", "scale", "full"]
 
 PADDING = tuple(round(255 * value) for value in IMAGENET_MEAN)
 """Colour beyond the border of an image."""
+
+
+class Scale(A.RandomScale):
+    """albumentations' random scale of both sides, rounded down, of which one pixel at least is left."""
+
+    def apply(self, img: np.ndarray, scale: float, **params: Any) -> np.ndarray:
+        """The image."""
+        scaled: np.ndarray = super().apply(img, _at_least_one_pixel(img, scale), **params)
+        return scaled
+
+    def apply_to_mask(self, mask: np.ndarray, scale: float, **params: Any) -> np.ndarray:
+        """The mask."""
+        scaled: np.ndarray = super().apply_to_mask(mask, _at_least_one_pixel(mask, scale), **params)
+        return scaled
 
 
 def make_pipeline(
@@ -50,7 +65,11 @@ def make_pipeline(
     return Pipeline([*steps, A.ToFloat(max_value=255.0), ToTensorV2()])
 
 
+def _at_least_one_pixel(pixels: np.ndarray, scale: float) -> float:
+    return max(scale, (1 + 1e-6) / min(pixels.shape[:2]))
+
+
 def _resized(low: float, high: float, interpolation: int) -> A.BasicTransform:
-    return A.RandomScale(
+    return Scale(
         scale_limit=(low - 1, high - 1), interpolation=interpolation, mask_interpolation=cv2.INTER_NEAREST, p=1.0
     )

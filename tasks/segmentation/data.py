@@ -36,6 +36,7 @@ class SegmentationDataModule(ImageDataModule):
     Attributes:
         table: The values of mask files.
         palette: Colours of coloured masks; None for indexed ones.
+        preparation: ``scale`` of images, relative to their own size.
 
     Raises:
         ValueError: If an argument is out of range.
@@ -72,6 +73,7 @@ class SegmentationDataModule(ImageDataModule):
             raise ValueError(f"scales must be two numbers, the smallest and the largest scale, got {scales!r}")
         self.crop = None if crop is None else (crop[0], crop[1])
         self.image_scale, self.subset, self.skip_invalid, self.decode = image_scale, subset, skip_invalid, decode
+        self.preparation = {"scale": image_scale}
         self.train_pipeline = make_pipeline(augmentation, self.crop, (scales[0], scales[1]), image_scale)
         self.test_pipeline = make_pipeline("none", None, (1.0, 1.0), image_scale)
         self._pairs: dict[str, tuple[Pair, ...]] = {}

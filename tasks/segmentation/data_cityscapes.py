@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
+from lightning_nas.tasks.images.files import is_image
 from lightning_nas.tasks.segmentation.augmentation import Recipe
 from lightning_nas.tasks.segmentation.data import Files, SegmentationDataModule, check_folder
 from lightning_nas.tasks.segmentation.labels import cityscapes_table
@@ -70,11 +71,15 @@ class CityscapesDataModule(SegmentationDataModule):
         self.splits = {"train": train_split, "val": val_split, "test": test_split or val_split}
 
     def files(self, split: str) -> tuple[Path, Files, Files]:
-        """The files of all cities; keys are city and frame."""
+        """The files of all cities; keys are city and frame. Hidden files are left out."""
         name = self.splits[split]
         folders = [check_folder(self.root / kind / name, "Cityscapes") for kind in ("leftImg8bit", "gtFine")]
         images, masks = (
-            {f"{path.parent.name}/{path.name.removesuffix(end)}": path for path in folder.glob(f"*/*{end}")}
+            {
+                f"{path.parent.name}/{path.name.removesuffix(end)}": path
+                for path in folder.glob(f"*/*{end}")
+                if is_image(path, folder)
+            }
             for folder, end in zip(folders, (IMAGE, MASK), strict=True)
         )
         return folders[0], images, masks

@@ -5,8 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-from torchvision.datasets.folder import IMG_EXTENSIONS
-
+from lightning_nas.tasks.images.files import image_files
 from lightning_nas.tasks.segmentation.augmentation import Recipe
 from lightning_nas.tasks.segmentation.data import Files, SegmentationDataModule, check_folder
 from lightning_nas.tasks.segmentation.drawing import default_palette
@@ -97,14 +96,9 @@ class MasksDataModule(SegmentationDataModule):
         }
 
     def files(self, split: str) -> tuple[Path, Files, Files]:
-        """Keys are names without ending, and folders within the given ones."""
+        """Keys are names without ending, and folders within the given ones; hidden files are left out."""
         folders = [check_folder(self.root / name, "images or masks") for name in self.folders[split]]
         images, masks = (
-            {
-                str(path.relative_to(folder).with_suffix("")): path
-                for path in sorted(folder.rglob("*"))
-                if path.suffix.lower() in IMG_EXTENSIONS
-            }
-            for folder in folders
+            {str(path.relative_to(folder).with_suffix("")): path for path in image_files(folder)} for folder in folders
         )
         return folders[0], images, masks

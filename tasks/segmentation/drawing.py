@@ -6,6 +6,8 @@ from collections.abc import Sequence
 
 import numpy as np
 from matplotlib import colormaps
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.figure import Figure
 from PIL import Image
 from torch import Tensor
 
@@ -35,6 +37,19 @@ def overlaid(image: np.ndarray, labels: np.ndarray, palette: Sequence[Sequence[i
     grey = image.mean(axis=2, keepdims=True).repeat(3, axis=2)
     mixed: np.ndarray = (1 - OPACITY) * grey + OPACITY * colored(labels, palette)
     return mixed.round().astype(np.uint8)
+
+
+def draw_legend(names: Sequence[str], palette: Sequence[Sequence[int]]) -> Figure:
+    """The colours of classes with their names."""
+    figure = Figure(figsize=(3.0, 0.3 * len(names) + 0.2), dpi=100, layout="constrained")
+    FigureCanvasAgg(figure)
+    axes = figure.add_subplot()
+    axes.set_axis_off()
+    axes.imshow(np.asarray(palette, np.uint8)[:, None], aspect="auto", extent=(0, 1, len(names), 0))
+    for row, name in enumerate(names):
+        axes.text(1.3, row + 0.5, name, va="center")
+    axes.set(xlim=(0, 8), ylim=(len(names), 0))
+    return figure
 
 
 def as_uint8(image: Tensor) -> np.ndarray:

@@ -8,14 +8,14 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
+from lightning_nas.tasks.images.reading import UNREADABLE, orientation, upright
+
 INDEXED = ("1", "L", "P", "I", "I;16")
 """Modes of images that hold one value per pixel."""
 
-_UNREADABLE = (OSError, SyntaxError, Image.DecompressionBombError)
-
 
 def read_mask(path: Path, palette: Sequence[Sequence[int]] | None = None) -> np.ndarray:
-    """Reads a mask as values, ``(H, W)`` of ``uint8``.
+    """Reads a mask as values, ``(H, W)`` of ``uint8``, turned as its EXIF orientation says.
 
     Args:
         path: An image with one value per pixel (with or without a palette of its own), or a coloured one.
@@ -27,12 +27,13 @@ def read_mask(path: Path, palette: Sequence[Sequence[int]] | None = None) -> np.
     """
     try:
         with Image.open(path) as image:
+            turned = orientation(image)
             if image.mode in INDEXED:
-                values = np.array(image)
+                values = upright(np.array(image), turned)
                 colours = None
             else:
-                colours = np.array(image.convert("RGB"))
-    except (*_UNREADABLE, ValueError) as error:
+                colours = upright(np.array(image.convert("RGB")), turned)
+    except UNREADABLE as error:
         raise ValueError(f"{path}: not an image that can be read ({error})") from error
     if colours is None:
         if values.min(initial=0) < 0 or values.max(initial=0) > 255:

@@ -49,7 +49,7 @@ def summarize(matrix: Tensor, class_names: Sequence[str] = ()) -> dict[str, Tens
         class_names: With names, ``iou/<name>`` is given for every class that has one, spaces as underscores.
 
     Returns:
-        ``miou``, ``pixel_accuracy`` and ``f1`` (mean over classes), all 0 without any pixel.
+        ``miou``, ``pixel_accuracy`` and ``f1`` (mean over classes); nothing without any pixel.
 
     Example:
         >>> values = summarize(torch.tensor([[3, 1], [0, 4]]), ["sky", "road"])
@@ -60,14 +60,11 @@ def summarize(matrix: Tensor, class_names: Sequence[str] = ()) -> dict[str, Tens
     right, there, found = matrix.diagonal(), matrix.sum(dim=1), matrix.sum(dim=0)
     union = there + found - right
     exists = union > 0
-    iou = right / union.clamp(min=1)
-    f1 = 2 * right / (there + found).clamp(min=1)
-    classes = exists.sum().clamp(min=1)
-    values = {
-        "miou": iou[exists].sum() / classes,
-        "pixel_accuracy": right.sum() / matrix.sum().clamp(min=1),
-        "f1": f1[exists].sum() / classes,
-    }
+    if not exists.any():
+        return {}
+    iou = right / union  # not finite where there is nothing, and left out
+    f1 = 2 * right / (there + found)
+    values = {"miou": iou[exists].mean(), "pixel_accuracy": right.sum() / matrix.sum(), "f1": f1[exists].mean()}
     for index, name in enumerate(class_names):
         if exists[index]:
             values[f"iou/{name.replace(' ', '_')}"] = iou[index]

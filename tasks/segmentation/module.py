@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any, Literal
 
 import pytorch_lightning as pl
@@ -15,7 +16,11 @@ from lightning_nas.ops.checkpointing import set_recompute
 from lightning_nas.spaces import Backbone
 from lightning_nas.tasks.images import IMAGENET_MEAN, IMAGENET_STD
 from lightning_nas.tasks.images.loss_watch import LossWatch
-from lightning_nas.tasks.images.norm_checks import refuse_sync_without_gpu, warn_of_small_batches
+from lightning_nas.tasks.images.norm_checks import (
+    explaining_single_values,
+    refuse_sync_without_gpu,
+    warn_of_small_batches,
+)
 from lightning_nas.tasks.images.optimization import OptimizerName, check_named, make_optimizer, make_schedules
 from lightning_nas.tasks.segmentation.drawing import default_palette
 from lightning_nas.tasks.segmentation.evaluation import Evaluation, predicted_labels
@@ -148,8 +153,10 @@ class SegmentationTask(pl.LightningModule):
         images, labels = batch
         if batch_idx == 0:
             warn_of_small_batches(self.norm, len(images))
+        with explaining_single_values("task.norm=group"):
+            logits = self(images)
         loss = pixel_cross_entropy(
-            self(images).float(),
+            logits.float(),
             labels,
             ignore=IGNORE,
             class_weights=self.class_weights,
@@ -198,9 +205,24 @@ class SegmentationTask(pl.LightningModule):
         """Labels ``(B, H, W)`` of images ``(B, 3, H, W)``."""
         return predicted_labels(self.testing.probabilities(self, batch))
 
-    def predict_folder(self, images: Path, out: Path, classes: Sequence[Mapping[str, Any]], *, batch_size: int) -> None:
-        """Writes label maps and overlays of a folder of images, one by one, see :func:`predict_images`."""
-        predict_images(lambda batch: self.predict_step(batch, 0), images, out, classes, self.device)
+    def predict_folder(
+        self,
+        images: Path,
+        out: Path,
+        classes: Sequence[Mapping[str, Any]],
+        *,
+        batch_size: int,
+        preparation: Mapping[str, Any] = MappingProxyType({}),
+        skip_invalid: bool = False,
+    ) -> None:
+        """Writes label maps and overlays of a folder of images, one by one, see :func:`predict_images`.
+
+        ``preparation`` is that of :class:`SegmentationDataModule`.
+        """
+        predict_images(
+            lambda batch: self.predict_step(batch, 0), images, out, classes, self.device,
+            scale=preparation.get("scale", 1.0), skip_invalid=skip_invalid,
+        )  # fmt: skip
 
     def setup(self, stage: str) -> None:
         """Checks what depends on the machine.

@@ -8,11 +8,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-from PIL import Image
 from rich.progress import track
 
 from lightning_nas.tasks.images.problems import Problems
-from lightning_nas.tasks.images.reading import decoded_size
+from lightning_nas.tasks.images.reading import decoded_size, is_sideways, shown_size
 from lightning_nas.tasks.segmentation.labels import LabelTable
 from lightning_nas.tasks.segmentation.mask_files import read_mask
 
@@ -93,17 +92,19 @@ def check_pairs(
 def _examine(image: Path, mask: Path, checks: Checks) -> Pair | tuple[str, str]:
     """The pair, or what is wrong with it: kind and text."""
     try:
-        size = decoded_size(image) if checks.decode else _stored_size(image)
+        size = decoded_size(image) if checks.decode else shown_size(image)
     except ValueError as error:
         return "image does not decode", str(error)
     try:
         values = read_mask(mask, checks.palette) if checks.decode else None
-        mask_size = _stored_size(mask) if values is None else values.shape
+        mask_size = shown_size(mask) if values is None else values.shape
     except ValueError as error:
         return "invalid mask", str(error)
     if tuple(mask_size) != size:
         sizes = f"{mask_size[0]} x {mask_size[1]}, its image {image} is {size[0]} x {size[1]}"
-        return "mask of other size", f"{mask} is {sizes} (height x width)"
+        turned = mask_size == size[::-1] and is_sideways(image)
+        why = ": the EXIF orientation of the image turns it, the mask is as it is stored" if turned else ""
+        return "mask of other size", f"{mask} is {sizes} (height x width){why}"
     unknown = [] if values is None else checks.table.unknown(np.unique(values).tolist())
     if unknown:
         return "unknown label", f"{mask}: label id {unknown[0]} is unknown; known are {sorted(checks.table.known)}"
@@ -113,10 +114,3 @@ def _examine(image: Path, mask: Path, checks: Checks) -> Pair | tuple[str, str]:
         return "image smaller than the crop", text
     return Pair(image, mask, *size)
 
-
-def _stored_size(path: Path) -> tuple[int, int]:
-    try:
-        with Image.open(path) as image:
-            return image.height, image.width
-    except (OSError, SyntaxError, Image.DecompressionBombError) as error:
-        raise ValueError(f"{path}: not an image that can be read ({error})") from error

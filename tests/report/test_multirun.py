@@ -34,6 +34,24 @@ def test_jobs_that_differ_in_their_seed_share_a_row(tmp_path):
     assert table[2].split(",")[column + 1 : column + 3] == ["", "1"]
 
 
+def test_what_there_was_nothing_to_measure_of_is_a_dash_in_the_table(tmp_path):
+    for number, metrics in enumerate(({"map": 0.3, "map_large": 0.2}, {"map": 0.5}, {"map": None, "loss": None}, {})):
+        job(tmp_path, number, [f"data.min={number // 2}", f"seed={number}"], 0.5)
+        summary = make_summary(metrics=metrics)
+        for entry in summary["comparison"]:
+            entry["metrics"] = metrics
+        (tmp_path / str(number) / "summary.json").write_text(json.dumps(summary))
+    some, none = collect(tmp_path)
+    assert some.values["metrics/map"] == [0.3, 0.5]
+    assert some.values["metrics/map_large"] == [0.2]
+    assert some.values["random"] == [pytest.approx(0.3), pytest.approx(0.5)]
+    assert "metrics/map" not in none.values
+    text = write_table(tmp_path)
+    assert "0.4000 ± 0.1414" in text
+    assert text.splitlines()[-2].count("–") == 2
+    assert "nan" not in (tmp_path / "table.csv").read_text().lower()
+
+
 def test_a_folder_without_jobs_is_refused(tmp_path):
     with pytest.raises(ReportError, match="no jobs"):
         collect(tmp_path)

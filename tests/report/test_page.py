@@ -73,6 +73,47 @@ def test_names_from_files_are_text_not_markup(run_folder):
     assert "img" not in page.tags
 
 
+APS = {"map": 0.31, "map_50": 0.5, "map_75": 0.3, "map_small": 0.2, "map_medium": 0.35}
+
+
+def test_what_there_was_nothing_to_measure_of_is_a_dash(run_folder):
+    """No large objects; one random network's test gave no number at all, another's no finite one."""
+    summary = make_summary(task="detection", data="coco", metrics={**APS, "loss": None})
+    for entry in summary["comparison"]:
+        entry["metrics"] = {**APS, "loss": None}
+    summary["comparison"][1]["metrics"] = {}
+    summary["comparison"][2]["metrics"] = {"map": None}
+    (run_folder / "summary.json").write_text(json.dumps(summary, allow_nan=False))
+    text = re.sub(r"<svg.*?</svg>", "", build(run_folder).read_text(), flags=re.DOTALL)
+    assert "-1.0" not in text
+    assert not re.search(r"\bnan\b", text, re.IGNORECASE)
+    assert '<td class="number" data-name="large">–</td>' in text
+    assert '<td class="number" data-name="small">0.200</td>' in text
+    assert '<tr><th>loss</th><td class="number">–</td></tr>' in text
+    assert re.search(r"random 0</td><td[^>]*>–</td>", text)
+    assert "mean ± spread of 3</td>" in text
+    assert "map 0.3100" in text
+
+
+@pytest.mark.parametrize("of", ["every network", "the found network", "the hand-made network"])
+def test_a_test_without_anything_to_measure_has_a_report(run_folder, of):
+    summary = make_summary()
+    if of != "the hand-made network":
+        summary["metrics"] = summary["comparison"][0]["metrics"] = {}
+    for index, entry in enumerate(summary["comparison"]):
+        if of == "every network" or (of == "the hand-made network" and index == 4):
+            entry["metrics"] = {}
+    (run_folder / "summary.json").write_text(json.dumps(summary))
+    text = build(run_folder).read_text()
+    said = {
+        "every network": "The test gave no metric of the found network",
+        "the found network": "The test gave no accuracy of the found network",
+        "the hand-made network": "The test gave no accuracy of hand-made: residual.",
+    }
+    assert said[of] in text
+    assert ("The test had nothing to measure." in text) == (of != "the hand-made network")
+
+
 @pytest.mark.parametrize("name", ["summary.json", "architecture.json"])
 def test_a_folder_that_is_no_finished_run_is_refused_by_file_name(run_folder, name):
     (run_folder / name).unlink()

@@ -53,11 +53,12 @@ def trials(evaluator, count, **arguments):
 
 def test_everything_that_was_measured_is_kept():
     study = study_of(RandomSearch(SPACE))
-    Trials(SPACE, lambda choices, trial: {**accuracy(choices), "macs": 7}, [METRIC], 5).run(study)
+    measured = {"macs": 7, "loss": float("nan")}
+    Trials(SPACE, lambda choices, trial: {**accuracy(choices), **measured}, [METRIC], 5).run(study)
     assert finished(study) == 5
     for trial in study.trials:
         assert trial.value == accuracy(choices_of(trial, SPACE))["accuracy"]
-        assert trial.user_attrs["metrics"] == {"accuracy": trial.value, "macs": 7.0}
+        assert trial.user_attrs["metrics"] == {"accuracy": trial.value, "macs": 7.0, "loss": None}
     assert best_trial(study).value == max(trial.value for trial in study.trials)
 
 

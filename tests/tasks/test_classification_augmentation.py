@@ -163,6 +163,22 @@ def test_light_moves_by_no_more_than_it_says():
     assert min(places.values()) > 25, "all nine places are equally likely"
 
 
+def test_light_scales_both_sides_alike():
+    square = np.zeros((100, 100, 1), np.float32)
+    square[35:65, 35:65] = 1
+    pipeline = Pipeline([*light_steps(100), A.pytorch.ToTensorV2()])
+    torch.manual_seed(0)
+    sides = []
+    for _ in range(50):
+        weights = pipeline(square)[0].numpy()
+        places = np.stack(np.mgrid[:100, :100].astype(float)).reshape(2, -1)
+        small, large = np.sqrt(12 * np.linalg.eigvalsh(np.cov(places, aweights=weights.ravel())))
+        assert large / small < 1.02
+        sides.append(small)
+    assert min(sides) < 28
+    assert max(sides) > 32
+
+
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [

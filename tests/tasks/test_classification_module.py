@@ -1,5 +1,7 @@
 """The classification task: losses, metrics, schedules, pictures, the same numbers again after a resume."""
 
+import warnings
+
 import numpy as np
 import pytest
 import pytorch_lightning as pl
@@ -221,6 +223,19 @@ def test_metrics_are_those_of_sklearn_also_when_images_come_sorted(tmp_path, con
 
 
 # ---- confusion -------------------------------------------------------------------------------------------------------
+
+
+def test_a_class_without_images_does_not_count_in_the_mean_recall(tmp_path):
+    """Six classes, of the last there are no images, but two are said to be of it."""
+    labels = torch.tensor([0, 0, 1, 2, 3, 4, 4, 4])
+    predicted = [0, 5, 1, 2, 3, 4, 4, 5]
+    scores = torch.nn.functional.one_hot(torch.tensor(predicted), 6).float()
+    (values,) = trainer(tmp_path).test(table_task(scores), sorted_images(8, labels), verbose=False)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # of sklearn, of the class without images
+        expected = sklearn.metrics.balanced_accuracy_score(labels, predicted)
+    assert values["test/recall"] == pytest.approx(expected)
+    assert values["test/f1"] == pytest.approx(sklearn.metrics.f1_score(labels, predicted, average="macro"))
 
 
 def test_the_confusion_picture_of_a_test_holds_the_right_counts(tmp_path, monkeypatch):

@@ -81,6 +81,96 @@ def test_augmented_boxes_are_whole_and_inside(tmp_path, recipe):
             assert len(boxes) == len(target["labels"]) == len(target["area"])
 
 
+def boxes_only(*boxes):
+    """One image of 48 x 64 with such boxes; their areas tell them apart."""
+
+    def change(data):
+        data["images"] = data["images"][:1]
+        data["annotations"] = [{**annotation(n, 1, list(box)), "area": n} for n, box in enumerate(boxes)]
+
+    return change
+
+
+@pytest.mark.parametrize("recipe", ["none", "flip", "light"])
+def test_boxes_of_any_size_stay_where_nothing_is_cropped(tmp_path, recipe):
+    sides = (0.4, 1.0, 0.99, 0.02, 1.5, 20)
+    wide = [(0.37 + 5.3 * n, 3.6, side, 30) for n, side in enumerate(sides)]
+    high = [(10.2, 2.37 + 4.4 * n, 30, side) for n, side in enumerate(sides)]
+    corners = [(63.6, 47.6, 0.4, 0.4), (0, 0, 0.4, 0.4)]
+    split = module(write(tmp_path, boxes_only(*wide, *high, *corners))).split("train")
+    dataset = CocoDataset(split, recipe, crowd=False)
+    given = split.images[0].objects.boxes
+    mirrored = given.copy()
+    mirrored[:, [0, 2]] = 64 - given[:, [2, 0]]
+    seen = set()
+    for seed in range(20):
+        torch.manual_seed(seed)
+        boxes = dataset[0][1]["boxes"].numpy()
+        assert len(boxes) == 2 * len(sides) + 2
+        same, turned = (np.abs(boxes - expected).max() < 1e-4 for expected in (given, mirrored))
+        assert same or turned
+        seen.add((same, turned))
+    assert len(seen) == (1 if recipe == "none" else 2)
+
+
+def test_boxes_of_large_images_stay_too(tmp_path):
+    def change(data):
+        data["images"] = [{"id": 1, "file_name": "1.png", "height": 2, "width": 20000}]
+        boxes = [[x, 0.5, 0.4, 1.2] for x in (0.1, 9999.37, 19999.6)]
+        data["annotations"] = [annotation(n, 1, box) for n, box in enumerate(boxes)]
+
+    root = write(tmp_path, change)
+    for split in ("train", "val"):
+        Image.new("RGB", (20000, 2)).save(root / split / "1.png")
+    dataset = CocoDataset(module(root).split("train"), "flip", crowd=False)
+    for seed in range(10):
+        torch.manual_seed(seed)
+        boxes = dataset[0][1]["boxes"]
+        assert len(boxes) == 3
+        assert (boxes[:, 2] - boxes[:, 0]).tolist() == pytest.approx([0.4] * 3, abs=0.01)
+
+
+def test_a_crop_drops_the_boxes_of_which_less_than_a_tenth_is_left(tmp_path):
+    given = [(31, 20, 0.4, 8), (0, 10, 2, 20), (61.5, 10, 2.5, 20), (20, 0, 20, 1.2), (20, 46.6, 20, 1.4)]
+    dataset = CocoDataset(module(write(tmp_path, boxes_only(*given))).split("train"), "scale", crowd=False)
+    everything = CocoDataset(dataset.split, "scale", crowd=False)
+    everything.augment.steps.processors["bboxes"].params.min_visibility = 0.0
+    kept = cut = dropped = 0
+    for seed in range(200):
+        left = []
+        for one in (dataset, everything):
+            torch.manual_seed(seed)
+            target = one[0][1]
+            sides = target["boxes"][:, 2:] - target["boxes"][:, :2]
+            left.append(dict(zip(target["area"].int().tolist(), sides, strict=True)))
+        ours, visible = left
+        scale = float(visible[0][1]) / 8  # of the thin box in the middle, which no crop reaches
+        for number, sides in visible.items():
+            share = float(sides.prod()) / (given[number][2] * given[number][3] * scale**2)
+            if abs(share - 0.1) > 0.001:
+                assert (number in ours) == (share > 0.1)
+            kept += share > 0.999
+            cut += 0.1 < share < 0.999
+        assert set(ours) <= set(visible)
+        dropped += len(given) - len(ours)
+    assert min(kept, cut, dropped) > 10
+
+
+def test_scaling_keeps_the_shape_of_boxes(tmp_path):
+    def change(data):
+        data["annotations"] = [annotation(1, 1, [26, 20, 12, 6])]
+
+    dataset = CocoDataset(module(write(tmp_path, change)).split("train"), "scale", crowd=False)
+    widths = []
+    for seed in range(50):
+        torch.manual_seed(seed)
+        left, top, right, bottom = dataset[0][1]["boxes"][0].tolist()
+        assert (right - left) / (bottom - top) == pytest.approx(2.0, rel=1e-3)
+        widths.append((right - left) / 12)
+    assert 0.79 < min(widths) < 0.85
+    assert 1.15 < max(widths) < 1.21
+
+
 def test_halves_of_a_search_share_no_image(tmp_path):
     data = ShapesDataModule(str(tmp_path / "s"), image_size=32, train=12, val=1, test=1, batch_size=3)
     halves = BilevelDataModule(data, seed=1)
@@ -162,6 +252,8 @@ def added(**changes):
 SPOILT = {
     "zero width": (added(bbox=[5, 5, 0, 9]), "annotation 99.*no area", "box without area"),
     "negative height": (added(bbox=[5, 5, 4, -2]), "annotation 99.*no area", "box without area"),
+    "hardly any width": (added(bbox=[5, 5, 0.009, 9]), "annotation 99.*narrower than 0.01 pixels", "box without area"),
+    "sliver inside": (added(bbox=[63.995, 5, 0.5, 9]), "annotation 99.*outside", "box outside"),
     "outside": (added(bbox=[60, 5, 20, 9]), "annotation 99.*outside", "box outside"),
     "left of it": (added(bbox=[-9, 5, 5, 9]), "annotation 99.*outside", "box outside"),
     "not numbers": (added(bbox=[1, 2, None, 3]), r"annotation 99.*\[x, y, width, height\]", "malformed box"),

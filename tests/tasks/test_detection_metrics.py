@@ -67,7 +67,36 @@ def test_metrics_equal_pycocotools_on_the_same_detections(shapes, source):
     ours = metric.compute()
     assert expected["map"] > 0.2
     for name, value in expected.items():
-        assert float(ours[name]) == pytest.approx(value, abs=1e-6), name
+        assert float(ours.get(name, -1)) == pytest.approx(value, abs=1e-6), name
+
+
+def objects(*sides, crowd=0):
+    """Objects of some sizes, and the detections that find them all."""
+    boxes = torch.tensor([[5.0, 5.0, 5 + side, 5 + side] for side in sides]).reshape(-1, 4)
+    labels = torch.ones(len(sides), dtype=torch.int64)
+    target = {"boxes": boxes, "labels": labels, "area": torch.tensor([float(side**2) for side in sides]),
+              "iscrowd": torch.full((len(sides),), crowd)}  # fmt: skip
+    return {"boxes": boxes, "labels": labels, "scores": torch.ones(len(sides))}, target
+
+
+@pytest.mark.parametrize(
+    ("sides", "missing"),
+    [((10,), ("medium", "large")), ((50,), ("small", "large")), ((100,), ("small", "medium")), ((10, 50, 100), ())],
+)
+def test_sizes_of_which_there_are_no_objects_have_no_precision(sides, missing):
+    metric = AveragePrecision()
+    found, target = objects(*sides)
+    metric.update([found], [target])
+    values = metric.compute()
+    assert set(NAMES) - set(values) == {f"{kind}_{size}" for kind in ("map", "mar") for size in missing}
+    assert all(float(value) >= 0 for value in values.values())
+
+
+@pytest.mark.parametrize("target", [objects(), objects(10, 50, crowd=1)], ids=["no objects", "crowds only"])
+def test_without_objects_there_is_nothing_to_measure(target):
+    metric = AveragePrecision()
+    metric.update([objects(20)[0]], [target[1]])
+    assert metric.compute() == {}
 
 
 def test_the_detections_of_a_test_give_its_metrics_again(shapes, tmp_path):
@@ -86,4 +115,4 @@ def test_the_detections_of_a_test_give_its_metrics_again(shapes, tmp_path):
     rows = json.loads((tmp_path / "detections.json").read_text())
     expected = official(shapes.root / "annotations" / "instances_test.json", rows)
     for name, value in expected.items():
-        assert metrics[f"test/{name}"] == pytest.approx(value, abs=1e-6), name
+        assert metrics.get(f"test/{name}", -1) == pytest.approx(value, abs=1e-6), name

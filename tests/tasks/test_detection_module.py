@@ -65,8 +65,9 @@ def test_every_detector_learns_and_tests(shapes, tmp_path, detector, precision):
     run.fit(model, datamodule=shapes)
     assert float(run.callback_metrics["train/loss"]) < 0.9 * before
     (metrics,) = run.test(model, datamodule=shapes, verbose=False)
-    assert set(metrics) == {f"test/{name}" for name in NAMES}
-    assert all(np.isfinite(value) for value in metrics.values())
+    # There are no objects of more than 96 x 96 pixels in images of 64 x 64: nothing is said about them.
+    assert set(metrics) == {f"test/{name}" for name in NAMES} - {"test/map_large", "test/mar_large"}
+    assert all(0 <= value <= 1 for value in metrics.values())
     rows = json.loads((tmp_path / "detections.json").read_text())
     assert {row["category_id"] for row in rows} <= {2, 3, 5, 11}
     assert (tmp_path / "samples.jpg").stat().st_size > 1000
