@@ -23,17 +23,19 @@ class SelectedFeatures(Backbone):
 
     Args:
         network: The backbone.
-        out_indices: Levels of its ``feature_info``; negative ones count from the end.
+        out_indices: Which of the maps that it returns; negative ones count from the end. A number: so many of the last.
 
     Raises:
         ValueError: If a level does not exist, or none is chosen.
     """
 
-    def __init__(self, network: Backbone, out_indices: Sequence[int]) -> None:
+    def __init__(self, network: Backbone, out_indices: int | Sequence[int]) -> None:
         super().__init__()
-        self.feature_info = network.feature_info.select(out_indices)
-        self.auxiliary_info = network.auxiliary_info
-        self.out_indices = tuple(out_indices)
+        auxiliary = network.auxiliary_info
+        self.feature_info = network.feature_info.select(out_indices).within("network")
+        self.auxiliary_info = None if auxiliary is None else auxiliary.within("network")
+        self.role = network.role
+        self.out_indices = network.feature_info.positions(out_indices)
         self.network = network
 
     def forward_auxiliary(self, x: Tensor) -> tuple[list[Tensor], Tensor | None]:
