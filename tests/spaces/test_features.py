@@ -3,6 +3,7 @@
 import copy
 import pickle
 import random
+from functools import partial
 
 import pytest
 import torch
@@ -111,10 +112,14 @@ def test_modules_are_named_from_outside():
     ):
         info, seen = outer.feature_info, {}
         for name in info.module_name(range(len(info))):
-            outer.get_submodule(name).register_forward_hook(lambda m, i, out, name=name: seen.update({name: out}))
+            outer.get_submodule(name).register_forward_hook(partial(keep, seen, name))
         maps = outer(torch.randn(1, 3, 64, 64))
         assert all(seen[name] is x for name, x in zip(info.module_name(), maps, strict=True))
         assert [seen[level["module"]].shape[1] for level in info] == info.channels(range(len(info)))
+
+
+def keep(seen, name, module, inputs, output):
+    seen[name] = output
 
 
 def test_hooks_of_timm_find_the_maps():
