@@ -19,6 +19,8 @@ from torch import Tensor
 class Ignored(dict[Any, Any]):
     """Stands for any object that is no tensor. Mappings keep their items, everything else is empty."""
 
+    dump_patches = False  # asked of the classes that files before PyTorch 1.6 name
+
     def __init__(self, /, *arguments: object, **named: object) -> None:
         super().__init__()
 
