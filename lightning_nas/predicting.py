@@ -12,10 +12,8 @@ from lightning_nas.architecture import Architecture
 from lightning_nas.comparison import evaluated_task
 from lightning_nas.config import ConfigError
 from lightning_nas.networks.backbone import build_network
+from lightning_nas.networks.run_weights import FOUND, TRAINED, is_search, trained_weights
 from lightning_nas.networks.weights import read_state_dict
-
-CHECKPOINTS = ("checkpoints/last.ckpt", "evaluation/found/checkpoints/last.ckpt")
-"""Where the trained network of a run lies: of a training, and of a search."""
 
 
 def predict_folder(config: DictConfig) -> Path:
@@ -41,13 +39,17 @@ def predict_folder(config: DictConfig) -> Path:
     saved = OmegaConf.load(run / ".hydra" / "config.yaml")
     summary = json.loads((run / "summary.json").read_text(encoding="utf-8"))
     assert isinstance(saved, DictConfig)
-    searched = "strategy" in saved
+    checkpoint = trained_weights(run)
+    if checkpoint is None:
+        raise ConfigError(
+            f"run = {config.run!r}: there is no {FOUND if is_search(run) else TRAINED}, the trained network"
+        )
     task = evaluated_task(saved)(
         backbone=build_network(Architecture.load(run / "architecture.json")), num_classes=len(summary["classes"])
     )
     if not hasattr(task, "predict_folder"):
         raise ConfigError(f"run = {config.run!r}: its task, {summary['task']}, cannot predict folders of images")
-    task.load_state_dict(read_state_dict(run / CHECKPOINTS[searched]))
+    task.load_state_dict(read_state_dict(checkpoint))
     device = config.device
     if device == "auto":
         device = "cuda" if torch.cuda.is_available() else "cpu"

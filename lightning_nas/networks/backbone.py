@@ -3,16 +3,22 @@
 from __future__ import annotations
 
 import os
+import warnings
 from collections.abc import Sequence
+from pathlib import Path
 
 from torch import Tensor
 
 from lightning_nas.architecture import Architecture
-from lightning_nas.networks.weights import load_weights
-from lightning_nas.spaces import Backbone
+from lightning_nas.networks.run_weights import FOUND, TRAINED, trained_weights
+from lightning_nas.networks.weights import WeightsError, load_weights
+from lightning_nas.spaces import Backbone, published, published_names
 from lightning_nas.spaces.rebuild import from_architecture
 
-__all__ = ["SelectedFeatures", "build_network", "load_backbone", "load_weights"]
+__all__ = ["SelectedFeatures", "build_network", "find_architecture", "load_backbone", "load_weights"]
+
+RECORD = "architecture.json"
+"""The file of a run folder that names its architecture."""
 
 
 class SelectedFeatures(Backbone):
@@ -23,17 +29,19 @@ class SelectedFeatures(Backbone):
 
     Args:
         network: The backbone.
-        out_indices: Levels of its ``feature_info``; negative ones count from the end.
+        out_indices: Which of the maps that it returns; negative ones count from the end. A number: so many of the last.
 
     Raises:
         ValueError: If a level does not exist, or none is chosen.
     """
 
-    def __init__(self, network: Backbone, out_indices: Sequence[int]) -> None:
+    def __init__(self, network: Backbone, out_indices: int | Sequence[int]) -> None:
         super().__init__()
-        self.feature_info = network.feature_info.select(out_indices)
-        self.auxiliary_info = network.auxiliary_info
-        self.out_indices = tuple(out_indices)
+        auxiliary = network.auxiliary_info
+        self.feature_info = network.feature_info.select(out_indices).within("network")
+        self.auxiliary_info = None if auxiliary is None else auxiliary.within("network")
+        self.role = network.role
+        self.out_indices = network.feature_info.positions(out_indices)
         self.network = network
 
     def forward_auxiliary(self, x: Tensor) -> tuple[list[Tensor], Tensor | None]:
@@ -52,20 +60,47 @@ def build_network(architecture: Architecture) -> Backbone:
     return space.network(choices)
 
 
+def find_architecture(source: str | os.PathLike[str] | Architecture) -> tuple[Architecture, Path | None]:
+    """The record that a file, a run folder or the name of a published architecture stands for.
+
+    Returns:
+        The record, and the folder if it is one of a run.
+
+    Raises:
+        FileNotFoundError: If it is none of them.
+        ArchitectureError: If the record is malformed.
+    """
+    if isinstance(source, Architecture):
+        return source, None
+    if isinstance(source, str) and source in published_names():
+        return published(source), None
+    path = Path(source)
+    if not path.exists():
+        raise FileNotFoundError(
+            f"architecture = {str(source)!r}: neither a file nor a run folder, nor a published one of {published_names()}"
+        )
+    if path.is_dir() and not (path / RECORD).is_file():
+        raise FileNotFoundError(f"architecture = {str(source)!r}: the folder holds no {RECORD}")
+    return (Architecture.load(path / RECORD), path) if path.is_dir() else (Architecture.load(path), None)
+
+
 def load_backbone(
     architecture: str | os.PathLike[str] | Architecture,
-    weights: str | os.PathLike[str] | None = None,
-    out_indices: Sequence[int] | None = None,
+    weights: str | os.PathLike[str] | bool | None = None,
+    out_indices: int | Sequence[int] | None = None,
     in_channels: int | None = None,
 ) -> Backbone:
     """A found backbone for any project: an ordinary module, no search code is loaded.
 
     Args:
-        architecture: The record, or its file ``architecture.json``.
-        weights: Lightning checkpoint of a module whose ``backbone`` it was, saved state dict, or ``.safetensors``.
-            Freshly initialised if None.
-        out_indices: Levels that ``forward`` returns, e.g. ``(1, 2, 3, 4)``; all if None. Negative ones count from the
-            end.
+        architecture: The record, its file ``architecture.json``, the folder of a search or a training, or the name of a
+            published one, e.g. ``"darts_v2"`` (:func:`lightning_nas.spaces.published_names`).
+        weights: Lightning checkpoint of a module whose ``backbone`` it was, saved state dict, ``.safetensors``, or the
+            folder of a run: then the network that was trained there, by a search the one it has found. If None, those of
+            the folder that ``architecture`` names; freshly initialised if it has none (with a warning) or is no folder.
+            True: the same, but an error if there are none. False: freshly initialised.
+        out_indices: Maps that ``forward`` returns, e.g. ``(1, 2, 3, 4)``; all if None. Negative ones count from the
+            end. A number: so many of the last.
         in_channels: Channels of the image, if other than recorded. Weights must have been trained with as many.
 
     Returns:
@@ -85,10 +120,39 @@ def load_backbone(
         >>> backbone.feature_info.channels(), backbone.feature_info.reduction()
         ([32, 64], [2, 4])
     """
-    record = architecture if isinstance(architecture, Architecture) else Architecture.load(architecture)
+    record, folder = find_architecture(architecture)
     if in_channels is not None:
         record = record.with_args("backbone", in_channels=in_channels)
     network = build_network(record)
-    if weights is not None:
-        load_weights(network, weights)
+    file = weights_file(weights, folder)
+    if file is not None:
+        load_weights(network, file)
     return network if out_indices is None else SelectedFeatures(network, out_indices)
+
+
+def weights_file(weights: str | os.PathLike[str] | bool | None, folder: Path | None) -> Path | None:
+    """The file that the argument ``weights`` of :func:`load_backbone` stands for; None for fresh weights.
+
+    Args:
+        weights: The argument.
+        folder: Of the run that the architecture is from, if it is.
+
+    Raises:
+        WeightsError: If weights are asked for and the folder has none.
+    """
+    if weights is not None and not isinstance(weights, bool):
+        folder = Path(weights)
+        if not folder.is_dir():
+            return folder
+    elif weights is False or (weights is None and folder is None):
+        return None
+    if folder is None:
+        raise WeightsError("weights = True: the architecture must be given as the folder of a run")
+    found = trained_weights(folder)
+    if found is None and weights is not None:
+        raise WeightsError(
+            f"weights = {weights!r}: {folder} has neither {FOUND} of a search nor {TRAINED} of a training"
+        )
+    if found is None:
+        warnings.warn(f"{folder} holds no trained network: its architecture is freshly initialised", stacklevel=3)
+    return found

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import os
 import pickle
-import zipfile
-from collections.abc import Mapping
+import warnings
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +13,8 @@ import torch
 from safetensors import SafetensorError
 from safetensors.torch import load_file
 from torch import Tensor, nn
+
+from lightning_nas.networks import tensors_only
 
 _SHOWN = 5
 """How many names of a kind an error lists."""
@@ -25,36 +27,45 @@ class WeightsError(ValueError):
 def read_state_dict(path: str | os.PathLike[str]) -> dict[str, Tensor]:
     """Reads named tensors from a Lightning checkpoint, a saved state dict, or a ``.safetensors`` file.
 
-    Nothing in the file is run: pickles are read by PyTorch's restricted loader (``weights_only=True``).
+    Nothing in the file is run, and nothing but tensors is taken. PyTorch's restricted loader reads what it allows; files that
+    hold other objects, e.g. among hyperparameters, are read by :mod:`lightning_nas.networks.tensors_only`, which leaves
+    those out. Without an entry ``state_dict``, tensors in nested mappings get dotted names.
 
     Raises:
         FileNotFoundError: If there is no such file.
-        WeightsError: If the file is damaged, holds objects other than tensors and plain values, or no tensors.
+        WeightsError: If the file is damaged, is no file of ``torch.save``, or holds no named tensors.
     """
     source = Path(path)
     if not source.is_file():
         raise FileNotFoundError(f"no weights file at {source}")
-    data: Any
     try:
-        if source.suffix == ".safetensors":
-            data = load_file(source)
-        elif not zipfile.is_zipfile(source):  # the format before PyTorch 1.6 is a bare pickle, without checksums
-            raise WeightsError(f"{source}: refused, because it is damaged or no file of torch.save")
-        else:
-            data = torch.load(source, map_location="cpu", weights_only=True)
+        data = load_file(source) if source.suffix == ".safetensors" else _load_tensors(source)
+        tensors = dict(_named_tensors(data))
     except SafetensorError as error:
         raise WeightsError(f"{source}: not a safetensors file: {error}") from None
-    except pickle.UnpicklingError as error:
-        raise WeightsError(
-            f"{source}: refused, because it holds objects that only running its code would restore. "
-            f"Save the state dict alone, or as safetensors. PyTorch says: {str(error).splitlines()[0]}"
-        ) from None
-    except RuntimeError as error:
-        raise WeightsError(f"{source}: damaged, or no file of torch.save: {error}") from None
-    state = data.get("state_dict", data) if isinstance(data, Mapping) else data
-    if not isinstance(state, Mapping) or not any(isinstance(value, Tensor) for value in state.values()):
-        raise WeightsError(f"{source}: holds no named tensors, but {type(state).__name__}")
-    return {str(name): value for name, value in state.items() if isinstance(value, Tensor)}
+    except Exception as error:  # what a damaged or hostile file raises is not limited to some classes
+        raise WeightsError(f"{source}: damaged, or no file of torch.save: {type(error).__name__}: {error}") from None
+    if not tensors:
+        raise WeightsError(f"{source}: holds no named tensors; save the state_dict() of a module")
+    return tensors
+
+
+def _load_tensors(source: Path) -> Any:
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # of old and new protocols, and of classes whose source has changed
+        try:
+            return torch.load(source, map_location="cpu", weights_only=True)
+        except pickle.UnpicklingError:
+            return torch.load(source, map_location="cpu", pickle_module=tensors_only, weights_only=False)
+
+
+def _named_tensors(data: Any) -> Iterator[tuple[str, Tensor]]:
+    state = data.get("state_dict", data) if isinstance(data, Mapping) else {}
+    for name, value in state.items():
+        if isinstance(value, Tensor):
+            yield str(name), value
+        elif isinstance(value, Mapping) and state is data:
+            yield from ((f"{name}.{inner}", tensor) for inner, tensor in _named_tensors(value))
 
 
 def load_weights(network: nn.Module, path: str | os.PathLike[str], prefix: str | None = None) -> None:

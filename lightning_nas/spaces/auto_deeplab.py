@@ -160,10 +160,14 @@ class AutoDeepLab(SearchSpace):
         return AutoDeepLabNetwork(self, self.path(choices), self.genes(choices))
 
     def supernet(
-        self, *, inputs: FeatureInfo | None = None, generator: torch.Generator | None = None
+        self,
+        *,
+        inputs: FeatureInfo | None = None,
+        generator: torch.Generator | None = None,
+        out_indices: int | Sequence[int] | None = None,
     ) -> AutoDeepLabSupernet:
         """The trellis of mixed cells."""
-        return AutoDeepLabSupernet(self, generator)
+        return AutoDeepLabSupernet(self, generator).returning(out_indices)
 
     def decode(self, logits: Mapping[str, Tensor]) -> dict[str, Option]:
         """The strongest path, by Viterbi; the cell by the rule of DARTS."""

@@ -139,8 +139,11 @@ class AutoDeepLabNetwork(Backbone):
             channels.append(space.blocks * width)
         early = [layer for layer in range(min(DECODER_LAYERS, space.layers - 1)) if path[layer] == 0]
         self.decoder_layer = early[-1] if early else -1
-        low = FeatureLevel(channels[self.decoder_layer + 2], 4, f"cells.{self.decoder_layer}" if early else "stem")
-        last = FeatureLevel(channels[-1], 4 * 2 ** path[-1], f"cells.{space.layers - 1}")
+        low = FeatureLevel(
+            channels[self.decoder_layer + 2], 4, f"cells.{self.decoder_layer}" if early else "stem.second"
+        )
+        self.last = nn.ReLU()
+        last = FeatureLevel(channels[-1], 4 * 2 ** path[-1], "last")
         self.feature_info = FeatureInfo((low, last))
 
     def forward_auxiliary(self, x: Tensor) -> tuple[list[Tensor], Tensor | None]:
@@ -152,4 +155,4 @@ class AutoDeepLabNetwork(Backbone):
             older, newer = newer, cell(older, newer, sizes[level])
             if layer == self.decoder_layer:
                 low = newer
-        return [low, nn.functional.relu(newer)], None
+        return [low, self.last(newer)], None

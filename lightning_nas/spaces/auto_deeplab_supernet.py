@@ -21,7 +21,7 @@ from lightning_nas.architecture import Choices
 from lightning_nas.spaces.auto_deeplab_cells import MixedCell
 from lightning_nas.spaces.auto_deeplab_network import Stem, level_sizes
 from lightning_nas.spaces.cell_decisions import active_options, candidate_of
-from lightning_nas.spaces.features import FeatureInfo, FeatureLevel
+from lightning_nas.spaces.features import FeatureInfo, FeatureLevel, Outlets
 from lightning_nas.spaces.fused_supernet import FusedSupernet
 from lightning_nas.spaces.supernet import OptionWeights, Paths
 from lightning_nas.spaces.trellis import LEVELS, Place, Trellis
@@ -57,12 +57,11 @@ class AutoDeepLabSupernet(FusedSupernet):
                     level,
                 )
         last = space.layers - 1
+        self.outlets = Outlets(len(trellis.levels(last)), nn.ReLU)
         self.feature_info = FeatureInfo(
             tuple(
-                FeatureLevel(
-                    space.blocks * space.channels * 2**level, 4 * 2**level, f"cells.{_key(Place(last, level))}"
-                )
-                for level in trellis.levels(last)
+                FeatureLevel(space.blocks * space.channels * 2**level, 4 * 2**level, f"outlets.{index}")
+                for index, level in enumerate(trellis.levels(last))
             )
         )
 
@@ -88,7 +87,7 @@ class AutoDeepLabSupernet(FusedSupernet):
         """Those of all places."""
         return self.cells.values()
 
-    def forward_auxiliary(self, x: Tensor) -> tuple[list[Tensor], Tensor | None]:
+    def all_maps(self, x: Tensor) -> tuple[list[Tensor], Tensor | None]:
         """``(B, in_channels, H, W) ->`` one map per level, None."""
         weights = self.option_weights()
         half, quarter = self.stem(self.laid_out(x))
@@ -104,11 +103,11 @@ class AutoDeepLabSupernet(FusedSupernet):
                     maps[place] = cell(maps.get(self._older(place)), newer, shares, weights["cell"], sizes[level])
         last = self.space.layers - 1
         features = []
-        for level, info in zip(self.trellis.levels(last), self.feature_info, strict=True):
-            there = maps.get(Place(last, level))
-            size = (len(x), info.channels, *sizes[level])
-            features.append(x.new_zeros(size) if there is None else nn.functional.relu(there))
-        return features, None
+        for level in self.trellis.levels(last):
+            place = Place(last, level)
+            size = (len(x), self._channels(place), *sizes[level])
+            features.append(maps[place] if place in maps else x.new_zeros(size))
+        return self.outlets(features), None
 
     def _shares(
         self, place: Place, weights: Mapping[str, OptionWeights], maps: Mapping[Place, Tensor]

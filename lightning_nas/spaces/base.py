@@ -73,8 +73,20 @@ class SearchSpace(ABC):
         """
 
     @abstractmethod
-    def supernet(self, *, inputs: FeatureInfo | None = None, generator: torch.Generator | None = None) -> Supernet:
-        """The network that holds all of them. ``generator`` draws the initial logits."""
+    def supernet(
+        self,
+        *,
+        inputs: FeatureInfo | None = None,
+        generator: torch.Generator | None = None,
+        out_indices: int | Sequence[int] | None = None,
+    ) -> Supernet:
+        """The network that holds all of them.
+
+        Args:
+            inputs: The feature maps it is fed with, for spaces of necks and heads; None for an image.
+            generator: Draws the initial logits.
+            out_indices: Which of its maps it returns, e.g. ``(1, 2, 3, 4)``; all if None, see :meth:`Supernet.returning`.
+        """
 
     @abstractmethod
     def decode(self, logits: Mapping[str, Tensor]) -> dict[str, Option]:

@@ -182,9 +182,15 @@ class Chain(SearchSpace):
         self.validate(choices)
         return ChainNetwork(self, self.stage_ops(choices))
 
-    def supernet(self, *, inputs: FeatureInfo | None = None, generator: torch.Generator | None = None) -> ChainSupernet:
+    def supernet(
+        self,
+        *,
+        inputs: FeatureInfo | None = None,
+        generator: torch.Generator | None = None,
+        out_indices: int | Sequence[int] | None = None,
+    ) -> ChainSupernet:
         """The network that mixes the operations of every layer and the depths of every stage."""
-        return ChainSupernet(self, generator)
+        return ChainSupernet(self, generator).returning(out_indices)
 
     def decode(self, logits: Mapping[str, Tensor]) -> dict[str, Option]:
         """The strongest depth of every stage and operation of every layer; ties go to the lower index."""

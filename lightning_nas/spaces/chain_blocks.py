@@ -78,7 +78,7 @@ class ChainNetwork(Backbone):
             stages.append(nn.Sequential(*layers))
             width = out
         self.body = Body(space, stages)
-        self.feature_info = self.body.feature_info
+        self.feature_info = self.body.feature_info.within("body")
 
     def forward_auxiliary(self, x: Tensor) -> tuple[list[Tensor], Tensor | None]:
         """``(B, in_channels, H, W) ->`` feature maps, None."""
@@ -165,9 +165,9 @@ class ChainSupernet(Supernet):
         self.space, self.groups = space, tuple(groups)
         widths = (space.first_channels, *space.widths)
         self.body = Body(space, [MixedStage(space, stage, widths[stage]) for stage in stages])
-        self.feature_info = self.body.feature_info
+        self.feature_info = self.body.feature_info.within("body")
 
-    def forward_auxiliary(self, x: Tensor) -> tuple[list[Tensor], Tensor | None]:
+    def all_maps(self, x: Tensor) -> tuple[list[Tensor], Tensor | None]:
         """``(B, in_channels, H, W) ->`` feature maps, None."""
         weights = self.option_weights()
         inputs: list[tuple[object, ...]] = []

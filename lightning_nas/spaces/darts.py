@@ -151,9 +151,15 @@ class Darts(SearchSpace):
         self.validate(choices)
         return DartsNetwork(self, choices)
 
-    def supernet(self, *, inputs: FeatureInfo | None = None, generator: torch.Generator | None = None) -> DartsSupernet:
+    def supernet(
+        self,
+        *,
+        inputs: FeatureInfo | None = None,
+        generator: torch.Generator | None = None,
+        out_indices: int | Sequence[int] | None = None,
+    ) -> DartsSupernet:
         """The network of mixed operations."""
-        return DartsSupernet(self, generator)
+        return DartsSupernet(self, generator).returning(out_indices)
 
     # ---- decoding -----------------------------------------------------------------------------------------------
 
@@ -179,7 +185,8 @@ class DartsNetwork(Backbone):
             return Cell(nodes, c_prev_prev, c_prev, channels, reduction, reduction_prev)
 
         self.macro = DartsMacro(space.stem, space.channels, space.cells, space.steps, space.in_channels, build)
-        self.feature_info, self.auxiliary_info = self.macro.feature_info, self.macro.auxiliary_info
+        self.feature_info = self.macro.feature_info.within("macro")
+        self.auxiliary_info = self.macro.auxiliary_info.within("macro")
 
     def forward_auxiliary(self, x: Tensor) -> tuple[list[Tensor], Tensor | None]:
         """``(B, in_channels, H, W) ->`` feature maps, auxiliary map."""

@@ -119,10 +119,14 @@ class EnasMacro(SearchSpace):
         return EnasMacroNetwork(self, choices)
 
     def supernet(
-        self, *, inputs: FeatureInfo | None = None, generator: torch.Generator | None = None
+        self,
+        *,
+        inputs: FeatureInfo | None = None,
+        generator: torch.Generator | None = None,
+        out_indices: int | Sequence[int] | None = None,
     ) -> EnasMacroSupernet:
         """The network of all operations and skips."""
-        return EnasMacroSupernet(self, generator)
+        return EnasMacroSupernet(self, generator).returning(out_indices)
 
     def decode(self, logits: Mapping[str, Tensor]) -> dict[str, Option]:
         """The strongest option of every decision; ties go to the lower index, ``no`` for skips."""

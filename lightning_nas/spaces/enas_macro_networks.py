@@ -134,7 +134,7 @@ class EnasMacroNetwork(Backbone):
         ops, skips = space.layer_ops(choices), space.layer_skips(choices)
         self.skips: list[Skips] = [dict.fromkeys(states) for states in skips]
         self.body = MacroBody(space, lambda layer, channels: build_op(ops[layer], channels, channels), skips)
-        self.feature_info = self.body.feature_info
+        self.feature_info = self.body.feature_info.within("body")
 
     def forward_auxiliary(self, x: Tensor) -> tuple[list[Tensor], Tensor | None]:
         """``(B, in_channels, H, W) ->`` feature maps, None."""
@@ -162,9 +162,9 @@ class EnasMacroSupernet(Supernet):
             return LayerMix(space.ops, channels, 1, pool_norm=False, affine=space.supernet_affine)
 
         self.body = MacroBody(space, build, [range(layer) for layer in range(space.layers)])
-        self.feature_info = self.body.feature_info
+        self.feature_info = self.body.feature_info.within("body")
 
-    def forward_auxiliary(self, x: Tensor) -> tuple[list[Tensor], Tensor | None]:
+    def all_maps(self, x: Tensor) -> tuple[list[Tensor], Tensor | None]:
         """``(B, in_channels, H, W) ->`` feature maps, None."""
         weights = self.option_weights()
         ops, skips = weights[OPS], weights[SKIPS]

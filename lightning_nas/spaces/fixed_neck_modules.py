@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from torchvision.ops import FeaturePyramidNetwork
 from torchvision.ops.feature_pyramid_network import ExtraFPNBlock
 
-from lightning_nas.spaces.features import Backbone, FeatureInfo
+from lightning_nas.spaces.features import Backbone, FeatureInfo, Outlets
 from lightning_nas.spaces.pyramid import LateralInputs, pyramid_info, resample, source_maps
 
 
@@ -50,12 +50,14 @@ class FpnNetwork(Backbone):
         widths = [inputs.channels()[index] for index in self.sources]
         extra = max_level - min_level + 1 - len(self.sources)
         self.fpn = FeaturePyramidNetwork(widths, channels, StridedLevels(channels, extra) if extra else None)
-        self.feature_info = pyramid_info(channels, range(min_level, max_level + 1), "fpn")
+        self.names = [*map(str, self.sources), *(f"extra{index}" for index in range(extra))]
+        self.outlets = Outlets(max_level - min_level + 1)
+        self.feature_info = pyramid_info(channels, range(min_level, max_level + 1))
 
     def forward_auxiliary(self, x: Sequence[Tensor]) -> tuple[list[Tensor], Tensor | None]:  # type: ignore[override]
         """The backbone's maps -> one map per level, None."""
-        named = OrderedDict((str(index), x[index]) for index in self.sources)
-        return list(self.fpn(named).values()), None
+        maps = self.fpn(OrderedDict((str(index), x[index]) for index in self.sources))
+        return self.outlets([maps[name] for name in self.names]), None
 
 
 class PanetNetwork(Backbone):
@@ -73,7 +75,8 @@ class PanetNetwork(Backbone):
         steps = max_level - min_level
         self.down = nn.ModuleList(_conv_relu(channels, stride=2) for _ in range(steps))
         self.fuse = nn.ModuleList(_conv_relu(channels) for _ in range(steps))
-        self.feature_info = pyramid_info(channels, range(min_level, max_level + 1), "fuse")
+        self.outlets = Outlets(steps + 1)
+        self.feature_info = pyramid_info(channels, range(min_level, max_level + 1))
 
     def forward_auxiliary(self, x: Sequence[Tensor]) -> tuple[list[Tensor], Tensor | None]:  # type: ignore[override]
         """The backbone's maps -> one map per level, None."""
@@ -81,7 +84,7 @@ class PanetNetwork(Backbone):
         results = [levels[0]]
         for level, down, fuse in zip(levels[1:], self.down, self.fuse, strict=True):
             results.append(fuse(down(results[-1]) + level))
-        return results, None
+        return self.outlets(results), None
 
 
 class WeightedSum(nn.Module):
@@ -108,7 +111,7 @@ class WeightedSum(nn.Module):
         """Maps of one size -> their fusion."""
         weights = self.weights.relu()
         weights = weights / (weights.sum() + 1e-4)
-        fused: Tensor = self.conv(torch.stack([w * x for w, x in zip(weights, maps, strict=True)]).sum(dim=0))
+        fused: Tensor = self.conv(torch.stack([weights[index] * x for index, x in enumerate(maps)]).sum(dim=0))
         return fused
 
 
@@ -153,14 +156,15 @@ class BiFpnNetwork(Backbone):
         self.laterals = LateralInputs(inputs, channels, min_level, max_level, always=True)
         count = max_level - min_level + 1
         self.layers = nn.ModuleList(BiFpnLayer(channels, count) for _ in range(repeats))
-        self.feature_info = pyramid_info(channels, range(min_level, max_level + 1), f"layers.{repeats - 1}")
+        self.outlets = Outlets(count)
+        self.feature_info = pyramid_info(channels, range(min_level, max_level + 1))
 
     def forward_auxiliary(self, x: Sequence[Tensor]) -> tuple[list[Tensor], Tensor | None]:  # type: ignore[override]
         """The backbone's maps -> one map per level, None."""
         levels = self.laterals(x)
         for layer in self.layers:
             levels = layer(levels)
-        return levels, None
+        return self.outlets(levels), None
 
 
 def _conv_relu(channels: int, stride: int = 1) -> nn.Sequential:

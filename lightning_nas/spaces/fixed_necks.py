@@ -59,9 +59,15 @@ class FixedNeck(SearchSpace):
     def network(self, choices: Choices, *, inputs: FeatureInfo | None = None) -> Backbone:
         """The neck on a backbone's maps."""
 
-    def supernet(self, *, inputs: FeatureInfo | None = None, generator: torch.Generator | None = None) -> Supernet:
+    def supernet(
+        self,
+        *,
+        inputs: FeatureInfo | None = None,
+        generator: torch.Generator | None = None,
+        out_indices: int | Sequence[int] | None = None,
+    ) -> Supernet:
         """The neck itself, with nothing to search."""
-        return FixedSupernet(self, self.network({}, inputs=inputs))
+        return FixedSupernet(self, self.network({}, inputs=inputs)).returning(out_indices)
 
     def decode(self, logits: Mapping[str, Tensor]) -> dict[str, Option]:
         """The only architecture."""
@@ -79,9 +85,9 @@ class FixedSupernet(Supernet):
     def __init__(self, space: SearchSpace, network: Backbone) -> None:
         super().__init__({})
         self.space, self.network, self.role = space, network, network.role
-        self.feature_info = network.feature_info
+        self.feature_info = network.feature_info.within("network")
 
-    def forward_auxiliary(self, x: Tensor) -> tuple[list[Tensor], Tensor | None]:
+    def all_maps(self, x: Tensor) -> tuple[list[Tensor], Tensor | None]:
         """What the network gives."""
         return self.network.forward_auxiliary(x)
 

@@ -61,13 +61,14 @@ class DartsMacroSupernet(FusedSupernet):
     ) -> None:
         super().__init__(groups, generator)
         self.macro = macro
-        self.feature_info, self.auxiliary_info = macro.feature_info, macro.auxiliary_info
+        self.feature_info = macro.feature_info.within("macro")
+        self.auxiliary_info = macro.auxiliary_info.within("macro")
 
     def searched_cells(self) -> Iterable[nn.Module]:
         """All cells of the macro network."""
         return self.macro.cells
 
-    def forward_auxiliary(self, x: Tensor) -> tuple[list[Tensor], Tensor | None]:
+    def all_maps(self, x: Tensor) -> tuple[list[Tensor], Tensor | None]:
         """``(B, in_channels, H, W) ->`` feature maps, auxiliary map."""
         weights: Mapping[str, OptionWeights] = self.option_weights()
         features, auxiliary = self.macro(self.laid_out(x), weights)

@@ -117,9 +117,15 @@ class Gas(SearchSpace):
         self.validate(choices)
         return GasNetwork(self, [self.genes(choices, cell) for cell in self.groups])
 
-    def supernet(self, *, inputs: FeatureInfo | None = None, generator: torch.Generator | None = None) -> GasSupernet:
+    def supernet(
+        self,
+        *,
+        inputs: FeatureInfo | None = None,
+        generator: torch.Generator | None = None,
+        out_indices: int | Sequence[int] | None = None,
+    ) -> GasSupernet:
         """The network of mixed operations."""
-        return GasSupernet(self, generator)
+        return GasSupernet(self, generator).returning(out_indices)
 
     def decode(self, logits: Mapping[str, Tensor]) -> dict[str, Option]:
         """The strongest operation of every edge, which may be ``none``, and the two strongest edges of every node."""

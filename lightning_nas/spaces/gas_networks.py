@@ -39,7 +39,8 @@ class GasNetwork(Backbone):
             return Cell(next(remaining), c_prev_prev, c_prev, channels, reduction, reduction_prev)
 
         self.macro = DartsMacro(STEM, space.channels, space.cells, space.steps, space.in_channels, build)
-        self.feature_info, self.auxiliary_info = self.macro.feature_info, self.macro.auxiliary_info
+        self.feature_info = self.macro.feature_info.within("macro")
+        self.auxiliary_info = self.macro.auxiliary_info.within("macro")
 
     def forward_auxiliary(self, x: Tensor) -> tuple[list[Tensor], Tensor | None]:
         """``(B, in_channels, H, W) ->`` feature maps, auxiliary map."""

@@ -199,7 +199,13 @@ class MetaQnn(SearchSpace):
         tokens = self.tokens(choices)
         return MetaQnnNetwork(tokens, list(self.grammar.states(tokens)), self.in_channels, batch_norm=self.batch_norm)
 
-    def supernet(self, *, inputs: FeatureInfo | None = None, generator: torch.Generator | None = None) -> Supernet:
+    def supernet(
+        self,
+        *,
+        inputs: FeatureInfo | None = None,
+        generator: torch.Generator | None = None,
+        out_indices: int | Sequence[int] | None = None,
+    ) -> Supernet:
         """There is none.
 
         Raises:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 
+import torch.fx
 from torch import Tensor, nn
 
 from lightning_nas.spaces.features import Backbone, FeatureInfo, FeatureLevel
@@ -33,6 +34,18 @@ def dropout_rates(tokens: Sequence[str]) -> list[float]:
         given += due and given < total
         rates.append(given / total / 2 if due else 0.0)
     return rates
+
+
+@torch.fx.wrap
+def of_size(x: Tensor, size: int) -> Tensor:
+    """The images, ``(B, C, size, size)``; not traced by torch.fx, because it looks at sizes.
+
+    Raises:
+        ValueError: If they have another size.
+    """
+    if tuple(x.shape[-2:]) != (size, size):
+        raise ValueError(f"images must be {size}x{size}, the space's image_size, got {x.shape[-2]}x{x.shape[-1]}")
+    return x
 
 
 class AsFeatures(nn.Module):
@@ -108,11 +121,7 @@ class MetaQnnNetwork(Backbone):
         Raises:
             ValueError: If the images have another size: the softmax layer reads maps of a fixed one.
         """
-        if tuple(x.shape[-2:]) != (self.image_size, self.image_size):
-            raise ValueError(
-                f"images must be {self.image_size}x{self.image_size}, the space's image_size, "
-                f"got {x.shape[-2]}x{x.shape[-1]}"
-            )
+        x = of_size(x, self.image_size)
         features = []
         for index, layer in enumerate(self.layers):
             x = layer(x)

@@ -184,10 +184,14 @@ class MultiBranch(SearchSpace):
         return MultiBranchNetwork(self, self.genes(choices))
 
     def supernet(
-        self, *, inputs: FeatureInfo | None = None, generator: torch.Generator | None = None
+        self,
+        *,
+        inputs: FeatureInfo | None = None,
+        generator: torch.Generator | None = None,
+        out_indices: int | Sequence[int] | None = None,
     ) -> MultiBranchSupernet:
         """The network that mixes kinds, numbers and cardinalities of the branches."""
-        return MultiBranchSupernet(self, generator)
+        return MultiBranchSupernet(self, generator).returning(out_indices)
 
     def decode(self, logits: Mapping[str, Tensor]) -> dict[str, Option]:
         """The strongest option of every decision that is active then; ties go to the lower index."""

@@ -184,7 +184,7 @@ class MultiBranchNetwork(Backbone):
             return Block(branches, before, channels, width, stride)
 
         self.body = Body(space, build)
-        self.feature_info = self.body.feature_info
+        self.feature_info = self.body.feature_info.within("body")
 
     def forward_auxiliary(self, x: Tensor) -> tuple[list[Tensor], Tensor | None]:
         """``(B, in_channels, H, W) ->`` feature maps, None."""
@@ -208,9 +208,9 @@ class MultiBranchSupernet(Supernet):
         super().__init__({name: shape for name, shape in groups.items() if shape[1] > 1}, generator)
         self.space = space
         self.body = Body(space, lambda index, *shape: MixedBlock(space, *shape))
-        self.feature_info = self.body.feature_info
+        self.feature_info = self.body.feature_info.within("body")
 
-    def forward_auxiliary(self, x: Tensor) -> tuple[list[Tensor], Tensor | None]:
+    def all_maps(self, x: Tensor) -> tuple[list[Tensor], Tensor | None]:
         """``(B, in_channels, H, W) ->`` feature maps, None."""
         weights = self.option_weights()
         most = max(self.space.branches)

@@ -201,10 +201,14 @@ class NasFpn(SearchSpace):
         return NasFpnNetwork(self, self.tokens(choices), inputs)
 
     def supernet(
-        self, *, inputs: FeatureInfo | None = None, generator: torch.Generator | None = None
+        self,
+        *,
+        inputs: FeatureInfo | None = None,
+        generator: torch.Generator | None = None,
+        out_indices: int | Sequence[int] | None = None,
     ) -> NasFpnSupernet:
         """The neck that mixes all inputs, levels and operations of every cell."""
-        return NasFpnSupernet(self, inputs, generator)
+        return NasFpnSupernet(self, inputs, generator).returning(out_indices)
 
     @cached_property
     def orders(self) -> tuple[tuple[int, ...], ...]:

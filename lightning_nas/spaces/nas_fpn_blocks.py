@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from torch import Tensor, nn
 
-from lightning_nas.spaces.features import Backbone, FeatureInfo
+from lightning_nas.spaces.features import Backbone, FeatureInfo, Outlets
 from lightning_nas.spaces.pyramid import LateralInputs, pyramid_info, resample
 
 if TYPE_CHECKING:
@@ -105,8 +105,9 @@ class NasFpnNetwork(StackedNeck, Backbone):
         super().__init__()
         self.laterals = LateralInputs(inputs, space.channels, space.min_level, space.max_level)
         self.stacks = nn.ModuleList(Stack(space, cells) for _ in range(space.repeats))
-        self.feature_info = pyramid_info(space.channels, space.levels, f"stacks.{space.repeats - 1}")
+        self.outlets = Outlets(len(space.levels))
+        self.feature_info = pyramid_info(space.channels, space.levels)
 
     def forward_auxiliary(self, x: Sequence[Tensor]) -> tuple[list[Tensor], Tensor | None]:  # type: ignore[override]
         """The backbone's maps -> one map per level, None."""
-        return self.run_stacks(self.stacks, self.laterals(x)), None
+        return self.outlets(self.run_stacks(self.stacks, self.laterals(x))), None

@@ -17,7 +17,7 @@ import torch
 from torch import Tensor, nn
 
 from lightning_nas.architecture import Choices
-from lightning_nas.spaces.features import FeatureInfo
+from lightning_nas.spaces.features import FeatureInfo, Outlets
 from lightning_nas.spaces.nas_fpn_blocks import StackedNeck, gate, merge_conv
 from lightning_nas.spaces.pyramid import LateralInputs, pyramid_info, resample
 from lightning_nas.spaces.supernet import OptionWeights, Paths, Supernet
@@ -183,12 +183,13 @@ class NasFpnSupernet(StackedNeck, Supernet):
         self.space = space
         self.laterals = LateralInputs(inputs, space.channels, space.min_level, space.max_level)
         self.stacks = nn.ModuleList(MixedStack(space) for _ in range(space.repeats))
-        self.feature_info = pyramid_info(space.channels, space.levels, f"stacks.{space.repeats - 1}")
+        self.outlets = Outlets(len(space.levels))
+        self.feature_info = pyramid_info(space.channels, space.levels)
 
-    def forward_auxiliary(self, x: Sequence[Tensor]) -> tuple[list[Tensor], Tensor | None]:  # type: ignore[override]
+    def all_maps(self, x: Sequence[Tensor]) -> tuple[list[Tensor], Tensor | None]:  # type: ignore[override]
         """The backbone's maps -> one map per level, None."""
         weights = self._cell_weights(self.option_weights())
-        return self.run_stacks(self.stacks, self.laterals(x), weights), None
+        return self.outlets(self.run_stacks(self.stacks, self.laterals(x), weights)), None
 
     def _cell_weights(self, weights: Mapping[str, OptionWeights]) -> list[CellWeights]:
         space = self.space

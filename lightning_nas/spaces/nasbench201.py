@@ -191,10 +191,14 @@ class NasBench201(SearchSpace):
         return NasBench201Network(self, choices)
 
     def supernet(
-        self, *, inputs: FeatureInfo | None = None, generator: torch.Generator | None = None
+        self,
+        *,
+        inputs: FeatureInfo | None = None,
+        generator: torch.Generator | None = None,
+        out_indices: int | Sequence[int] | None = None,
     ) -> NasBench201Supernet:
         """The network of mixed operations."""
-        return NasBench201Supernet(self, generator)
+        return NasBench201Supernet(self, generator).returning(out_indices)
 
     def decode(self, logits: Mapping[str, Tensor]) -> dict[str, Option]:
         """The strongest operation of every edge, ``none`` included; ties go to the lower index."""
@@ -213,7 +217,7 @@ class NasBench201Network(Backbone):
             return Cell(ops, space.nodes, channels)
 
         self.macro = Macro(space.in_channels, space.channels, space.cells, space.stem, build)
-        self.feature_info = self.macro.feature_info
+        self.feature_info = self.macro.feature_info.within("macro")
 
     def forward_auxiliary(self, x: Tensor) -> tuple[list[Tensor], Tensor | None]:
         """``(B, in_channels, H, W) ->`` feature maps, None."""
@@ -231,9 +235,9 @@ class NasBench201Supernet(Supernet):
             return SearchCell(space.ops, space.nodes, channels)
 
         self.macro = Macro(space.in_channels, space.channels, space.cells, space.stem, build)
-        self.feature_info = self.macro.feature_info
+        self.feature_info = self.macro.feature_info.within("macro")
 
-    def forward_auxiliary(self, x: Tensor) -> tuple[list[Tensor], Tensor | None]:
+    def all_maps(self, x: Tensor) -> tuple[list[Tensor], Tensor | None]:
         """``(B, in_channels, H, W) ->`` feature maps, None."""
         return self.macro(x, self.option_weights()[GROUP]), None
 

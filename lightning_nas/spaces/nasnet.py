@@ -212,10 +212,14 @@ class NasNet(SearchSpace):
         return NasNetNetwork(self, choices)
 
     def supernet(
-        self, *, inputs: FeatureInfo | None = None, generator: torch.Generator | None = None
+        self,
+        *,
+        inputs: FeatureInfo | None = None,
+        generator: torch.Generator | None = None,
+        out_indices: int | Sequence[int] | None = None,
     ) -> NasNetSupernet:
         """The network of mixed operations."""
-        return NasNetSupernet(self, generator)
+        return NasNetSupernet(self, generator).returning(out_indices)
 
     def edge(self, block: int, side: int, source: int) -> int:
         """Number of an edge of a cell: block by block, side by side, sources ascending."""

@@ -38,7 +38,8 @@ class NasNetNetwork(Backbone):
 
         widths = (1, 1) if space.closed else (len(kept["normal"]), len(kept["reduce"]))
         self.macro = DartsMacro(space.stem, space.channels, space.cells, widths, space.in_channels, build)
-        self.feature_info, self.auxiliary_info = self.macro.feature_info, self.macro.auxiliary_info
+        self.feature_info = self.macro.feature_info.within("macro")
+        self.auxiliary_info = self.macro.auxiliary_info.within("macro")
 
     def forward_auxiliary(self, x: Tensor) -> tuple[list[Tensor], Tensor | None]:
         """``(B, in_channels, H, W) ->`` feature maps, auxiliary map."""

@@ -14,7 +14,7 @@ from torch import Tensor, nn
 
 from lightning_nas.architecture import Architecture, Choices, Component, Option
 from lightning_nas.spaces.base import SearchSpace
-from lightning_nas.spaces.features import Backbone, FeatureInfo
+from lightning_nas.spaces.features import Backbone, FeatureInfo, FeatureLevel
 from lightning_nas.spaces.supernet import Paths, Supernet
 
 ROLES = ("backbone", "neck", "head")
@@ -153,9 +153,15 @@ class Product(SearchSpace):
             inputs = modules[part].feature_info
         return ProductNetwork(modules)
 
-    def supernet(self, *, inputs: FeatureInfo | None = None, generator: torch.Generator | None = None) -> Supernet:
+    def supernet(
+        self,
+        *,
+        inputs: FeatureInfo | None = None,
+        generator: torch.Generator | None = None,
+        out_indices: int | Sequence[int] | None = None,
+    ) -> Supernet:
         """The supernets of the free parts and the networks of the fixed ones in a row."""
-        return ProductSupernet(self, inputs, generator)
+        return ProductSupernet(self, inputs, generator).returning(out_indices)
 
     def decode(self, logits: Mapping[str, Tensor]) -> dict[str, Option]:
         """Every free part decodes its own logits."""
@@ -178,7 +184,7 @@ class ProductNetwork(Backbone):
     def __init__(self, modules: Mapping[str, Backbone]) -> None:
         super().__init__()
         self.parts = nn.ModuleDict(modules)
-        self.feature_info, self.auxiliary_info, self.role = _described(list(modules.values()))
+        self.feature_info, self.auxiliary_info, self.role = _described(modules)
 
     def forward_auxiliary(self, x: Tensor) -> tuple[list[Tensor], Tensor | None]:
         """What the first part reads -> the maps of the last part, the auxiliary map of the first."""
@@ -204,9 +210,9 @@ class ProductSupernet(Supernet):
                 modules[part] = own.network(space.fixed_choices[part], inputs=inputs)
             inputs = modules[part].feature_info
         self.parts = nn.ModuleDict(modules)
-        self.feature_info, self.auxiliary_info, self.role = _described(list(modules.values()))
+        self.feature_info, self.auxiliary_info, self.role = _described(modules)
 
-    def forward_auxiliary(self, x: Tensor) -> tuple[list[Tensor], Tensor | None]:
+    def all_maps(self, x: Tensor) -> tuple[list[Tensor], Tensor | None]:
         """What the first part reads -> the maps of the last part, the auxiliary map of the first."""
         weights = self.option_weights()
         for part in self.space.free:
@@ -245,8 +251,15 @@ class ProductSupernet(Supernet):
         return part
 
 
-def _described(modules: Sequence[Backbone]) -> tuple[FeatureInfo, Any, str]:
-    return modules[-1].feature_info, modules[0].auxiliary_info, modules[-1].role
+def _described(modules: Mapping[str, Backbone]) -> tuple[FeatureInfo, FeatureLevel | None, str]:
+    """The maps of the last part, the auxiliary map of the first, the role of the last, as seen from the product."""
+    (first, *_), (*_, last) = modules, modules
+    auxiliary = modules[first].auxiliary_info
+    return (
+        modules[last].feature_info.within(f"parts.{last}"),
+        None if auxiliary is None else auxiliary.within(f"parts.{first}"),
+        modules[last].role,
+    )
 
 
 def _run(modules: Sequence[Any], x: Tensor) -> tuple[list[Tensor], Tensor | None]:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+import torch.fx
 from torch import Tensor, nn
 
 from lightning_nas.spaces.features import FeatureInfo, FeatureLevel
@@ -87,6 +88,11 @@ def resample(x: Tensor, like: Tensor) -> Tensor:
 
     Where one size divides the other this is pooling with kernel and stride ``2 ** d``; other sizes are met as well.
     """
+    return _resample(x, like)
+
+
+@torch.fx.wrap  # one node of a traced graph, because it looks at sizes
+def _resample(x: Tensor, like: Tensor) -> Tensor:
     size = like.shape[-2:]
     if x.shape[-2:] == size:
         return x
@@ -98,6 +104,6 @@ def resample(x: Tensor, like: Tensor) -> Tensor:
     return nn.functional.adaptive_max_pool2d(x, size)
 
 
-def pyramid_info(channels: int, levels: Sequence[int], module: str) -> FeatureInfo:
-    """Describes the levels of a pyramid that one module makes."""
-    return FeatureInfo(tuple(FeatureLevel(channels, 2**level, module) for level in levels))
+def pyramid_info(channels: int, levels: Sequence[int]) -> FeatureInfo:
+    """Describes the levels of a pyramid that leaves its network through ``outlets``."""
+    return FeatureInfo(FeatureLevel(channels, 2**level, f"outlets.{index}") for index, level in enumerate(levels))

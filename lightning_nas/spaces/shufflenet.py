@@ -134,10 +134,14 @@ class ShuffleNetV2(SearchSpace):
         return ShuffleNetwork(self, self.stage_ops(choices))
 
     def supernet(
-        self, *, inputs: FeatureInfo | None = None, generator: torch.Generator | None = None
+        self,
+        *,
+        inputs: FeatureInfo | None = None,
+        generator: torch.Generator | None = None,
+        out_indices: int | Sequence[int] | None = None,
     ) -> ShuffleSupernet:
         """The network that holds all blocks of every layer."""
-        return ShuffleSupernet(self, generator)
+        return ShuffleSupernet(self, generator).returning(out_indices)
 
     def decode(self, logits: Mapping[str, Tensor]) -> dict[str, Option]:
         """The strongest block of every layer; ties go to the lower index."""

@@ -49,7 +49,12 @@ def layer_sizes(space: ShuffleNetV2) -> list[list[tuple[int, int, int]]]:
 
 def described(space: ShuffleNetV2) -> FeatureInfo:
     """The last map of every stage; the closing convolution's instead of that of the last stage."""
-    levels = [FeatureLevel(width, 4 * 2**i, f"stages.{i}") for i, width in enumerate(space.widths)]
+    levels = [
+        FeatureLevel(
+            width, 4 * 2**stage, f"stages.{stage}.{depth - 1}"
+        )  # the last layer: a supernet does not call stages
+        for stage, (width, depth) in enumerate(zip(space.widths, space.depths, strict=True))
+    ]
     if space.head_channels:
         levels[-1] = FeatureLevel(space.head_channels, levels[-1].reduction, "head")
     return FeatureInfo(tuple(levels))
@@ -94,7 +99,7 @@ class ShuffleSupernet(Supernet):
         self.head = closing(space, affine)
         self.feature_info = described(space)
 
-    def forward_auxiliary(self, x: Tensor) -> tuple[list[Tensor], Tensor | None]:
+    def all_maps(self, x: Tensor) -> tuple[list[Tensor], Tensor | None]:
         """``(B, in_channels, H, W) ->`` feature maps, None."""
         weights = self.option_weights()[BLOCKS]
         x = self.stem(x)

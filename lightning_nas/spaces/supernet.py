@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Literal, NamedTuple
+from typing import Any, Literal, NamedTuple, Self
 
 import torch
 from torch import Tensor, nn
@@ -72,6 +72,7 @@ class Supernet(Backbone):
     form: Form = "textbook"
 
     space: Any  # the SearchSpace that made it; its module imports this one
+    _returned: tuple[int, ...] | None = None
 
     def __init__(self, groups: Mapping[str, tuple[int, int]], generator: torch.Generator | None = None) -> None:
         super().__init__()
@@ -82,6 +83,41 @@ class Supernet(Backbone):
         self.relaxation: Relaxation = softmax_relaxation
         self._path: dict[str, Paths] | None = None
         self._given: Mapping[str, OptionWeights] | None = None  # set by a supernet of which this one is a part
+
+    def all_maps(self, x: Tensor) -> tuple[list[Tensor], Tensor | None]:
+        """``(B, in_channels, H, W) ->`` all maps that there are, and the map of :attr:`auxiliary_info` or None."""
+        raise NotImplementedError
+
+    def forward_auxiliary(self, x: Tensor) -> tuple[list[Tensor], Tensor | None]:
+        """The maps of :attr:`feature_info`, and that of :attr:`auxiliary_info` or None."""
+        maps, auxiliary = self.all_maps(x)
+        return (maps if self._returned is None else [maps[index] for index in self._returned]), auxiliary
+
+    def returning(self, out_indices: int | Sequence[int] | None) -> Self:
+        """Chooses which of its maps the supernet returns. Names and tensors of ``state_dict`` stay the same.
+
+        All maps are computed, also those behind the deepest one that is chosen: with those left out of the loss,
+        distributed training needs ``find_unused_parameters``.
+
+        Args:
+            out_indices: Indices of the maps that it returned before; negative ones count from the end. A number: so many of
+                the last. None changes nothing.
+
+        Returns:
+            The supernet itself.
+
+        Raises:
+            ValueError: If a map does not exist, or none is chosen.
+            TypeError: If its class overrides :meth:`forward_auxiliary` instead of :meth:`all_maps`.
+        """
+        if out_indices is not None:
+            if type(self).forward_auxiliary is not Supernet.forward_auxiliary:
+                raise TypeError(
+                    f"{type(self).__name__} computes its maps in forward_auxiliary: it must do so in all_maps"
+                )
+            self.feature_info = self.feature_info.select(out_indices)
+            self._returned = self.feature_info.out_indices
+        return self
 
     def option_weights(self) -> Mapping[str, OptionWeights]:
         """Weights of the options for one forward pass: of the active path if there is one, else relaxed logits."""

@@ -6,11 +6,13 @@ import copy
 import pickle
 import random
 from collections.abc import Callable, Mapping
+from functools import partial
 from typing import TypeVar
 
 import pytest
 import torch
-from torch import Tensor
+from torch import Tensor, nn
+from torchvision.models.feature_extraction import create_feature_extractor
 
 from lightning_nas.architecture import Architecture, ArchitectureError
 from lightning_nas.spaces import SearchSpace, from_architecture
@@ -23,6 +25,11 @@ def with_supernet(test: Test) -> Test:
     """Marks a test of a supernet; it is skipped for a space that has none."""
     test.needs_supernet = True  # type: ignore[attr-defined]
     return test
+
+
+def _keep(outputs: list[Tensor], module: nn.Module, inputs: object, output: Tensor) -> None:
+    """A forward hook that keeps what a module gives."""
+    outputs.append(output)
 
 
 class SpaceContract:
@@ -176,12 +183,33 @@ class SpaceContract:
             assert networks[0].feature_info.channels() == networks[-1].feature_info.channels()
             assert networks[0].feature_info.reduction() == networks[-1].feature_info.reduction()
 
-    def test_module_names_of_feature_info_exist(self, space: SearchSpace) -> None:
-        """A named module can be found in the network, so that hooks can be set on it."""
-        network = space.network(space.sample(random.Random(0)))
-        names = [name for name, _ in network.named_modules()]
-        for level in network.feature_info:
-            assert any(name == level.module or name.endswith(f".{level.module}") for name in names)
+    def test_named_modules_give_the_maps(self, space: SearchSpace) -> None:
+        """A hook on the module that ``feature_info`` names sees the map, in fixed networks and in the supernet."""
+        x = self.images(space)
+        networks = [space.network(space.sample(random.Random(seed))) for seed in range(2)]
+        networks += [space.supernet()] if space.has_supernet else []
+        for network in networks:
+            names = network.feature_info.module_name()
+            assert len(set(names)) == len(names)
+            if network.auxiliary_info is not None:
+                names = [*names, network.auxiliary_info.module]
+            seen: dict[str, list[Tensor]] = {name: [] for name in names}
+            for name, outputs in seen.items():
+                network.get_submodule(name).register_forward_hook(partial(_keep, outputs))
+            features, auxiliary = network.forward_auxiliary(x)
+            maps = features if auxiliary is None else [*features, auxiliary]
+            for name, expected in zip(names, maps, strict=True):
+                assert len(seen[name]) == 1, name
+                assert seen[name][0] is expected or torch.equal(seen[name][0], expected), name
+
+    def test_feature_extractor_of_torchvision_gives_the_maps(self, space: SearchSpace) -> None:
+        """Fixed networks can be traced by torch.fx, and the named nodes are their maps."""
+        x = self.images(space)
+        network = space.network(space.sample(random.Random(0))).eval()
+        names = network.feature_info.module_name()
+        extracted = create_feature_extractor(network, names)(x)
+        for name, expected in zip(names, network(x), strict=True):
+            assert torch.equal(extracted[name], expected), name
 
     # ---- supernet -----------------------------------------------------------------------------------------------
 
@@ -271,6 +299,24 @@ class SpaceContract:
             loss.backward()
             assert loss.isfinite()
         assert all(p.grad is None or p.grad.isfinite().all() for p in supernet.parameters())
+
+    @with_supernet
+    def test_supernet_returns_chosen_maps(self, space: SearchSpace) -> None:
+        """``out_indices`` choose and order the maps and what describes them, and change no name of a tensor."""
+        whole, chosen = space.supernet(), space.supernet(out_indices=(-1, 0)).eval()
+        assert list(whole.state_dict()) == list(chosen.state_dict())
+        x = self.images(space)
+        with torch.no_grad():
+            expected, _ = chosen.all_maps(x)
+            maps = chosen(x)
+        assert len(expected) == len(whole.feature_info)
+        assert [torch.equal(ours, theirs) for ours, theirs in zip(maps, (expected[-1], expected[0]), strict=True)] == [
+            True
+        ] * 2
+        assert chosen.feature_info.channels() == [x.shape[1] for x in maps]
+        assert chosen.feature_info.info == whole.feature_info.info
+        with pytest.raises(ValueError, match="out_indices"):
+            space.supernet(out_indices=(len(expected),))
 
     @with_supernet
     def test_activation_is_undone(self, space: SearchSpace) -> None:

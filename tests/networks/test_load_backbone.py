@@ -189,15 +189,10 @@ class Hostile:
         return open, (self.target, "w")
 
 
-@pytest.mark.parametrize("how", ["torch", "pickle"])
-def test_a_hostile_pickle_is_refused_and_not_run(how, architecture, tmp_path):
+def test_a_bare_pickle_is_refused_and_not_run(architecture, tmp_path):
     path, touched = tmp_path / "hostile.ckpt", tmp_path / "touched"
-    payload = {"state_dict": {"weight": torch.zeros(1)}, "extra": Hostile(str(touched))}
-    if how == "torch":
-        torch.save(payload, path)
-    else:
-        path.write_bytes(pickle.dumps(payload["extra"]))
-    with pytest.raises(WeightsError, match="refused"):
+    path.write_bytes(pickle.dumps({"state_dict": {"weight": 1}, "extra": Hostile(str(touched))}))
+    with pytest.raises(WeightsError, match=r"no file of torch.save"):
         load_backbone(architecture, weights=path)
     assert not touched.exists()
 

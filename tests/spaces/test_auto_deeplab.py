@@ -287,7 +287,7 @@ def test_maps_have_the_size_of_their_level(size):
 def test_the_decoder_reads_the_last_early_map_of_stride_4():
     space = AutoDeepLab(2, 6, 1, 2, free_start=True)
     genes = {name: option for name, option in space.sample(random.Random(0)).items() if name.startswith("cell")}
-    expected = {(0, 0, 0, 1, 2, 3): "cells.2", (0, 0, 1, 0, 0, 0): "cells.1", (1, 1, 1, 0, 0, 0): "stem"}
+    expected = {(0, 0, 0, 1, 2, 3): "cells.2", (0, 0, 1, 0, 0, 0): "cells.1", (1, 1, 1, 0, 0, 0): "stem.second"}
     for path, module in expected.items():
         network = space.network({f"level.{i}": level for i, level in enumerate(path)} | genes)
         assert network.feature_info.module_name()[0] == module

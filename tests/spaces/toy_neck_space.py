@@ -49,7 +49,9 @@ class Laterals(nn.Module):
         super().__init__()
         levels = list(inputs)[-space.levels :]
         self.convs = nn.ModuleList(nn.Conv2d(level.channels, space.width, 1) for level in levels)
-        self.info = FeatureInfo(tuple(FeatureLevel(space.width, level.reduction, "laterals") for level in levels))
+        self.info = FeatureInfo(
+            FeatureLevel(space.width, level.reduction, f"ops.{i}") for i, level in enumerate(levels)
+        )
 
     def forward(self, features):
         return [conv(x) for conv, x in zip(self.convs, features[-len(self.convs) :], strict=True)]
