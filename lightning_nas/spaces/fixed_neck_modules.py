@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import OrderedDict
 from collections.abc import Sequence
+from typing import Literal
 
 import torch
 from torch import Tensor, nn
@@ -12,6 +13,10 @@ from torchvision.ops.feature_pyramid_network import ExtraFPNBlock
 
 from lightning_nas.spaces.features import Backbone, FeatureInfo, Outlets
 from lightning_nas.spaces.pyramid import LateralInputs, pyramid_info, resample, source_maps
+
+
+Extra = Literal["conv", "pool"]
+"""How levels beyond the backbone's come about."""
 
 
 class StridedLevels(ExtraFPNBlock):
@@ -34,8 +39,29 @@ class StridedLevels(ExtraFPNBlock):
         return results, names
 
 
+class PooledLevels(ExtraFPNBlock):
+    """Coarser levels by max pooling of kernel 1 and stride 2, which takes every second value of the level before.
+
+    So Faster R-CNN gets its P6, for large proposals alone (Lin et al. 2017, arXiv 1612.03144, section 4.1).
+
+    Args:
+        count: Number of levels to add.
+    """
+
+    def __init__(self, count: int) -> None:
+        super().__init__()
+        self.count = count
+
+    def forward(self, results: list[Tensor], x: list[Tensor], names: list[str]) -> tuple[list[Tensor], list[str]]:
+        """Appends the levels to the results."""
+        for index in range(self.count):
+            results = [*results, nn.functional.max_pool2d(results[-1], 1, stride=2)]
+            names = [*names, f"extra{index}"]
+        return results, names
+
+
 class FpnNetwork(Backbone):
-    """torchvision's feature pyramid on the maps of a backbone.
+    """torchvision's feature pyramid on the maps of a backbone; coarser levels are convolved or pooled.
 
     Raises:
         ValueError: If the backbone lacks a level.
@@ -43,14 +69,17 @@ class FpnNetwork(Backbone):
 
     role = "neck"
 
-    def __init__(self, inputs: FeatureInfo | None, channels: int, min_level: int, max_level: int) -> None:
+    def __init__(
+        self, inputs: FeatureInfo | None, channels: int, min_level: int, max_level: int, extra: Extra = "conv"
+    ) -> None:
         super().__init__()
         self.sources = source_maps(inputs, min_level, max_level)
         assert inputs is not None  # source_maps has checked
         widths = [inputs.channels()[index] for index in self.sources]
-        extra = max_level - min_level + 1 - len(self.sources)
-        self.fpn = FeaturePyramidNetwork(widths, channels, StridedLevels(channels, extra) if extra else None)
-        self.names = [*map(str, self.sources), *(f"extra{index}" for index in range(extra))]
+        more = max_level - min_level + 1 - len(self.sources)
+        coarser = PooledLevels(more) if extra == "pool" else StridedLevels(channels, more)
+        self.fpn = FeaturePyramidNetwork(widths, channels, coarser if more else None)
+        self.names = [*map(str, self.sources), *(f"extra{index}" for index in range(more))]
         self.outlets = Outlets(max_level - min_level + 1)
         self.feature_info = pyramid_info(channels, range(min_level, max_level + 1))
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from abc import abstractmethod
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import ClassVar, get_args
 
 import torch
 from torch import Tensor
@@ -13,7 +13,7 @@ from torch import Tensor
 from lightning_nas.architecture import Choices, Option
 from lightning_nas.spaces.base import SearchSpace
 from lightning_nas.spaces.features import Backbone, FeatureInfo
-from lightning_nas.spaces.fixed_neck_modules import BiFpnNetwork, FpnNetwork, PanetNetwork
+from lightning_nas.spaces.fixed_neck_modules import BiFpnNetwork, Extra, FpnNetwork, PanetNetwork
 from lightning_nas.spaces.pyramid import check_levels
 from lightning_nas.spaces.supernet import Paths, Supernet
 
@@ -99,14 +99,32 @@ class FixedSupernet(Supernet):
 
 @dataclass(frozen=True)
 class Fpn(FixedNeck):
-    """The feature pyramid network (Lin et al. 2017, arXiv 1612.03144), with RetinaNet's strided coarser levels."""
+    """The feature pyramid network (Lin et al. 2017, arXiv 1612.03144).
+
+    Args:
+        channels: Width of all maps.
+        min_level: The finest level; level ``l`` has stride ``2 ** l``.
+        max_level: The coarsest level.
+        extra: Levels coarser than the backbone's: ``"conv"``: by strided convolutions, as RetinaNet's 6 and 7 (arXiv
+            1708.02002); ``"pool"``: every second value of the level before, as level 6 of Faster R-CNN in the paper.
+
+    Raises:
+        ValueError: If an argument is out of range.
+    """
 
     name: ClassVar[str] = "fpn"
+
+    extra: Extra = "conv"
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if self.extra not in get_args(Extra):
+            raise ValueError(f"extra must be one of {list(get_args(Extra))}, got {self.extra!r}")
 
     def network(self, choices: Choices, *, inputs: FeatureInfo | None = None) -> Backbone:
         """The neck on a backbone's maps."""
         self.validate(choices)
-        return FpnNetwork(inputs, self.channels, self.min_level, self.max_level)
+        return FpnNetwork(inputs, self.channels, self.min_level, self.max_level, self.extra)
 
 
 @dataclass(frozen=True)

@@ -27,6 +27,9 @@ HeadNorm = Literal["none", "group"]
 ASPECTS = (0.5, 1.0, 2.0)
 OCTAVES = (1.0, 2 ** (1 / 3), 2 ** (2 / 3))
 
+COARSEST_REGIONS = 32
+"""Stride up to which Faster R-CNN pools regions; coarser levels are for proposals alone."""
+
 
 class Pyramid(nn.Module):
     """A network's maps by name, as torchvision's detectors expect them, in single precision at least.
@@ -89,7 +92,8 @@ def build_detector(
     """A detector: with targets a dictionary of losses in training, without them detections in evaluation.
 
     ``"retinanet"``: Lin et al. 2017, arXiv 1708.02002; ``"fcos"``: Tian et al. 2019, arXiv 1904.01355; ``"faster_rcnn"``:
-    Ren et al. 2015, arXiv 1506.01497, on a pyramid as Lin et al. 2017, arXiv 1612.03144.
+    Ren et al. 2015, arXiv 1506.01497, on a pyramid as Lin et al. 2017, arXiv 1612.03144: proposals come from all levels,
+    the regions are pooled from those of stride 32 at most (levels 2 to 5).
 
     Args:
         name: Which one.
@@ -143,7 +147,7 @@ def build_detector(
         detector = RetinaNet(pyramid, classes, anchor_generator=anchors, head=head, **shared)
         in_single_precision(detector.head)
     else:
-        names = [str(index) for index in range(len(strides))]
+        names = [str(index) for index, stride in enumerate(strides) if stride <= COARSEST_REGIONS] or ["0"]
         anchors = AnchorGenerator(tuple((anchor_scale * stride,) for stride in strides), (ASPECTS,) * len(strides))
         pool = MultiScaleRoIAlign(names, output_size=7, sampling_ratio=2)
         detector = FasterRCNN(pyramid, classes, rpn_anchor_generator=anchors, box_roi_pool=pool, **shared)

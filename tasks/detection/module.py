@@ -42,11 +42,12 @@ class DetectionTask(pl.LightningModule):
             that ends with a neck are taken as they are.
         num_classes: Number of classes of objects.
         detector: ``"retinanet"``, ``"fcos"`` or ``"faster_rcnn"``.
-        neck: Put on a backbone: ``"fpn"``, ``"panet"``, ``"bifpn"``, or ``"nas_fpn"``, the published one.
+        neck: Put on a backbone: ``"fpn"``, ``"panet"``, ``"bifpn"``, or ``"nas_fpn"``, the published one; which levels it has
+            follows from the detector, see :func:`build_neck`.
         channels: Width of that neck.
         min_size: The shorter side of images is resized to this ...
         max_size: ... as long as the longer one stays below that.
-        anchor_scale: Smallest anchor of a level in multiples of its stride.
+        anchor_scale: Smallest anchor of a level in multiples of its stride: 4 in RetinaNet's paper, 8 in Faster R-CNN's with FPN.
         head_convs: Convolutions in the towers of the head.
         head_norm: Whether RetinaNet's towers have ``"group"`` normalisation or ``"none"``.
         deep_supervision: Train the head on the result of every stack of a NAS-FPN neck, not of the last one only; the loss
@@ -99,7 +100,8 @@ class DetectionTask(pl.LightningModule):
         self.min_size, self.norm = min_size, norm
         self.backbone = backbone
         has_neck = getattr(backbone, "role", "backbone") == "neck"  # backbones from elsewhere know no roles
-        self.neck = None if has_neck else build_neck(neck, channels, backbone.feature_info)
+        two_stages = detector == "faster_rcnn"
+        self.neck = None if has_neck else build_neck(neck, channels, backbone.feature_info, two_stages=two_stages)
         self._stacked = [part for part in self.modules() if isinstance(part, StackedNeck)] if deep_supervision else []
         if deep_supervision and not self._stacked:
             raise ValueError("deep_supervision = True needs a neck of several stacks (nas_fpn), and there is none")

@@ -4,6 +4,7 @@ import pytest
 import torch
 from torch import nn
 
+from lightning_nas.architecture import Architecture
 from lightning_nas.spaces import BiFpn, Chain, FeatureInfo, FeatureLevel, Fpn, Panet, Product, from_architecture
 from lightning_nas.spaces.fixed_neck_modules import BiFpnLayer, WeightedSum
 
@@ -28,6 +29,40 @@ def test_fpn_is_torchvisions_and_its_coarser_levels_are_retinanets():
     expected += [second(expected[-1].relu())]
     for ours, theirs in zip(network(x), expected, strict=True):
         torch.testing.assert_close(ours, theirs)
+
+
+def test_pooled_levels_are_every_second_value_and_have_no_weights():
+    network = Fpn(channels=8, min_level=2, max_level=7, extra="pool").network({}, inputs=INFO)
+    result = network(maps())
+    assert network.feature_info.reduction() == [4, 8, 16, 32, 64, 128]
+    assert [tuple(level.shape[2:]) for level in result] == [(128 // stride,) * 2 for stride in (4, 8, 16, 32, 64, 128)]
+    for finer, coarser in zip(result[3:], result[4:], strict=False):
+        assert torch.equal(coarser, finer[:, :, ::2, ::2])
+    plain = Fpn(channels=8, min_level=2, max_level=5).network({}, inputs=INFO)
+    assert list(network.state_dict()) == list(plain.state_dict())
+    convolved = Fpn(channels=8, min_level=2, max_level=6).network({}, inputs=INFO)
+    convolved.load_state_dict(network.state_dict() | convolved.fpn.extra_blocks.state_dict(prefix="fpn.extra_blocks."))
+    for ours, theirs in zip(result[:4], convolved(maps()), strict=False):
+        assert torch.equal(ours, theirs)
+
+
+@pytest.mark.parametrize("size", [(100, 52), (1, 1), (33, 7)])
+def test_pooled_levels_have_the_size_of_convolved_ones(size):
+    x = [torch.randn(1, level.channels, -(-size[0] // level.reduction), -(-size[1] // level.reduction)) for level in INFO]
+    shapes = [
+        [level.shape for level in Fpn(channels=8, min_level=2, extra=extra).network({}, inputs=INFO)(x)]
+        for extra in ("conv", "pool")
+    ]
+    assert shapes[0] == shapes[1]
+
+
+def test_a_record_from_before_there_was_a_choice_has_convolved_levels():
+    space = Product({"backbone": Chain(**TINY), "neck": Fpn(8)})
+    record = space.architecture(space.decode(dict(space.supernet().logits.items()))).to_dict()
+    del record["components"]["neck"]["space_args"]["extra"]
+    rebuilt, choices = from_architecture(Architecture.from_dict(record))
+    assert rebuilt.spaces["neck"] == Fpn(8)
+    assert any("extra_blocks.convs" in name for name in rebuilt.network(choices).state_dict())
 
 
 def test_panet_goes_back_from_fine_to_coarse():
@@ -79,6 +114,11 @@ def test_bad_arguments_are_named(space):
         space(min_level=4, max_level=3)
     with pytest.raises(ValueError, match="inputs = None"):
         space().network({})
+
+
+def test_other_ways_to_coarser_levels_are_named():
+    with pytest.raises(ValueError, match="extra must be one of"):
+        Fpn(extra="mean")
 
 
 def test_bifpn_needs_layers():

@@ -72,6 +72,7 @@ def test_detnas_has_its_three_stages():
     assert space.spaces["backbone"].split == "halves"
     supernet = space.supernet()
     assert supernet.feature_info.reduction() == [4, 8, 16, 32, 64]
+    assert space.spaces["neck"].extra == "pool"
     assert (
         count_parameters(supernet.parts["backbone"], exclude=("logits",))
         == 8_491_688 - 1_025_000 - 640 * 1024 - 3 * 1024

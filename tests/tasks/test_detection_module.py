@@ -8,7 +8,7 @@ import pytest
 import pytorch_lightning as pl
 import torch
 
-from lightning_nas.networks import convert_norms
+from lightning_nas.networks import ResidualBackbone, convert_norms
 from lightning_nas.search import BilevelDataModule, SearchModule
 from lightning_nas.spaces import Chain, Fpn, NasFpn, Product
 from lightning_nas.strategies import Darts
@@ -103,6 +103,66 @@ def test_boxes_are_in_the_images_own_pixels(shapes):
         large = model([torch.nn.functional.interpolate(x[None], scale_factor=2)[0] for x in images])
     assert max(float(entry["boxes"].max()) for entry in small) <= 64
     assert max(float(entry["boxes"].max()) for entry in large) > 100
+
+
+# ---- levels --------------------------------------------------------------------------------------------------------------
+
+
+def strides_of(model):
+    return model.detector.backbone.strides
+
+
+def test_faster_rcnn_has_the_pyramid_of_its_paper():
+    model = task(detector="faster_rcnn", channels=64, anchor_scale=8.0)
+    assert strides_of(model) == [4, 8, 16, 32, 64]
+    assert model.detector.roi_heads.box_roi_pool.featmap_names == ["0", "1", "2", "3"]
+    assert model.detector.rpn.anchor_generator.sizes == ((32,), (64,), (128,), (256,), (512,))
+    assert not [name for name in model.neck.state_dict() if "extra" in name]
+    with torch.no_grad():
+        *_, fifth, sixth = model.eval().detector.backbone(torch.rand(1, 3, 128, 128)).values()
+    assert torch.equal(sixth, fifth[:, :, ::2, ::2])
+
+
+def test_one_stage_detectors_keep_retinanets_levels():
+    for detector in ("retinanet", "fcos"):
+        model = task(detector=detector)
+        assert strides_of(model) == [8, 16, 32, 64, 128]
+        assert [name for name in model.neck.state_dict() if "extra_blocks.convs.1" in name]
+
+
+@pytest.mark.parametrize(("neck", "expected"), [("panet", 4), ("bifpn", 4), ("nas_fpn", 8)])
+def test_levels_of_other_necks_with_faster_rcnn(neck, expected):
+    model = task(detector="faster_rcnn", neck=neck)
+    assert strides_of(model)[0] == expected
+    pooled = model.detector.roi_heads.box_roi_pool.featmap_names
+    assert [strides_of(model)[int(name)] for name in pooled] == [s for s in strides_of(model) if s <= 32]
+
+
+def test_a_backbone_without_stride_four_gives_faster_rcnn_levels_from_three(shapes):
+    network = ResidualBackbone(8, (8, 16, 32))
+    model = task(detector="faster_rcnn", network=network)
+    assert strides_of(model) == [8, 16, 32, 64]
+    sum(model.train().detector(*batch(shapes, 2)).values()).backward()
+
+
+def test_regions_of_a_network_with_its_neck_come_from_its_finer_levels():
+    space = Product({"backbone": BODY, "neck": Fpn(channels=32)})
+    network = space.network({f"backbone/{name}": "mbconv_k3_e3" for name in BODY.decisions})
+    model = task(network=network, detector="faster_rcnn")
+    assert strides_of(model) == [8, 16, 32, 64, 128]
+    assert model.detector.roi_heads.box_roi_pool.featmap_names == ["0", "1", "2"]
+
+
+def test_regions_pass_no_gradient_to_the_level_of_proposals_alone(shapes):
+    """The box head sees levels 2 to 5 only: what is on level 6 changes no class of a region."""
+    model = task(detector="faster_rcnn").eval()
+    images, _ = model.detector.transform([torch.rand(3, 64, 64)])
+    maps = model.detector.backbone(images.tensors)
+    regions = [torch.tensor([[0.0, 0.0, 64.0, 64.0], [3.0, 3.0, 9.0, 9.0]])]
+    pool = model.detector.roi_heads.box_roi_pool
+    before = pool(maps, regions, images.image_sizes)
+    maps["4"] = maps["4"] + 1e3
+    assert torch.equal(pool(maps, regions, images.image_sizes), before)
 
 
 @pytest.mark.parametrize("neck", ["fpn", "panet", "bifpn", "nas_fpn"])
