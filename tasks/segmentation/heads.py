@@ -36,6 +36,9 @@ class DeepLabHead(SegmentationHead):
     Source: Chen et al. 2018, "Encoder-Decoder with Atrous Separable Convolution", arXiv 1802.02611; Auto-DeepLab (Liu et al.
     2019, arXiv 1901.02985) has it with full convolutions.
 
+    The pooled branch averages the whole map. In training so does the released code of DeepLab; in evaluation that slides a
+    window of the size of a training crop over a larger image, which windows of that size (``eval_window``) come closest to.
+
     Args:
         inputs: The backbone's maps.
         num_classes: Number of classes.
