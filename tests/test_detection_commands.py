@@ -68,6 +68,9 @@ def test_what_was_found_is_trained_and_finds_boxes_on_a_folder_of_images(here, s
         assert [entry["file_name"] for entry in found["images"]] == ["photo0.jpg", "photo1.jpg", "photo2.jpg"]
         assert [entry["width"] for entry in found["images"]] == [80, 81, 82]
         assert {entry["category_id"] for entry in found["annotations"]} <= {2, 3, 5, 11}
+        names = {entry["id"]: entry["name"] for entry in found["categories"]}
+        assert sorted(names) == [2, 3, 5, 11]
+        assert all(entry["category_name"] == names[entry["category_id"]] for entry in found["annotations"])
         for entry in found["annotations"]:
             left, top, width, height = entry["bbox"]
             assert left >= 0

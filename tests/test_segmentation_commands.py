@@ -86,6 +86,10 @@ def test_what_was_found_is_trained_and_labels_a_folder_of_images(here, searched)
         assert labels.shape == (40, 71)
         assert set(np.unique(labels)) <= {7, 8, 11, 12, 13, 17, 19, 20, 21, 22, 23, 24, 25, 26, 27, 28, 31, 32, 33}
         assert Image.open(out / "overlays" / "photo0.png").size == (70, 40)
+        found = json.loads((out / "predictions.json").read_text())
+        assert (found["classes"][0]["id"], found["classes"][0]["name"]) == (7, "road")
+        assert [entry["file_name"] for entry in found["images"]] == ["photo0.jpg", "photo1.jpg"]
+        assert {entry["id"] for entry in found["images"][1]["found"]} == set(np.unique(labels))
 
 
 def test_masks_of_ones_own(here):
@@ -104,6 +108,7 @@ def test_masks_of_ones_own(here):
     )  # fmt: skip
     summary = json.loads((here.folder / "masks" / "summary.json").read_text())
     assert [entry["name"] for entry in summary["classes"]] == ["a", "b", "c"]
+    assert summary["preparation"] == {"scale": 1.0}
 
 
 @pytest.mark.parametrize(

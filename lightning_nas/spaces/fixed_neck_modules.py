@@ -14,7 +14,6 @@ from torchvision.ops.feature_pyramid_network import ExtraFPNBlock
 from lightning_nas.spaces.features import Backbone, FeatureInfo, Outlets
 from lightning_nas.spaces.pyramid import LateralInputs, pyramid_info, resample, source_maps
 
-
 Extra = Literal["conv", "pool"]
 """How levels beyond the backbone's come about."""
 

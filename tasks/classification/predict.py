@@ -71,7 +71,7 @@ def predict_images(
                 guesses.append(Guess.of(pixels, name, [(entry["name"], entry["probability"]) for entry in found]))
     write_atomic(out / "predictions.csv", to_csv(records))
     listed = [{"id": entry["id"], "name": entry["name"]} for entry in classes]
-    write_atomic(out / "predictions.json", json.dumps({"images": records, "classes": listed}, indent=1) + "\n")
+    write_atomic(out / "predictions.json", json.dumps({"images": records, "classes": listed}))
     draw_guesses(guesses).savefig(out / "predictions.png")
 
 

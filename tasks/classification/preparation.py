@@ -80,7 +80,9 @@ class MiddleOfBand(A.ImageOnlyTransform):
     def apply(self, img: np.ndarray, **params: Any) -> np.ndarray:
         """The middle, or the image itself."""
         most = LONGEST * min(img.shape[:2])
-        rows, columns = (slice((side - most) // 2, (side + most) // 2) if side > most else slice(None) for side in img.shape[:2])
+        rows, columns = (
+            slice((side - most) // 2, (side + most) // 2) if side > most else slice(None) for side in img.shape[:2]
+        )
         return img[rows, columns]
 
 

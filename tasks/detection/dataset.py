@@ -53,7 +53,9 @@ class CocoDataset(Dataset[tuple[Tensor, Target]]):
             changed = self.augment.together(image=image, bboxes=boxes, indices=kept)
             tensor, boxes = changed["image"], np.asarray(changed["bboxes"], dtype=np.float32).reshape(-1, 4)
             kept = np.asarray(changed["indices"], dtype=np.int64)
-            whole = (boxes[:, 2:] > boxes[:, :2]).all(axis=1)  # single precision may take what a crop leaves for nothing
+            whole = (boxes[:, 2:] > boxes[:, :2]).all(
+                axis=1
+            )  # single precision may take what a crop leaves for nothing
             boxes, kept = boxes[whole], kept[whole]
         return tensor.float() / 255, {
             "boxes": torch.from_numpy(boxes),

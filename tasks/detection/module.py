@@ -47,7 +47,8 @@ class DetectionTask(pl.LightningModule):
         channels: Width of that neck.
         min_size: The shorter side of images is resized to this ...
         max_size: ... as long as the longer one stays below that.
-        anchor_scale: Smallest anchor of a level in multiples of its stride: 4 in RetinaNet's paper, 8 in Faster R-CNN's with FPN.
+        anchor_scale: Smallest anchor of a level in multiples of its stride: 4 in RetinaNet's paper, 8 in that of FPN for
+            Faster R-CNN.
         head_convs: Convolutions in the towers of the head.
         head_norm: Whether RetinaNet's towers have ``"group"`` normalisation or ``"none"``.
         deep_supervision: Train the head on the result of every stack of a NAS-FPN neck, not of the last one only; the loss

@@ -14,9 +14,9 @@ class Resizing(GeneralizedRCNNTransform):
     torchvision rounds down: of an image of 1x1000 that becomes 0.1 times as large no row would be left.
     """
 
-    def resize(
-        self, image: Tensor, target: dict[str, Tensor] | None = None
-    ) -> tuple[Tensor, dict[str, Tensor] | None]:
+    fixed_size: tuple[int, int] | None
+
+    def resize(self, image: Tensor, target: dict[str, Tensor] | None = None) -> tuple[Tensor, dict[str, Tensor] | None]:
         """``(C, H, W)`` and its boxes, resized."""
         sides = image.shape[-2:]
         scale = min(self.min_size[-1] / min(sides), self.max_size / max(sides))

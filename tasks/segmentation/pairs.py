@@ -113,4 +113,3 @@ def _examine(image: Path, mask: Path, checks: Checks) -> Pair | tuple[str, str]:
         text = f"{image} is {size[0]} x {size[1]}, smaller than the crop, which needs {least[0]} x {least[1]}"
         return "image smaller than the crop", text
     return Pair(image, mask, *size)
-

@@ -68,7 +68,9 @@ def predict_images(
         record = {"file_name": path.relative_to(images).as_posix(), "height": height, "width": width}
         files = {"labels": f"labels/{name}", "overlay": f"overlays/{name}"}
         records.append({**record, **files, "found": _shares(labels, classes)})
-    listed = [{"id": entry["id"], "name": entry["name"], "color": hue} for entry, hue in zip(classes, palette, strict=True)]
+    listed = [
+        {"id": entry["id"], "name": entry["name"], "color": hue} for entry, hue in zip(classes, palette, strict=True)
+    ]
     write_atomic(out / "predictions.json", json.dumps({"images": records, "classes": listed}))
     draw_legend([str(entry["name"]) for entry in classes], palette).savefig(out / "legend.png")
 

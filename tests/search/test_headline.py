@@ -10,7 +10,12 @@ from lightning_nas.search.trials import plain_metrics
 
 
 def test_test_metrics_are_numbers_of_json():
-    logged = {"test/map": torch.tensor(0.5), "test/loss": torch.tensor(float("nan")), "test/max": float("inf"), "val/map": 0.1}
+    logged = {
+        "test/map": torch.tensor(0.5),
+        "test/loss": torch.tensor(float("nan")),
+        "test/max": float("inf"),
+        "val/map": 0.1,
+    }
     metrics = plain_metrics(logged)
     assert metrics == {"loss": None, "map": 0.5, "max": None}
     assert json.loads(json.dumps(metrics, allow_nan=False)) == metrics

@@ -1,5 +1,7 @@
 """Necks drawn by hand."""
 
+import itertools
+
 import pytest
 import torch
 from torch import nn
@@ -36,7 +38,7 @@ def test_pooled_levels_are_every_second_value_and_have_no_weights():
     result = network(maps())
     assert network.feature_info.reduction() == [4, 8, 16, 32, 64, 128]
     assert [tuple(level.shape[2:]) for level in result] == [(128 // stride,) * 2 for stride in (4, 8, 16, 32, 64, 128)]
-    for finer, coarser in zip(result[3:], result[4:], strict=False):
+    for finer, coarser in itertools.pairwise(result[3:]):
         assert torch.equal(coarser, finer[:, :, ::2, ::2])
     plain = Fpn(channels=8, min_level=2, max_level=5).network({}, inputs=INFO)
     assert list(network.state_dict()) == list(plain.state_dict())
@@ -48,7 +50,9 @@ def test_pooled_levels_are_every_second_value_and_have_no_weights():
 
 @pytest.mark.parametrize("size", [(100, 52), (1, 1), (33, 7)])
 def test_pooled_levels_have_the_size_of_convolved_ones(size):
-    x = [torch.randn(1, level.channels, -(-size[0] // level.reduction), -(-size[1] // level.reduction)) for level in INFO]
+    x = [
+        torch.randn(1, level.channels, -(-size[0] // level.reduction), -(-size[1] // level.reduction)) for level in INFO
+    ]
     shapes = [
         [level.shape for level in Fpn(channels=8, min_level=2, extra=extra).network({}, inputs=INFO)(x)]
         for extra in ("conv", "pool")

@@ -129,7 +129,7 @@ def test_a_detector_with_batch_norm_says_what_to_change_for_one_image(tmp_path):
 def test_other_errors_of_a_step_are_not_explained_away():
     from lightning_nas.tasks.images.norm_checks import explaining_single_values
 
-    with pytest.raises(ValueError, match="^something else$"), explaining_single_values("x"):
+    with pytest.raises(ValueError, match=r"^something else$"), explaining_single_values("x"):
         raise ValueError("something else")
 
 
@@ -212,7 +212,18 @@ def test_files_of_every_kind_are_predicted(tmp_path, name):
     (images / ".DS_Store").write_bytes(b"\0")
     (images / "notes.txt").write_text("no image")
     records = predicted(name, images, tmp_path / "out")["images"]
-    names = ["1.png", "L.png", "LA.png", "P.png", "RGB.png", "RGBA.png", "deep.png", "film.tiff", "sub/within.WebP", "upper.JPG"]
+    names = [
+        "1.png",
+        "L.png",
+        "LA.png",
+        "P.png",
+        "RGB.png",
+        "RGBA.png",
+        "deep.png",
+        "film.tiff",
+        "sub/within.WebP",
+        "upper.JPG",
+    ]
     assert [entry["file_name"] for entry in records] == names
     assert all((entry["height"], entry["width"]) == (20, 30) for entry in records)
     if name == "detection":
@@ -252,7 +263,7 @@ def test_a_damaged_file_is_named_before_any_work_or_left_out(tmp_path, name):
 def test_a_folder_without_images_is_named(tmp_path, name):
     (tmp_path / "images").mkdir()
     (tmp_path / "images" / "notes.txt").write_text("none")
-    with pytest.raises(ValueError, match="images = .*no image in this folder or below"):
+    with pytest.raises(ValueError, match=r"images = .*no image in this folder or below"):
         predicted(name, tmp_path / "images", tmp_path / "out")
 
 
@@ -349,7 +360,9 @@ def test_classes_are_listed_in_a_table_in_json_and_in_a_picture(tmp_path):
             expected = model(torch.tensor(x, dtype=torch.float32).permute(2, 0, 1)[None]).softmax(1)[0]
         order = expected.argsort(descending=True).tolist()
         assert [entry["id"] for entry in record["classes"]] == [CLASSES[label]["id"] for label in order]
-        assert [entry["probability"] for entry in record["classes"]] == pytest.approx(expected[order].tolist(), abs=1e-5)
+        assert [entry["probability"] for entry in record["classes"]] == pytest.approx(
+            expected[order].tolist(), abs=1e-5
+        )
         assert row[0] == record["file_name"]
         assert row[1::2] == [CLASSES[label]["name"] for label in order]
         assert [float(value) for value in row[2::2]] == pytest.approx(expected[order].tolist(), abs=1e-5)
@@ -359,10 +372,12 @@ def test_classes_are_listed_in_a_table_in_json_and_in_a_picture(tmp_path):
 def test_the_batch_size_changes_no_class(tmp_path):
     for number in range(5):
         save(tmp_path / "images", f"{number}.png", noise(20, 30, number))
-    whole, single = (
-        [entry for image in predicted("classification", tmp_path / "images", tmp_path / str(n), n)["images"] for entry in image["classes"]]
-        for n in (5, 1)
-    )  # fmt: skip
+
+    def classes(batch_size):
+        found = predicted("classification", tmp_path / "images", tmp_path / str(batch_size), batch_size)
+        return [entry for image in found["images"] for entry in image["classes"]]
+
+    whole, single = classes(5), classes(1)
     assert [entry["id"] for entry in whole] == [entry["id"] for entry in single]
     assert [entry["probability"] for entry in whole] == pytest.approx([e["probability"] for e in single], abs=1e-5)
 
