@@ -60,7 +60,9 @@ BLIND = (
 def test_a_neck_whose_finest_map_is_enlarged_is_named():
     choices = NECK.from_tokens(BLIND)
     assert NECK.finest_detail(choices)[3] == 7
-    assert NECK.defect(choices) == "the map of level 3 is enlarged from level 7: it shows the image in steps of 128 pixels"
+    assert (
+        NECK.defect(choices) == "the map of level 3 is enlarged from level 7: it shows the image in steps of 128 pixels"
+    )
 
 
 def test_a_product_has_the_defects_of_its_parts():
@@ -73,7 +75,9 @@ def test_a_product_has_the_defects_of_its_parts():
 
 def test_cells_that_compute_a_constant_are_named():
     space = NasBench201()
-    assert space.defect(dict.fromkeys(space.decisions, "none")) == "no path leads from the input of the cell to its output"
+    assert (
+        space.defect(dict.fromkeys(space.decisions, "none")) == "no path leads from the input of the cell to its output"
+    )
     assert space.defect(dict.fromkeys(space.decisions, "skip_connect")) is None
 
 
