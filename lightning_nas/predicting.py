@@ -19,6 +19,9 @@ from lightning_nas.networks.weights import read_state_dict
 def predict_folder(config: DictConfig) -> Path:
     """Loads the trained network of ``config.run`` and lets its task predict the images of ``config.images``.
 
+    The task's ``predict_folder(images, out, classes, *, batch_size, preparation, skip_invalid)`` is called with the folders,
+    what the run's summary says of the classes and of how images were brought to the network, and two keys of the config.
+
     Returns:
         The folder that was written.
 

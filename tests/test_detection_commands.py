@@ -101,6 +101,33 @@ def test_a_detector_starts_from_its_backbone_trained_as_a_classifier(here, searc
         torch.testing.assert_close(first[name], second[name.replace("backbone.", "backbone.parts.backbone.", 1)])
 
 
+def test_a_test_without_objects_ends_with_a_report(here, searched):
+    """All validation images show crowds only: there is nothing to measure, and no number stands for that."""
+    root = here.folder / "crowds"
+    (root / "annotations").mkdir(parents=True)
+    for split in ("train2017", "val2017"):
+        (root / split).mkdir()
+        images, annotations = [], []
+        for number in range(2):
+            pixels = np.random.default_rng(number).integers(0, 255, (64, 64, 3), np.uint8)
+            Image.fromarray(pixels).save(root / split / f"{number}.png")
+            images.append({"id": number, "file_name": f"{number}.png", "height": 64, "width": 64})
+            crowd = {"bbox": [5, 5, 30, 30], "area": 900, "iscrowd": int(split == "val2017")}
+            annotations.append({"id": number, "image_id": number, "category_id": 44, **crowd})
+        data = {"images": images, "annotations": annotations, "categories": [{"id": 44, "name": "bottle"}]}
+        (root / "annotations" / f"instances_{split}.json").write_text(json.dumps(data))
+    here(
+        "train", "task=detection", "data=coco", "data.root=crowds", "data.batch_size=1", "data.num_workers=0",
+        "trainer.accelerator=cpu", "task.min_size=64", "task.max_size=64", "task.head_convs=1", "task.norm=group",
+        f"architecture={searched / 'architecture.json'}", "++neck.channels=32", "epochs=1", "hydra.run.dir=crowded",
+    )  # fmt: skip
+    assert json.loads((here.folder / "crowded" / "summary.json").read_text())["metrics"] == {}
+    assert "The test had nothing to measure." in (here.folder / "crowded" / "report.html").read_text()
+    here("predict", "run=crowded", "images=crowds/val2017")
+    found = json.loads((here.folder / "crowded" / "predictions" / "detections.json").read_text())
+    assert found["categories"] == [{"id": 44, "name": "bottle"}]
+
+
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [

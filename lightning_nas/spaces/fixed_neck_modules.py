@@ -69,16 +69,16 @@ class FpnNetwork(Backbone):
     role = "neck"
 
     def __init__(
-        self, inputs: FeatureInfo | None, channels: int, min_level: int, max_level: int, extra: Extra = "conv"
+        self, inputs: FeatureInfo | None, channels: int, min_level: int, max_level: int, coarser: Extra = "conv"
     ) -> None:
         super().__init__()
         self.sources = source_maps(inputs, min_level, max_level)
         assert inputs is not None  # source_maps has checked
         widths = [inputs.channels()[index] for index in self.sources]
-        more = max_level - min_level + 1 - len(self.sources)
-        coarser = PooledLevels(more) if extra == "pool" else StridedLevels(channels, more)
-        self.fpn = FeaturePyramidNetwork(widths, channels, coarser if more else None)
-        self.names = [*map(str, self.sources), *(f"extra{index}" for index in range(more))]
+        extra = max_level - min_level + 1 - len(self.sources)
+        block = PooledLevels(extra) if coarser == "pool" else StridedLevels(channels, extra)
+        self.fpn = FeaturePyramidNetwork(widths, channels, block if extra else None)
+        self.names = [*map(str, self.sources), *(f"extra{index}" for index in range(extra))]
         self.outlets = Outlets(max_level - min_level + 1)
         self.feature_info = pyramid_info(channels, range(min_level, max_level + 1))
 
