@@ -1,16 +1,39 @@
-"""Found networks in torchvision's detectors: a backbone with a feature pyramid, or a backbone that has its neck."""
+"""Found networks in torchvision's models: a feature pyramid for detectors, a backbone that has its neck, named maps."""
 
 from __future__ import annotations
 
 import itertools
 from collections import OrderedDict
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
 from torch import Tensor, nn
 from torchvision.ops import FeaturePyramidNetwork
-from torchvision.ops.feature_pyramid_network import ExtraFPNBlock, LastLevelMaxPool
+from torchvision.ops.feature_pyramid_network import ExtraFPNBlock
 
 from lightning_nas.spaces import Backbone
+
+DETECTOR_MAPS = 5
+"""Maps for which torchvision's detectors have default anchors."""
+
+
+class PooledLevels(ExtraFPNBlock):
+    """Coarser maps by taking every second pixel of the one before, as in the feature pyramid of Faster R-CNN.
+
+    Args:
+        count: Number of maps to add.
+    """
+
+    def __init__(self, count: int) -> None:
+        super().__init__()
+        self.count = count
+
+    def forward(self, results: list[Tensor], x: list[Tensor], names: list[str]) -> tuple[list[Tensor], list[str]]:
+        """Appends the maps ``"pool"``, ``"pool2"``, ..."""
+        results, names = list(results), list(names)
+        for index in range(self.count):
+            results.append(nn.functional.max_pool2d(results[-1], 1, 2))
+            names.append(f"pool{index + 1}" if index else "pool")
+        return results, names
 
 
 class PyramidBackbone(nn.Module):
@@ -34,9 +57,9 @@ class PyramidBackbone(nn.Module):
         if any(deeper <= shallower for shallower, deeper in itertools.pairwise(reductions)):
             raise ValueError(f"backbone must return ever coarser maps for a pyramid, got reductions {reductions}")
         self.body = backbone
-        self.fpn = FeaturePyramidNetwork(
-            backbone.feature_info.channels(), out_channels, extra_blocks or LastLevelMaxPool(), norm_layer
-        )
+        if extra_blocks is None and len(reductions) < DETECTOR_MAPS:
+            extra_blocks = PooledLevels(DETECTOR_MAPS - len(reductions))
+        self.fpn = FeaturePyramidNetwork(backbone.feature_info.channels(), out_channels, extra_blocks, norm_layer)
         self.out_channels = out_channels
 
     def forward(self, x: Tensor) -> OrderedDict[str, Tensor]:
@@ -55,13 +78,14 @@ def with_fpn(
 ) -> PyramidBackbone:
     """Puts a feature pyramid on a backbone, for ``torchvision.models.detection``.
 
-    Detectors have default anchors for five maps: four levels and the default extra block, e.g.
-    ``with_fpn(load_backbone(file, out_indices=(1, 2, 3, 4)))``, or three and ``LastLevelP6P7``.
+    Detectors have default anchors for five maps. A backbone that returns fewer gets coarser ones by pooling, so that e.g.
+    ``RetinaNet(with_fpn(load_backbone(file, out_indices=(1, 2, 3, 4))), num_classes=91)`` works; one that returns more needs
+    anchors of your own.
 
     Args:
         backbone: Any backbone whose ``feature_info`` has growing reductions.
         out_channels: Channels of the pyramid.
-        extra_blocks: Makes coarser maps; by default one more, by max pooling.
+        extra_blocks: Makes coarser maps, e.g. torchvision's ``LastLevelP6P7``; by default pooling, up to five maps.
         norm_layer: Normalisation in the pyramid; none by default.
 
     Raises:
@@ -108,3 +132,48 @@ def as_pyramid(network: Backbone) -> NamedMaps:
         16
     """
     return NamedMaps(network)
+
+
+class NamedLevels(nn.Module):
+    """A network that returns some of its maps under names.
+
+    Attributes:
+        out_channels: Name -> channels of the map.
+    """
+
+    def __init__(self, network: Backbone, levels: Mapping[str, int]) -> None:
+        super().__init__()
+        info = network.feature_info
+        self.network = network
+        self.levels = dict(zip(levels, info.positions(list(levels.values())), strict=True))
+        self.out_channels = {name: info.levels[index].channels for name, index in self.levels.items()}
+
+    def forward(self, x: Tensor) -> OrderedDict[str, Tensor]:
+        """``(B, C, H, W) ->`` the maps, in the order of the names."""
+        maps = self.network(x)
+        return OrderedDict((name, maps[index]) for name, index in self.levels.items())
+
+
+def as_named(network: Backbone, **levels: int) -> NamedLevels:
+    """A found backbone for ``torchvision.models.segmentation``, whose models ask for maps by name.
+
+    ``DeepLabV3`` and ``FCN`` read ``out``, and ``aux`` for an auxiliary classifier; ``LRASPP`` reads ``low`` and ``high``. The
+    stride of the maps is up to the backbone: DeepLab is meant for 8 or 16 (``output_stride`` of a chain).
+
+    Args:
+        network: Any backbone.
+        **levels: Name -> which of the maps that it returns; negative ones count from the end.
+
+    Raises:
+        ValueError: If a map does not exist.
+
+    Example:
+        >>> from torchvision.models.segmentation.deeplabv3 import DeepLabHead, DeepLabV3
+        >>> from lightning_nas.spaces import Chain
+        >>> space = Chain(widths=(8, 8, 16), depths=(1,) * 3, strides=(2,) * 3, output_stride=8)
+        >>> body = as_named(space.network(dict.fromkeys(space.decisions, "mbconv_k3_e3")), out=-1, aux=-2)
+        >>> body.out_channels
+        {'out': 16, 'aux': 8}
+        >>> model = DeepLabV3(body, DeepLabHead(body.out_channels["out"], num_classes=21))
+    """
+    return NamedLevels(network, levels)

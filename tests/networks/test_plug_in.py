@@ -5,10 +5,15 @@ import random
 import pytest
 import torch
 from torch import nn
-from torchvision.models.detection import FasterRCNN, RetinaNet
+from torchvision.models.detection import FCOS, FasterRCNN, RetinaNet
+from torchvision.models.feature_extraction import create_feature_extractor
+from torchvision.models.segmentation import FCN, LRASPP, DeepLabV3
+from torchvision.models.segmentation.deeplabv3 import DeepLabHead
+from torchvision.models.segmentation.fcn import FCNHead
+from torchvision.ops import FeaturePyramidNetwork
 from torchvision.ops.feature_pyramid_network import LastLevelP6P7
 
-from lightning_nas.networks import load_backbone, with_fpn
+from lightning_nas.networks import as_named, load_backbone, with_fpn
 from lightning_nas.spaces import Darts
 
 SPACE = Darts(channels=4, cells=4, stem="imagenet")
@@ -60,6 +65,65 @@ def test_pyramid_has_named_maps_of_one_width(backbone):
     assert [m.shape[1:] for m in maps.values()] == [(8, s, s) for s in (16, 8, 4, 2, 1)]
     assert body.out_channels == 8
     assert with_fpn(backbone).out_channels == 256
+
+
+@pytest.mark.parametrize(
+    ("detector", "indices"),
+    [(RetinaNet, (2,)), (RetinaNet, (0, 1, 2, 3, 4)), (FCOS, (1, 3)), (FasterRCNN, (2, 3, 4)), (FasterRCNN, (2,))],
+)
+def test_detectors_have_anchors_for_any_number_of_levels(detector, indices):
+    body = with_fpn(load_backbone(ARCHITECTURE, out_indices=indices), 32)
+    assert len(body(torch.zeros(1, 3, 64, 64))) == 5
+    model = detector(body, num_classes=3, min_size=64, max_size=64)
+    images, targets = image_and_target()
+    assert torch.isfinite(sum(model(images, targets).values()))
+    assert len(model.eval()(images)) == 2
+
+
+def test_a_supernet_under_a_detector():
+    supernet = SPACE.supernet(out_indices=(1, 2, 3, 4))
+    model = RetinaNet(with_fpn(supernet, 8), num_classes=3, min_size=64, max_size=64)
+    images, targets = image_and_target()
+    sum(model(images, targets).values()).backward()
+    assert all(group.grad.abs().sum() > 0 for group in supernet.logits.values())
+
+
+@pytest.mark.parametrize("make", [lambda: load_backbone(ARCHITECTURE), SPACE.supernet])
+def test_torchvision_segments(make):
+    x = torch.randn(2, 3, 64, 64)
+    body = as_named(make(), out=-2, aux=2)
+    assert body.out_channels == {"out": 32, "aux": 16}
+    for model, head in ((DeepLabV3, DeepLabHead(32, 5)), (FCN, FCNHead(32, 5))):
+        out = model(body, head, FCNHead(16, 5))(x)
+        assert [out[name].shape for name in ("out", "aux")] == [(2, 5, 64, 64)] * 2
+    named = as_named(make(), low=1, high=-1)
+    model = LRASPP(named, named.out_channels["low"], named.out_channels["high"], num_classes=5)
+    out = model.eval()(x)["out"]
+    assert out.shape == (2, 5, 64, 64)
+    out.sum().backward()
+    assert next(p for name, p in named.named_parameters() if "stem0.0" in name).grad.abs().sum() > 0
+    with pytest.raises(ValueError, match="level 5 does not exist"):
+        as_named(make(), out=5)
+
+
+def test_named_maps_are_those_of_the_backbone(backbone):
+    x = torch.randn(1, 3, 64, 64)
+    backbone.eval()
+    maps, named = backbone(x), as_named(backbone, b=-1, a=0)(x)
+    assert list(named) == ["b", "a"]
+    assert torch.equal(named["a"], maps[0])
+    assert torch.equal(named["b"], maps[3])
+
+
+def test_feature_extractor_of_torchvision_with_a_pyramid(backbone):
+    backbone.eval()
+    names = backbone.feature_info.module_name()
+    extractor = create_feature_extractor(backbone, dict(zip(names, "0123", strict=True)))
+    pyramid = FeaturePyramidNetwork(backbone.feature_info.channels(), 8)
+    x = torch.randn(1, 3, 64, 64)
+    with torch.no_grad():
+        assert_close(list(extractor(x).values()), backbone(x))
+        assert [m.shape[-1] for m in pyramid(extractor(x)).values()] == [16, 8, 4, 2]
 
 
 def test_a_pyramid_needs_maps_that_become_coarser():
