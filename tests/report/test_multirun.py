@@ -1,7 +1,8 @@
+import csv
 import json
 
 import pytest
-from conftest import make_summary
+from conftest import make_older_summary, make_summary
 
 from lightning_nas.report.multirun import collect, write_table
 from lightning_nas.report.run_folder import ReportError
@@ -32,6 +33,23 @@ def test_jobs_that_differ_in_their_seed_share_a_row(tmp_path):
     mean, spread, jobs = table[1].split(",")[column : column + 3]
     assert (float(mean), float(spread), int(jobs)) == (pytest.approx(0.92), pytest.approx(0.02), 3)
     assert table[2].split(",")[column + 1 : column + 3] == ["", "1"]
+
+
+def test_cost_is_told_of_the_backbone_and_of_the_whole_network(tmp_path):
+    job(tmp_path, 0, ["strategy=darts"], 0.9)
+    job(tmp_path, 1, ["strategy=older"], 0.9)
+    (tmp_path / "1" / "summary.json").write_text(json.dumps(make_older_summary()))
+    text = write_table(tmp_path)
+    for number in ("151322", "152612", "9423104", "9424384", "14.21", "15.21"):
+        assert number in text
+    for title in ("backbone", "whole"):
+        assert title in text
+    with (tmp_path / "table.csv").open(newline="") as file:
+        new, old = csv.DictReader(file)
+    assert (new["network/macs_mean"], new["backbone/macs_mean"]) == ("9424384.0", "9423104.0")
+    assert (new["network/latency_ms_mean"], new["backbone/latency_ms_mean"]) == ("15.21", "14.21")
+    assert (old["network/macs_mean"], old["backbone/macs_mean"]) == ("", "9423104.0")
+    assert (old["network/latency_ms_mean"], old["backbone/latency_ms_mean"]) == ("", "14.21")
 
 
 def test_a_folder_without_jobs_is_refused(tmp_path):
