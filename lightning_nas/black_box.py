@@ -19,10 +19,9 @@ from optuna.samplers import BaseSampler
 from lightning_nas.architecture import Architecture, Option, write_atomic
 from lightning_nas.assemble import make_sampler, make_silent_trainer, make_trainer
 from lightning_nas.config import ConfigError
-from lightning_nas.search.evaluators import WithCosts, Workplace
+from lightning_nas.search.evaluators import WithCosts, Workplace, cost_objective
 from lightning_nas.search.storage import StudyError, open_storage
 from lightning_nas.search.study import ERROR, METRICS, TWIN, Objective, Trials, best_trial, decided_choices, open_study
-from lightning_nas.search.trials import input_size
 from lightning_nas.spaces import SearchSpace
 from lightning_nas.strategies.blackbox import choices_of, parameters_of
 
@@ -84,15 +83,15 @@ def search_trials(
         evaluator = instantiate(config.evaluator)(workplace)
         objectives = [
             Objective(evaluator.metric),
-            *(Objective(cost, larger_is_better=False) for cost in settings.costs),
+            *(Objective(cost_objective(cost, evaluator), larger_is_better=False) for cost in settings.costs),
         ]
         storage = open_storage(settings.storage or f"sqlite:///{folder / STUDY_FILE}")
         study = open_study(storage, settings.study, space, objectives, sampler, pruner)
-        drawn = space.sample(random.Random(config.seed))
-        size = functools.cache(lambda: input_size(workplace.make_task(space.network(drawn)), datamodule))
+        with_costs = WithCosts(evaluator, settings.costs, workplace)
+        with_costs.check(space.sample(random.Random(config.seed)))
         trials = Trials(
             space,
-            WithCosts(evaluator, settings.costs, space, size),
+            with_costs,
             objectives,
             count=settings.count,
             reuse=settings.reuse,

@@ -8,16 +8,18 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-import torch
 from hydra.utils import instantiate
 from omegaconf import DictConfig
 
-from lightning_nas.architecture import Architecture, Choices, Component, Option
+from lightning_nas.architecture import Architecture, Component, Option
 from lightning_nas.assemble import make_trainer
-from lightning_nas.cost import count_macs, count_parameters
+from lightning_nas.config import ConfigError
+from lightning_nas.cost import count_parameters
 from lightning_nas.networks.backbone import build_network
 from lightning_nas.networks.hand_made import residual_of_size
+from lightning_nas.report.tables import RESIDUAL
 from lightning_nas.search import SeedBatches
+from lightning_nas.search.costs import UncountableError, macs_of_choice
 from lightning_nas.search.trials import TrialResult, TrialRunner
 from lightning_nas.spaces import Backbone, SearchSpace, build_space
 from lightning_nas.spaces.product import ProductNetwork
@@ -30,6 +32,9 @@ def compare(
 
     Returns:
         The results, the found network's first.
+
+    Raises:
+        ConfigError: If the nearest of several draws is wanted and the task's multiply-adds cannot be counted.
     """
     make_task = partial(evaluated_task(config), num_classes=datamodule.num_classes)
     runner = TrialRunner(
@@ -41,8 +46,12 @@ def compare(
     )
     results = [runner.run("found", "found", partial(build_network, architecture))]
     rng = random.Random(config.seed)
+    macs = partial(macs_of_choice, runner.make_task, datamodule)
     for index in range(config.evaluate.random):
-        drawn = nearest_draw(space, rng, config.evaluate.draws, results[0])
+        try:
+            drawn = nearest_draw(space, rng, config.evaluate.draws, partial(build_network, architecture), macs)
+        except UncountableError as error:
+            raise ConfigError(f"evaluate.draws = {config.evaluate.draws}: {error}") from error
         results.append(runner.run(f"random {index}", "random", partial(space.network, drawn)))
     if config.evaluate.hand_made:
         name, build = hand_made(architecture, datamodule.in_channels, strides_given=not space.levels_follow_choices)
@@ -56,17 +65,30 @@ def evaluated_task(config: DictConfig) -> Callable[..., Any]:
     return task
 
 
-def nearest_draw(space: SearchSpace, rng: random.Random, draws: int, found: TrialResult) -> dict[str, Option]:
-    """Of some random architectures without a known defect the one whose multiply-adds are nearest to the found network's."""
+def nearest_draw(
+    space: SearchSpace,
+    rng: random.Random,
+    draws: int,
+    found: Callable[[], Backbone],
+    macs: Callable[[Callable[[], Backbone]], int],
+) -> dict[str, Option]:
+    """Of some random architectures without a known defect the one nearest in multiply-adds to the found network.
+
+    Args:
+        space: The search space.
+        rng: Of the draws.
+        draws: How many; of one nothing is counted.
+        found: Builds the found network.
+        macs: Multiply-adds of the whole network that the task makes of what is built.
+
+    Raises:
+        UncountableError: If they cannot be counted.
+    """
     drawn = [space.sample_sound(rng) for _ in range(draws)]
     if draws == 1:
         return drawn[0]
-
-    def distance(choices: Choices) -> int:
-        with torch.random.fork_rng(devices=[]):
-            return abs(count_macs(space.network(choices), found.input_size) - found.macs)
-
-    return min(drawn, key=distance)
+    aim = macs(found)
+    return min(drawn, key=lambda choices: abs(macs(partial(space.network, choices)) - aim))
 
 
 def hand_made(
@@ -75,7 +97,7 @@ def hand_made(
     """What a found network is compared with, and how to build it.
 
     For a searched neck that is a plain FPN of the same width and levels on the found backbone; else a residual backbone
-    with as many parameters as the found one, with the same neck if there is one.
+    with as many parameters as the found backbone alone, with the same neck if there is one. Multiply-adds are not matched.
 
     Args:
         architecture: The found one.
@@ -98,4 +120,4 @@ def hand_made(
         own = build_space(neck.space, neck.space_args).network(neck.choices, inputs=body.feature_info)
         return ProductNetwork({"backbone": body, "neck": own})
 
-    return "hand-made residual", build
+    return RESIDUAL, build

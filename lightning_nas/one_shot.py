@@ -7,7 +7,8 @@ weight sharing has the last two, with random candidates in place of the evolutio
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -16,17 +17,17 @@ import torch
 from hydra.utils import instantiate
 from omegaconf import DictConfig
 
-from lightning_nas.architecture import Choices, Option
+from lightning_nas.architecture import ArchitectureError, Choices, Option
 from lightning_nas.assemble import last_checkpoint, make_data, make_silent_trainer, make_trainer
 from lightning_nas.config import ConfigError
-from lightning_nas.cost import count_macs
 from lightning_nas.networks.transfer import copy_trunk
 from lightning_nas.search import SampledPaths, ScreeningData, SeedBatches
+from lightning_nas.search.costs import macs_of_choice
 from lightning_nas.search.scoring import best_of
 from lightning_nas.search.shared_weights import SharedWeights
-from lightning_nas.search.trials import input_size
 from lightning_nas.spaces import Product, SearchSpace, Supernet
 from lightning_nas.strategies import Rsps, SinglePath
+from lightning_nas.strategies.sampling.evolution import Evolution
 
 
 def search_paths(
@@ -45,12 +46,14 @@ def search_paths(
         The fittest architecture.
 
     Raises:
-        ConfigError: If there are no validation images, or the metric is not logged.
+        ConfigError: If there are no validation images, the metric is not logged, no architecture keeps the limits of
+            multiply-adds, or what an earlier attempt left there belongs to another search.
     """
     datamodule.prepare_data()
     datamodule.setup("fit")
     if not datamodule.val_dataloader():
         raise ConfigError(f"{type(strategy).__name__} judges candidates on validation images, and data holds out none")
+    evolution = _first_round(config, datamodule, space, strategy) if isinstance(strategy, SinglePath) else None
     supernet = space.supernet(generator=torch.Generator().manual_seed(config.seed))
     if config.pretrain is not None and last_checkpoint(folder) is None:
         pretrained = _pretrained(config, folder / "pretrain", _backbone_space(space), datamodule.in_channels, strategy)
@@ -63,7 +66,8 @@ def search_paths(
     trainer.fit(task, datamodule=datamodule, ckpt_path=last_checkpoint(folder))
     if isinstance(strategy, Rsps):
         return _shortlist(config, folder, datamodule, task, supernet, strategy)
-    return _evolve(config, folder, datamodule, task, supernet, strategy)
+    assert evolution is not None
+    return _evolve(config, folder, datamodule, task, supernet, strategy, evolution)
 
 
 def _pretrained(
@@ -108,15 +112,19 @@ def _evolve(
     task: pl.LightningModule,
     supernet: Supernet,
     strategy: SinglePath,
+    evolution: Evolution,
 ) -> dict[str, Option]:
-    space = supernet.space
-    evolution = strategy.evolution(space, _macs_counter(space, input_size(task, datamodule)))
     trainer = make_silent_trainer(config, folder)
     shared = SharedWeights(
         task, supernet, datamodule, trainer, strategy.metric, strategy.recalibration_batches, config.seed
     )
     total = strategy.population * strategy.rounds
-    best = best_of(evolution, shared.score, folder / "evolution.jsonl", trainer, total=total, title="evolution")
+    file = folder / "evolution.jsonl"
+    try:
+        best = best_of(evolution, shared.score, file, trainer, total=total, title="evolution")
+    except ArchitectureError as error:
+        limits = "; max_macs and min_macs are limits of the whole network, in earlier versions of backbone and neck"
+        raise ConfigError(f"{file}: {error}{limits if strategy.limited else ''}") from error
     supernet.activate(None)
     return best
 
@@ -149,9 +157,17 @@ def _shortlist(
     return best
 
 
-def _macs_counter(space: SearchSpace, size: tuple[int, int, int]) -> Callable[[Choices], int]:
-    def count(choices: Choices) -> int:
-        with torch.random.fork_rng(devices=[]):
-            return count_macs(space.network(choices), size)
+def _first_round(config: DictConfig, datamodule: Any, space: SearchSpace, strategy: SinglePath) -> Evolution:
+    """The evolution with its first candidates: limits that nothing keeps are refused before any training."""
+    make_task = partial(instantiate(config.task), num_classes=datamodule.num_classes)
 
-    return count
+    def macs(choices: Choices) -> int:
+        return macs_of_choice(
+            lambda backbone: make_task(backbone=backbone), datamodule, partial(space.network, choices)
+        )
+
+    try:
+        return strategy.evolution(space, macs)
+    except ValueError as error:
+        limits = f"max_macs = {strategy.max_macs}, min_macs = {strategy.min_macs}, of the whole network"
+        raise ConfigError(f"strategy: {limits}: {error}") from error

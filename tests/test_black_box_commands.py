@@ -8,10 +8,13 @@ import signal
 import subprocess
 import time
 
+import optuna
 import pytest
 from test_commands import command
 
 from lightning_nas.architecture import Architecture
+from lightning_nas.cost import count_macs
+from lightning_nas.search.study import Objective, open_study
 from lightning_nas.spaces import NasBench201
 
 TINY = (
@@ -61,11 +64,30 @@ def test_several_objectives_after_a_prefilter(here):
         "trials.costs=[macs]", "prefilter=params", "prefilter.samples=20", "prefilter.keep=0.2", "hydra.run.dir=several",
     )  # fmt: skip
     trials = trials_of(folder)
-    assert all(trial["objectives"] == ["synflow", "macs"] for trial in trials)
+    assert all(trial["objectives"] == ["synflow", "network/macs"] for trial in trials)
+    space = NasBench201(channels=4, cells=1, in_channels=1)
+    for trial in trials:
+        metrics, network = trial["metrics"], space.network(space.from_text(trial["architecture"]))
+        assert metrics["backbone/macs"] == count_macs(network, (1, 8, 8))
+        assert trial["values"][1] == metrics["network/macs"] == metrics["backbone/macs"] + 10 * 16
     front = [Architecture.load(path) for path in (folder / "front").glob("*.json")]
     best = max(front, key=lambda record: record.provenance["synflow"])
     assert Architecture.load(folder / "architecture.json") == best
-    assert "Pareto front" in (folder / "report.html").read_text()
+    page = (folder / "report.html").read_text()
+    assert "Pareto front" in page
+    assert "<th>multiply-adds, whole network</th><th>multiply-adds, backbone</th>" in page
+
+
+def test_a_study_of_the_backbones_cost_is_not_gone_on_with(here, capfd):
+    space = NasBench201(channels=4, cells=1, in_channels=1)
+    (here.folder / "older").mkdir()
+    objectives = [Objective("synflow"), Objective("macs", larger_is_better=False)]
+    storage = optuna.storages.RDBStorage(f"sqlite:///{here.folder / 'older' / 'study.db'}")
+    open_study(storage, "search", space, objectives, optuna.samplers.NSGAIISampler())
+    with pytest.raises(SystemExit) as stopped:
+        here("search", *TINY, "strategy=nsga2", "evaluator=zero_cost", "trials.costs=[macs]", "hydra.run.dir=older")
+    said = capfd.readouterr().err + str(stopped.value.code)
+    assert "has objectives ['synflow', 'macs'], but this search has ['synflow', 'network/macs']" in said
 
 
 def test_two_workers_share_a_study(here):

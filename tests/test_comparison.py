@@ -1,10 +1,15 @@
 """What a found network is compared with."""
 
+import itertools
 import random
+from functools import partial
 
-from lightning_nas.comparison import hand_made
-from lightning_nas.cost import count_parameters
+from torch import nn
+
+from lightning_nas.comparison import hand_made, nearest_draw
+from lightning_nas.cost import count_macs, count_parameters
 from lightning_nas.networks import ResidualBackbone
+from lightning_nas.search.costs import macs_of_choice
 from lightning_nas.spaces import Chain, Fpn, NasFpn, Product, published
 
 BODY = Chain(stem_channels=8, first_channels=8, widths=(16, 24, 40, 64), depths=(2,) * 4, strides=(2,) * 4)
@@ -46,3 +51,45 @@ def test_an_encoder_whose_strides_were_searched_stands_beside_one_with_the_usual
     assert name == "hand-made residual"
     assert network.feature_info.reduction() == [2, 4, 8, 16]
     assert abs(count_parameters(network) - 7_030_832) < 0.02 * 7_030_832
+
+
+class Sized:
+    in_channels, image_size = 3, (64, 64)
+
+
+def convolutions_of_7x7(network):
+    return sum(isinstance(part, nn.Conv2d) and part.kernel_size == (7, 7) for part in network.modules())
+
+
+class Uneven(nn.Module):
+    """A task with a far larger head on backbones of an odd number of 7x7 convolutions."""
+
+    def __init__(self, backbone):
+        super().__init__()
+        self.backbone, self.head = backbone, nn.Linear(10, 10**6 if convolutions_of_7x7(backbone) % 2 else 1)
+
+    def forward(self, images):
+        self.backbone(images)
+        return self.head(images.new_zeros(1, 10))
+
+
+def test_random_networks_are_near_in_the_work_of_the_whole_network():
+    def alone(choices):
+        return count_macs(BODY.network(choices), (3, 64, 64))
+
+    def odd(choices):
+        return convolutions_of_7x7(BODY.network(choices)) % 2
+
+    rng = random.Random(0)
+    every = [BODY.sample(rng) for _ in range(6)]
+    work = [alone(choices) for choices in every]
+
+    def nearest(found, among):
+        return min(among, key=lambda index: abs(work[index] - alone(found)))
+
+    others = (BODY.sample(random.Random(seed)) for seed in itertools.count(1))
+    found = next(other for other in others if odd(every[nearest(other, range(6))]) != odd(other))
+    macs = partial(macs_of_choice, Uneven, Sized())
+    drawn = nearest_draw(BODY, random.Random(0), 6, partial(BODY.network, found), macs)
+    assert drawn == every[nearest(found, [index for index in range(6) if odd(every[index]) == odd(found)])]
+    assert nearest_draw(BODY, random.Random(0), 1, partial(BODY.network, found), macs) == every[0]

@@ -153,9 +153,10 @@ def test_mistakes_are_named_before_any_work(here, searched, arguments, said, cap
 
 SINGLE = [
     "experiment=detnas_small", *DATA, "trainer.accelerator=cpu", "task.min_size=64", "task.max_size=64",
+    "task.detector=retinanet",
     "task.head_convs=1", "space.parts.backbone.widths=[8,12,16,16]", "space.parts.backbone.depths=[1,1,1,1]",
     "space.parts.backbone.stem_channels=4", "strategy.population=3", "strategy.mutants=1", "strategy.crossovers=1",
-    "strategy.rounds=2", "strategy.recalibration_batches=1", "strategy.max_macs=1e7", "search.epochs=1",
+    "strategy.rounds=2", "strategy.recalibration_batches=1", "strategy.max_macs=1.86e7", "search.epochs=1",
     "evaluate.epochs=1", "evaluate.random=0", "evaluate.hand_made=false", "pretrain=imagefolder",
     "pretrain.data.root=classes", "pretrain.data.batch_size=4", "pretrain.epochs=1", "pretrain.data.num_workers=0",
 ]  # fmt: skip
@@ -179,6 +180,8 @@ def test_three_stages_end_the_same_after_an_interruption(here):
     best = max((json.loads(line) for line in history.splitlines()), key=lambda line: line["fitness"])
     found = Architecture.load(whole / "architecture.json").components["backbone"].choices
     assert {f"backbone/{name}": option for name, option in found.items()} == best["choices"]
+    cost = json.loads((whole / "summary.json").read_text())["cost"]
+    assert cost["backbone"]["macs"] < 2e6 < 1.8e7 < cost["network"]["macs"] <= 1.86e7
     assert "Fitness of the candidates" in (whole / "report.html").read_text()
 
     # The second run stops after its third candidate.

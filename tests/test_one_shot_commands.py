@@ -8,7 +8,9 @@ import pytest
 
 from lightning_nas.architecture import Architecture
 from lightning_nas.cli import main
+from lightning_nas.cost import count_macs
 from lightning_nas.search import ControllerPhase
+from lightning_nas.spaces import NasBench201
 from lightning_nas.strategies.sampling import Shortlist
 
 TINY = [
@@ -17,6 +19,10 @@ TINY = [
     "evaluate.epochs=1", "evaluate.random=0", "evaluate.hand_made=false",
 ]  # fmt: skip
 ENAS = ["strategy=enas", "strategy.controller_steps=2", "strategy.controller_batch=2", "strategy.derive=4"]
+SINGLE = [
+    "strategy=single_path", "strategy.population=2", "strategy.mutants=1", "strategy.crossovers=1", "strategy.rounds=1",
+    "strategy.recalibration_batches=1",
+]  # fmt: skip
 RSPS = ["strategy=rsps", "strategy.candidates=5", "strategy.finalists=2", "strategy.recalibration_batches=1"]
 
 
@@ -95,3 +101,26 @@ def test_a_search_ends_the_same_after_interruptions(here, strategy, stops, told)
     assert {row["epoch"] for row in rows} == {"0", "1", "2"}  # also where only candidates were left to be scored
     assert sum(bool(row.get("controller/reward")) for row in rows) == (3 if name == "enas" else 0)
     assert ("Controller: entropy" in (broken / "report.html").read_text()) == (name == "enas")
+
+
+def test_limits_are_of_the_whole_network_and_refused_before_any_training(here, capfd):
+    space, sizes = NasBench201(channels=2, cells=1, in_channels=1), (1, 8, 8)
+    networks = [space.network(dict.fromkeys(space.decisions, op)) for op in space.ops]
+    head = networks[0].feature_info.channels()[-1] * 10
+    least = min(count_macs(network, sizes) for network in networks) + head
+    with pytest.raises(SystemExit) as stopped:
+        here("limited", *SINGLE, f"strategy.max_macs={least - 1}")
+    said = capfd.readouterr().err + str(stopped.value.code)
+    assert "of the whole network" in said
+    assert not (here.folder / "limited" / "checkpoints").exists()
+    folder = here("kept", *SINGLE, f"strategy.max_macs={2 * least}")
+    assert least <= json.loads((folder / "summary.json").read_text())["cost"]["network"]["macs"] <= 2 * least
+
+
+def test_an_evolution_under_other_limits_is_not_gone_on_with(here, capfd):
+    (here.folder / "older").mkdir()
+    told = {"choices": {"cell.1.0": "none"}, "fitness": 0.5}
+    (here.folder / "older" / "evolution.jsonl").write_text(json.dumps(told) + "\n")
+    with pytest.raises(SystemExit) as stopped:
+        here("older", *SINGLE, "strategy.max_macs=1e9")
+    assert "max_macs and min_macs are limits of the whole network" in capfd.readouterr().err + str(stopped.value.code)

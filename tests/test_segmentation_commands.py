@@ -46,24 +46,18 @@ def test_its_report_shows_trellis_table_and_pictures(searched):
     assert "From left to right" in page
 
 
-def test_random_networks_are_near_in_cost(searched):
-    import random
-
-    from lightning_nas.comparison import nearest_draw
-    from lightning_nas.cost import count_macs
-    from lightning_nas.search.trials import TrialResult
-
-    part = Architecture.load(searched / "architecture.json").components["backbone"]
-    space = build_space(part.space, part.space_args)
-    found = TrialResult(**json.loads((searched / "evaluation" / "found" / "result.json").read_text()))
-    few, many = (
-        abs(
-            count_macs(space.network(nearest_draw(space, random.Random(0), draws, found)), tuple(found.input_size))
-            - found.macs
-        )
-        for draws in (1, 30)
-    )
-    assert many < few
+def test_cost_is_told_of_backbone_and_whole_network(searched):
+    summary = json.loads((searched / "summary.json").read_text())
+    cost, page = summary["cost"], (searched / "report.html").read_text()
+    assert cost["input_size"] == [3, 32, 64]
+    for part in ("backbone", "network"):
+        assert cost[part]["latency"]["batch_size"] == 1
+        assert f"{cost[part]['macs']:,}</td>" in page
+    assert cost["backbone"]["macs"] < cost["network"]["macs"]
+    assert cost["backbone"]["parameters"] < cost["network"]["parameters"]
+    assert all(entry["network"]["macs"] > entry["backbone"]["macs"] for entry in summary["comparison"])
+    assert "Multiply-adds, whole network" in page
+    assert "hand-made residual network has about as many parameters" in page
 
 
 def test_what_was_found_is_trained_and_labels_a_folder_of_images(here, searched):

@@ -1,8 +1,22 @@
 """What a network costs: parameters, multiply-adds, measured latency."""
 
-from lightning_nas.cost.latency import Latency, measure_latency
+from lightning_nas.cost.latency import Latency, latency_of_call, measure_latency
 from lightning_nas.cost.latency_table import LatencyTable, OpKey
-from lightning_nas.cost.macs import count_macs
+from lightning_nas.cost.macs import count_macs, macs_of_call
+from lightning_nas.cost.network import Cost, cost_of_call
 from lightning_nas.cost.parameters import count_parameters
+from lightning_nas.cost.probe import Call
 
-__all__ = ["Latency", "LatencyTable", "OpKey", "count_macs", "count_parameters", "measure_latency"]
+__all__ = [
+    "Call",
+    "Cost",
+    "Latency",
+    "LatencyTable",
+    "OpKey",
+    "cost_of_call",
+    "count_macs",
+    "count_parameters",
+    "latency_of_call",
+    "macs_of_call",
+    "measure_latency",
+]

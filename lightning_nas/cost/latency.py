@@ -10,15 +10,28 @@ from dataclasses import dataclass
 import torch
 from torch import nn
 
-from lightning_nas.cost.probe import evaluating, probe_input
+from lightning_nas.cost.probe import Call, evaluating, probe_input
 
 MIN_RUNS = 100
 """Below that a tenth percentile says little."""
 
+FEWEST = 10
+"""Timed passes where the time is limited."""
+
 
 @dataclass(frozen=True)
 class Latency:
-    """Time of one forward pass in milliseconds: median, 10th and 90th percentile, and how it was measured."""
+    """Time of one forward pass in milliseconds: median, 10th and 90th percentile, and how it was measured.
+
+    Args:
+        median_ms: Half of the passes took longer.
+        p10_ms: A tenth was faster.
+        p90_ms: A tenth was slower.
+        device: ``cpu``, or the name of the GPU.
+        runs: Timed passes.
+        batch_size: Images per pass.
+        threads: Of PyTorch's on a CPU.
+    """
 
     median_ms: float
     p10_ms: float
@@ -60,19 +73,46 @@ def measure_latency(
         raise ValueError(f"warmup must not be negative, got {warmup!r}")
     x = probe_input(module, input_size, batch_size)
     x = x if device is None else x.to(device)
-    times = []
+    times = _times(module, Call((x,)), x.device, warmup, runs, float("inf"))
+    return _latency(times, x.device, batch_size)
+
+
+def latency_of_call(module: nn.Module, call: Call, device: torch.device, *, seconds: float) -> Latency:
+    """Times a forward pass for one image as :func:`measure_latency` does, with a limit on how long that may take.
+
+    Args:
+        module: Any module.
+        call: What its forward pass is given.
+        device: Where both are.
+        seconds: After which no more passes are begun: fewer than 100 are timed then, but at least 10.
+    """
+    return _latency(_times(module, call, device, 10, MIN_RUNS, seconds), device, 1)
+
+
+def _times(module: nn.Module, call: Call, device: torch.device, warmup: int, runs: int, seconds: float) -> list[float]:
+    """Milliseconds of every timed pass; the passes before them take a tenth of the seconds at most."""
+    times: list[float] = []
+    begin = time.perf_counter()
     with evaluating(module):
-        for _ in range(warmup):
-            module(x)
-        _wait(x.device)
-        for _ in range(runs):
+        for index in range(warmup):
+            if index and time.perf_counter() - begin > seconds / 10:
+                break
+            call.of(module)
+        _wait(device)
+        while len(times) < runs and (len(times) < FEWEST or time.perf_counter() - begin < seconds):
             start = time.perf_counter()
-            module(x)
-            _wait(x.device)
+            call.of(module)
+            _wait(device)
             times.append(1000 * (time.perf_counter() - start))
+    return times
+
+
+def _latency(times: Sequence[float], device: torch.device, batch_size: int) -> Latency:
     tenths = statistics.quantiles(times, n=10, method="inclusive")
-    name = torch.cuda.get_device_name(x.device) if x.device.type == "cuda" else x.device.type
-    return Latency(statistics.median(times), tenths[0], tenths[-1], name, runs, batch_size, torch.get_num_threads())
+    name = torch.cuda.get_device_name(device) if device.type == "cuda" else device.type
+    return Latency(
+        statistics.median(times), tenths[0], tenths[-1], name, len(times), batch_size, torch.get_num_threads()
+    )
 
 
 def _wait(device: torch.device) -> None:

@@ -1,4 +1,4 @@
-"""Measured latency of single operations: the table from which the latency of a whole network is added up."""
+"""Measured latency of single operations: the table from which the latency of the cells of a network is added up."""
 
 from __future__ import annotations
 

@@ -1,70 +1,125 @@
-"""Multiply-adds of a network: convolutions and linear layers, nothing else, as papers of this field count "FLOPs"."""
+"""Multiply-adds of a network: convolutions and products of matrices, as papers of this field count "FLOPs"."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+import warnings
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from math import prod
 from typing import Any
 
 import torch
-from torch import Tensor, nn
-from torch.overrides import TorchFunctionMode
+from torch import nn
+from torch.utils.flop_counter import FlopCounterMode
 
-from lightning_nas.cost.probe import evaluating, probe_input
+from lightning_nas.cost.probe import Call, evaluating, probe_input
 
-_CONVOLUTIONS = (torch.conv1d, torch.conv2d, torch.conv3d)
-_TRANSPOSED = (torch.conv_transpose1d, torch.conv_transpose2d, torch.conv_transpose3d)
-
-
-class _Counter(TorchFunctionMode):
-    """Adds up the multiply-adds of the calls that pass through it.
-
-    Calls are watched rather than modules: a convolution counts whether a ``Conv2d`` or a functional call (as in the
-    fast supernet, which runs the candidates of several edges together) computes it.
-    """
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.total = 0
-
-    def __torch_function__(
-        self, func: Callable[..., Any], types: Any, args: Sequence[Any] = (), kwargs: Mapping[str, Any] | None = None
-    ) -> Any:
-        kwargs = kwargs or {}
-        result = func(*args, **kwargs)
-        if func in _CONVOLUTIONS or func is nn.functional.linear:
-            # An output element is one inner product over weight[0]: C_in / groups * kh * kw, or in_features.
-            self.total += result.numel() * _argument(args, kwargs, 1, "weight")[0].numel()
-        elif func in _TRANSPOSED:
-            # Every input element is spread over weight[0]: C_out / groups * kh * kw.
-            self.total += _argument(args, kwargs, 0, "input").numel() * _argument(args, kwargs, 1, "weight")[0].numel()
-        return result
+Shape = Sequence[int]
+_ATEN = torch.ops.aten
 
 
 def count_macs(module: nn.Module, input_size: Sequence[int]) -> int:
-    """Multiply-adds of one image's forward pass: convolutions ``out * C_in / groups * kh * kw``, linear ``in * out``.
-
-    Normalisation, activations, poolings, additions and biases do not count. The module is run once in evaluation mode;
-    its modes and statistics are as before afterwards.
+    """Multiply-adds of one image's forward pass, see :func:`macs_of_call`.
 
     Args:
         module: Maps ``(1, C, H, W)`` to anything.
         input_size: ``(C, H, W)``.
 
     Raises:
-        ValueError: If ``input_size`` has another form, or the module is a TorchScript one, whose calls are not visible.
+        ValueError: If ``input_size`` has another form, or the module holds a TorchScript one.
 
     Example:
         >>> count_macs(nn.Conv2d(3, 8, 3, padding=1), (3, 10, 10)) == 10 * 10 * 8 * 3 * 3 * 3
         True
     """
-    if isinstance(module, torch.jit.ScriptModule):
-        raise ValueError(f"module must be an ordinary module, not TorchScript, got {type(module).__name__}")
-    x = probe_input(module, input_size)
-    with evaluating(module), _Counter() as counter:
-        module(x)
-    return counter.total
+    return macs_of_call(module, Call((probe_input(module, input_size),)))
 
 
-def _argument(args: Sequence[Any], kwargs: Mapping[str, Any], position: int, name: str) -> Tensor:
-    value: Tensor = args[position] if len(args) > position else kwargs[name]
-    return value
+def macs_of_call(module: nn.Module, call: Call) -> int:
+    """Multiply-adds of a forward pass: half the FLOPs of PyTorch's ``FlopCounterMode``, which watches the operators that run.
+
+    - convolutions ``out * C_in / groups * kh * kw``, transposed ones ``in * C_out / groups * kh * kw``
+    - linear layers and other products of matrices, ``(n, k)`` by ``(k, m)``: ``n * k * m``, whichever function computes them
+    - attention: its linear layers and, per head, the products of queries with keys and of weights with values, also of
+      pairs that a mask hides
+    - recurrent layers: ``steps * (input + hidden) * gates``
+
+    All else counts nothing: normalisation, activations, poolings, resampling, additions, products of single elements, biases;
+    of torchvision's operators RoIAlign, deformable convolution and the suppression of boxes; ``nn.Bilinear``.
+
+    The module is run once in evaluation mode, compiled parts as they were written; modes, hooks and random numbers are as
+    before afterwards.
+
+    Args:
+        module: Any module.
+        call: What its forward pass is given.
+
+    Raises:
+        ValueError: If the module holds a TorchScript one, whose fused operators are not known to the counter.
+    """
+    scripted = next((name for name, part in module.named_modules() if isinstance(part, torch.jit.ScriptModule)), None)
+    if scripted is not None:
+        raise ValueError(f"module must hold no TorchScript, got one in {scripted or 'its root'!r}")
+    with evaluating(module), operators_in_the_open(), FlopCounterMode(display=False, custom_mapping=MORE) as counter:
+        call.of(module)
+    return counter.get_total_flops() // 2
+
+
+@contextmanager
+def operators_in_the_open() -> Iterator[None]:
+    """Inside, no compiled graph and no fused transformer layer hides the operators of which it consists."""
+    fused = torch.backends.mha.get_fastpath_enabled()
+    torch.backends.mha.set_fastpath_enabled(False)
+    try:
+        with torch.compiler.set_stance("force_eager"), warnings.catch_warnings():
+            warnings.filterwarnings("ignore", message=".*global hooks on modules")  # those of FlopCounterMode
+            yield
+    finally:
+        torch.backends.mha.set_fastpath_enabled(fused)
+
+
+def _attention(query: Shape, key: Shape, value: Shape, *_args: Any, **_: Any) -> int:
+    """Of ``(B, heads, queries, width)``, keys and values perhaps of fewer heads, each for several of the queries'."""
+    return 2 * prod(query[:-1]) * key[-2] * (key[-1] + value[-1])
+
+
+def _matrix_by_vector(matrix: Shape, vector: Shape, **_: Any) -> int:
+    return 2 * prod(matrix)
+
+
+def _plus_matrix_by_vector(_bias: Shape, matrix: Shape, vector: Shape, **_: Any) -> int:
+    return 2 * prod(matrix)
+
+
+def _vector_by_vector(first: Shape, second: Shape, **_: Any) -> int:
+    return 2 * prod(first)
+
+
+def _sum_of_products(_bias: Shape, first: Shape, second: Shape, **_: Any) -> int:
+    return 2 * prod(first) * second[-1]
+
+
+def _recurrent_layer(steps: Shape, input_weight: Shape, hidden_weight: Shape, *_args: Any, **_: Any) -> int:
+    return 2 * prod(steps[:-1]) * (prod(input_weight) + prod(hidden_weight))
+
+
+def _recurrent_layers(steps: Shape, weights: Sequence[Shape], *_args: Any, **_: Any) -> int:
+    return 2 * prod(steps[:-1]) * sum(prod(weight) for weight in weights if len(weight) == 2)  # the others are biases
+
+
+MORE = {
+    _ATEN._scaled_dot_product_flash_attention: _attention,
+    _ATEN._scaled_dot_product_flash_attention_for_cpu: _attention,
+    _ATEN._scaled_dot_product_efficient_attention: _attention,
+    _ATEN._scaled_dot_product_cudnn_attention: _attention,
+    _ATEN._scaled_dot_product_fused_attention_overrideable: _attention,
+    _ATEN._scaled_dot_product_attention_math_for_mps: _attention,
+    _ATEN.mv: _matrix_by_vector,
+    _ATEN.addmv: _plus_matrix_by_vector,
+    _ATEN.dot: _vector_by_vector,
+    _ATEN.vdot: _vector_by_vector,
+    _ATEN.addbmm: _sum_of_products,
+    _ATEN.mkldnn_rnn_layer: _recurrent_layer,
+    _ATEN._cudnn_rnn: _recurrent_layers,
+}
+"""FLOPs of operators from the shapes of their arguments, where PyTorch's counter, or an older one, knows none."""

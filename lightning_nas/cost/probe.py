@@ -1,12 +1,33 @@
-"""How a module is run to be measured: one image size, evaluation mode, no gradients, everything restored."""
+"""How a module is run to be measured: one image, evaluation mode, no gradients, everything restored."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+import random
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor, nn
+
+
+@dataclass(frozen=True)
+class Call:
+    """The arguments of a forward pass.
+
+    Args:
+        args: By position.
+        kwargs: By name.
+    """
+
+    args: tuple[Any, ...]
+    kwargs: Mapping[str, Any] = field(default_factory=dict)
+
+    def of(self, module: nn.Module) -> Any:
+        """What the module answers."""
+        return module(*self.args, **self.kwargs)
 
 
 def probe_input(module: nn.Module, input_size: Sequence[int], batch_size: int = 1) -> Tensor:
@@ -25,12 +46,28 @@ def probe_input(module: nn.Module, input_size: Sequence[int], batch_size: int = 
 
 @contextmanager
 def evaluating(module: nn.Module) -> Iterator[None]:
-    """Evaluation mode without gradients; afterwards every submodule is in the mode in which it was."""
+    """Evaluation mode without gradients; afterwards the mode of every submodule and the random numbers are as before."""
     modes = {part: part.training for part in module.modules()}
     module.eval()
     try:
-        with torch.no_grad():
+        with random_numbers_kept({p.device for p in module.parameters() if p.is_cuda}), torch.no_grad():
             yield
     finally:
         for part, training in modes.items():
             part.training = training
+
+
+@contextmanager
+def random_numbers_kept(devices: Iterable[torch.device] = ()) -> Iterator[None]:
+    """Afterwards the global random numbers of Python, NumPy and torch are as before, also after an error.
+
+    Args:
+        devices: The GPUs whose random numbers are kept beside those of the CPU.
+    """
+    python, numpy = random.getstate(), np.random.get_state()  # noqa: NPY002 (a module of somebody's may draw from it)
+    try:
+        with torch.random.fork_rng(devices=list(devices)):
+            yield
+    finally:
+        random.setstate(python)
+        np.random.set_state(numpy)  # noqa: NPY002

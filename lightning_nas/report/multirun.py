@@ -15,6 +15,7 @@ from rich.console import Console
 from rich.table import Table
 
 from lightning_nas.architecture import write_atomic
+from lightning_nas.report.costs import PARTS, QUANTITIES, objective_title, part_of
 from lightning_nas.report.run_folder import ReportError
 from lightning_nas.report.tables import DASH, mean_and_spread, measured, plus_minus
 from lightning_nas.search.headline import headline
@@ -89,27 +90,47 @@ def to_csv(settings: Sequence[Setting]) -> str:
 
 
 def to_text(settings: Sequence[Setting], *, width: int = 140) -> str:
-    """The table for the terminal: the deciding metric of the found and of the random networks, and the cost."""
+    """Two tables for the terminal.
+
+    The deciding metric of the found and of the random networks; what the found networks cost, backbone and whole network.
+    """
     metrics = {name for setting in settings for name in setting.values if name.startswith("metrics/")}
     shown = []
     if metrics:
         metric = headline(dict.fromkeys((name.removeprefix("metrics/") for name in metrics), 0.0))
         shown = [(f"metrics/{metric}", metric, 4), ("random", f"{metric}, random networks", 4)]
-    shown += [("parameters", "parameters", 0), ("macs", "multiply-adds", 0), ("search_seconds", "search, s", 1)]
-    table = Table(title="mean ± spread over seeds")
+    shown.append(("search_seconds", "search, s", 1))
+    costs = [(f"{part}/{name}", 2 if name == "latency_ms" else 0) for name in QUANTITIES for part in PARTS]
+    console = Console(file=io.StringIO(), width=width, record=True)
+    console.print(_table("mean ± spread over seeds", settings, shown))
+    columns = [(name, objective_title(name), digits) for name, digits in costs]
+    console.print(_table("cost of the found networks for one image", settings, columns))
+    return console.export_text()
+
+
+def _table(title: str, settings: Sequence[Setting], columns: Sequence[tuple[str, str, int]]) -> Table:
+    """One row per setting, one column per quantity: its name, title and decimal places."""
+    table = Table(title=title)
     table.add_column("overrides", overflow="fold")
-    for title in ("jobs", *(title for _, title, _ in shown)):
-        table.add_column(title, justify="right")
+    for heading in ("jobs", *(heading for _, heading, _ in columns)):
+        table.add_column(heading, justify="right")
     for setting in settings:
         jobs = max((len(values) for values in setting.values.values()), default=0)
         lost = f" ({setting.unfinished} unfinished)" if setting.unfinished else ""
         cells = [
-            plus_minus(setting.values[name], digits) if setting.values.get(name) else DASH for name, _, digits in shown
+            plus_minus(setting.values[name], digits) if setting.values.get(name) else DASH
+            for name, _, digits in columns
         ]
         table.add_row(setting.overrides, f"{jobs}{lost}", *cells)
-    console = Console(file=io.StringIO(), width=width, record=True)
-    console.print(table)
-    return console.export_text()
+    return table
+
+
+def _numbers(part: str, cost: Mapping[str, Any] | None) -> dict[str, float]:
+    """Cost by name, e.g. ``network/macs``; nothing of what was not counted."""
+    if cost is None:
+        return {}
+    latency = {} if cost["latency"] is None else {f"{part}/latency_ms": float(cost["latency"]["median_ms"])}
+    return {f"{part}/{name}": float(cost[name]) for name in ("parameters", "macs")} | latency
 
 
 def _read(path: Path) -> dict[str, float] | None:
@@ -120,7 +141,8 @@ def _read(path: Path) -> dict[str, float] | None:
         summary = json.loads(path.read_text(encoding="utf-8"))
         found = {name: float(value) for name, value in summary["metrics"].items() if value is not None}
         values = {f"metrics/{name}": value for name, value in found.items()}
-        values |= {name: float(summary["cost"][name]) for name in ("parameters", "macs")}
+        for part in PARTS:
+            values |= _numbers(part, part_of(summary["cost"], part))
         values["search_seconds"] = float(summary["seconds"]["search"])
         drawn = measured(summary["comparison"], headline(summary["metrics"]), "random") if summary["metrics"] else []
     except (KeyError, TypeError, ValueError) as error:

@@ -13,17 +13,19 @@ from markupsafe import Markup
 
 from lightning_nas.architecture import write_atomic
 from lightning_nas.report.cells import Drawing, draw
+from lightning_nas.report.costs import PARTS, cost_note, cost_rows, part_of
 from lightning_nas.report.curves import controller_charts, fitness_chart, line_chart, training_charts
 from lightning_nas.report.probabilities import probability_groups
 from lightning_nas.report.run_folder import ReportError, RunFolder, read_run
 from lightning_nas.report.tables import (
     AP_COLUMNS,
+    COSTS,
     ap_rows,
     comparison_rows,
     comparison_sentence,
-    cost_rows,
     decimal,
     iou_rows,
+    matched_sentence,
 )
 from lightning_nas.report.trials import TrialReport, trial_report
 from lightning_nas.report.verdict import entropy, judge, skip_share
@@ -59,11 +61,13 @@ def _values(run: RunFolder) -> dict[str, Any]:
     summary, comparison = run.summary, run.summary["comparison"]
     source = run.path / "summary.json"
     for entry in comparison:
-        missing = {"name", "kind", "metrics", "parameters", "macs"} - set(entry)
+        missing = {"name", "kind", "metrics"} - set(entry)
         if missing:
             raise ReportError(f"{source}: comparison {entry.get('name')!r} lacks {sorted(missing)}")
     known = {name for metrics in (summary["metrics"], *(entry["metrics"] for entry in comparison)) for name in metrics}
     metric = headline(dict.fromkeys(known)) if known else "metric"  # a test may have nothing to measure
+    for cost in (summary["cost"], *comparison):
+        _check_cost(cost, source)
     drawings = draw(run.architecture, run.history[-1]["probabilities"] if run.history else None)
     shares, entropies = _over_time(run.history)
     return {
@@ -84,7 +88,10 @@ def _values(run: RunFolder) -> dict[str, Any]:
         "probabilities": probability_groups(run.history, run.architecture),
         "searching": [(chart.title, Markup(chart.svg)) for chart in training_charts(run.curves)],
         "retraining": [(chart.title, Markup(chart.svg)) for chart in training_charts(run.retraining)],
-        "cost": cost_rows(summary["cost"], str(summary.get("device", "this machine"))),
+        "cost": cost_rows(summary["cost"]),
+        "cost_note": cost_note(summary["cost"]),
+        "matched": matched_sentence(comparison),
+        "cost_columns": tuple(title for _, _, title in COSTS),
         "comparison": comparison_rows(comparison, metric),
         "ap_columns": tuple(AP_COLUMNS.values()),
         "ap_rows": ap_rows(comparison),
@@ -99,6 +106,15 @@ def _values(run: RunFolder) -> dict[str, Any]:
         "seconds": [(name, _duration(value)) for name, value in sorted(summary.get("seconds", {}).items())],
         "versions": sorted(summary.get("versions", {}).items()),
     }
+
+
+def _check_cost(cost: Mapping[str, Any], source: Path) -> None:
+    for part in PARTS:
+        try:
+            part_of(cost, part)
+        except (KeyError, TypeError) as error:
+            where = f"comparison {cost['name']!r}" if "name" in cost else "cost"
+            raise ReportError(f"{source}: {where} lacks {error} of the {PARTS[part]}") from None
 
 
 def _trials(run: RunFolder) -> TrialReport | None:

@@ -1,10 +1,15 @@
-"""The numbers of a report: cost, and the found network beside others of the same budget."""
+"""The numbers of a report: the found network beside others of the same budget."""
 
 from __future__ import annotations
 
 import statistics
 from collections.abc import Mapping, Sequence
 from typing import Any
+
+from lightning_nas.report.costs import PARTS, QUANTITIES, part_of
+
+RESIDUAL = "hand-made residual"
+"""The name in a comparison of the network whose backbone is as large as the found one."""
 
 _FALLS = ("loss", "error")  # metrics that are better when they are smaller
 
@@ -42,18 +47,16 @@ def count(number: float) -> str:
     return f"{number:.0f}"
 
 
-def cost_rows(cost: Mapping[str, Any], device: str) -> list[tuple[str, str]]:
-    """Cost of the found network as (what, value); what was not measured says so."""
-    latency = cost.get("latency_ms")
-    rows = [("Parameters", _exact(cost.get("parameters"))), ("Multiply-adds, one image", _exact(cost.get("macs")))]
-    if latency is None:
-        return [*rows, ("Latency, one image", "not measured")]
-    spread = f"{latency['median']:.2f} ms (10 % to 90 %: {latency['p10']:.2f} to {latency['p90']:.2f} ms)"
-    return [*rows, (f"Latency, one image, on {device}", spread)]
+COSTS = tuple(
+    (quantity, part, f"{QUANTITIES[quantity].capitalize()}, {PARTS[part]}")
+    for quantity in ("parameters", "macs")
+    for part in PARTS
+)
+"""Columns of cost in a comparison: what, whose, title."""
 
 
 def comparison_rows(comparison: Sequence[Mapping[str, Any]], metric: str) -> list[tuple[str, ...]]:
-    """One row per network and one for the mean of the random ones: name, metric, parameters, multiply-adds."""
+    """One row per network and one for the mean of the random ones: name, metric, and the columns of :data:`COSTS`."""
     rows = [_row(str(entry["name"]), [entry], metric) for entry in comparison if entry["kind"] != "random"]
     drawn = [entry for entry in comparison if entry["kind"] == "random"]
     if drawn:
@@ -120,6 +123,13 @@ def measured(comparison: Sequence[Mapping[str, Any]], metric: str, kind: str) ->
     return [value for value in values if value is not None]
 
 
+def matched_sentence(comparison: Sequence[Mapping[str, Any]]) -> str:
+    """In what the hand-made network equals the found one; nothing where there is none of equal size."""
+    if not any(entry["name"] == RESIDUAL for entry in comparison):
+        return ""
+    return f"The backbone of the {RESIDUAL} network has about as many parameters as the found one; nothing else is matched."
+
+
 def _against_random(found: float, drawn: Sequence[float], metric: str, better: int) -> str:
     if not drawn:
         return "There are no random architectures to compare with, so nothing shows that the search was better than a draw."
@@ -141,9 +151,10 @@ def _against_random(found: float, drawn: Sequence[float], metric: str, better: i
 
 def _row(name: str, entries: Sequence[Mapping[str, Any]], metric: str) -> tuple[str, ...]:
     values = [value for entry in entries if (value := entry["metrics"].get(metric)) is not None]
-    costs = [count(statistics.fmean(entry[key] for entry in entries)) for key in ("parameters", "macs")]
+    costs = [_mean([part_of(entry, part) for entry in entries], quantity) for quantity, part, _ in COSTS]
     return (name, plus_minus(values) if values else DASH, *costs)
 
 
-def _exact(number: int | None) -> str:
-    return "not measured" if number is None else f"{number:,}"
+def _mean(parts: Sequence[Mapping[str, Any] | None], quantity: str) -> str:
+    known = [part[quantity] for part in parts if part is not None]
+    return count(statistics.fmean(known)) if known else "not counted"

@@ -9,6 +9,7 @@ from typing import Any
 
 from markupsafe import Markup
 
+from lightning_nas.report.costs import QUANTITIES, objective_title
 from lightning_nas.report.curves import fitness_chart, scatter_chart
 
 
@@ -21,7 +22,8 @@ class TrialReport:
         sentence: How many trials there were and how they ended.
         chart: SVG: the first objective of every finished trial, in order, and the best until then.
         front: SVG: metric over cost with the Pareto front; None for one objective.
-        front_rows: Trial, metric and costs of the front, best metric first; the titles come first.
+        front_rows: Trial, metric and costs of the front, and the backbone's beside them where they were counted, best metric
+            first; the titles come first.
         failures: Reason -> number of trials that failed with it.
     """
 
@@ -45,11 +47,14 @@ def trial_report(trials: Sequence[Mapping[str, Any]]) -> TrialReport:
     front = pareto_front([trial["values"] for trial in complete])
     rows: list[tuple[str, ...]] = []
     if len(names) > 1:
-        rows.append(("trial", *names))
         best = sorted((complete[index] for index in front), key=lambda trial: -trial["values"][0])
-        rows += [(str(trial["number"]), *(f"{value:.6g}" for value in trial["values"])) for trial in best]
+        beside = [f"backbone/{name}" for name in QUANTITIES if all(_has_backbone(trial, name) for trial in best)]
+        rows.append(("trial", *(objective_title(name) for name in (*names, *beside))))
+        for trial in best:
+            values = [*trial["values"], *(trial["metrics"][name] for name in beside)]
+            rows.append((str(trial["number"]), *(_shown(value) for value in values)))
     return TrialReport(
-        names[0] if names else "",
+        objective_title(names[0]) if names else "",
         sentence,
         Markup(fitness_chart([trial["values"][0] for trial in finished], of="trial")) if len(finished) > 1 else None,
         Markup(_front_chart([trial["values"] for trial in complete], front, names)) if len(names) > 1 else None,
@@ -75,4 +80,12 @@ def pareto_front(values: Sequence[Sequence[float]]) -> list[int]:
 
 def _front_chart(values: Sequence[Sequence[float]], front: Sequence[int], names: Sequence[str]) -> str:
     points = [(point[1], point[0]) for point in values]
-    return scatter_chart(points, front, names[1], names[0])
+    return scatter_chart(points, front, objective_title(names[1]), objective_title(names[0]))
+
+
+def _shown(value: float) -> str:
+    return f"{value:,.0f}" if abs(value) >= 1000 and value == round(value) else f"{value:.6g}"
+
+
+def _has_backbone(trial: Mapping[str, Any], quantity: str) -> bool:
+    return f"backbone/{quantity}" in trial.get("metrics", {})

@@ -15,10 +15,10 @@ from torch import Tensor, nn
 
 from lightning_nas.architecture import Architecture, Option
 from lightning_nas.search.callbacks import FreezeLogits, SeedBatches, TemperatureSchedule
+from lightning_nas.search.costs import input_size
 from lightning_nas.search.distributed import average_over_ranks, check_equal_on_ranks
 from lightning_nas.search.optimization import manual_schedules, restore_monitors, split_configured, step_schedules
 from lightning_nas.search.second_order import VirtualStep
-from lightning_nas.search.trials import input_size
 from lightning_nas.search.wrapped import WrappedModule, has_halves
 from lightning_nas.spaces import Supernet, find_supernets
 from lightning_nas.strategies import Strategy

@@ -13,8 +13,6 @@ from typing import Any
 import torch
 
 from lightning_nas.architecture import Architecture, write_atomic
-from lightning_nas.cost import measure_latency
-from lightning_nas.networks.backbone import build_network
 from lightning_nas.search.scoring import scoring_seconds
 from lightning_nas.search.trials import TrialResult
 
@@ -32,9 +30,8 @@ def write_summary(
     strategy: str,
     seed: int,
 ) -> Path:
-    """Measures the latency of the found network and writes ``summary.json``; the first result is the found network."""
+    """Writes ``summary.json``; the first result is the found network."""
     found = results[0]
-    latency = measure_latency(build_network(architecture), found.input_size)
     summary = {
         "architecture": architecture.hash,
         "task": task,
@@ -50,9 +47,9 @@ def write_summary(
         "seconds": {"search": _seconds_of_search(folder), "evaluate": sum(result.seconds for result in results)},
         "metrics": found.metrics,
         "cost": {
-            "parameters": found.parameters,
-            "macs": found.macs,
-            "latency_ms": {"median": latency.median_ms, "p10": latency.p10_ms, "p90": latency.p90_ms},
+            "input_size": found.input_size,
+            "backbone": asdict(found.backbone),
+            "network": None if found.network is None else asdict(found.network),
         },
         "comparison": [asdict(result) for result in results],
     }

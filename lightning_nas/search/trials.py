@@ -4,15 +4,18 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import pytorch_lightning as pl
+import torch
 from pytorch_lightning.callbacks import Timer
 
 from lightning_nas.architecture import write_atomic
-from lightning_nas.cost import count_macs, count_parameters
+from lightning_nas.cost import Cost
+from lightning_nas.cost.probe import random_numbers_kept
+from lightning_nas.search.costs import Part, TaskCost, cost_of_task
 from lightning_nas.search.headline import finite_or_none
 from lightning_nas.spaces import Backbone
 
@@ -25,8 +28,9 @@ class TrialResult:
         name: Shown to people, e.g. ``"random 0"``.
         kind: ``found``, ``random`` or ``baseline``.
         metrics: Test metrics; None for one that is no finite number. What nothing defines is not there.
-        parameters: Parameters of the backbone.
-        macs: Multiply-adds of the backbone for one image.
+        backbone: Cost of the backbone alone, for one image; the latency of the found network's.
+        network: The same of the whole network, see :func:`~lightning_nas.search.costs.cost_of_task`; None if the task's
+            ``forward`` could not be run, or if an earlier version wrote the result.
         seconds: Wall time of the training, over all attempts where it was resumed.
         input_size: Channels, height and width of the image that cost was counted for.
     """
@@ -34,28 +38,49 @@ class TrialResult:
     name: str
     kind: str
     metrics: dict[str, float | None]
-    parameters: int
-    macs: int
+    backbone: Cost
+    network: Cost | None
     seconds: float
     input_size: tuple[int, int, int]
 
     @classmethod
     def of(cls, name: str, kind: str, trainer: pl.Trainer, task: Any, datamodule: Any) -> TrialResult:
-        """The result of a task that a Trainer has trained and tested just now; it must hold a ``Timer``.
-
-        Cost is that of the task's ``backbone`` for images of the task's ``input_size``, or else of the data's size.
-        """
+        """The result of a task that a Trainer has trained and tested just now; it must hold a ``Timer``."""
         (timer,) = (callback for callback in trainer.callbacks if isinstance(callback, Timer))  # type: ignore[attr-defined]
-        size = input_size(task, datamodule)
+        cost = trial_cost(kind, task, datamodule, trainer.strategy.root_device, timed=trainer.is_global_zero)
         return cls(
             name,
             kind,
             plain_metrics(trainer.callback_metrics),
-            parameters=count_parameters(task.backbone),
-            macs=count_macs(task.backbone, size),
+            backbone=cost.backbone,
+            network=cost.network,
             seconds=timer.time_elapsed("train"),
-            input_size=size,
+            input_size=cost.input_size,
         )
+
+    @classmethod
+    def from_dict(cls, record: Mapping[str, Any]) -> TrialResult:
+        """What ``dataclasses.asdict`` has made of one; an earlier version knew the backbone's cost alone.
+
+        Raises:
+            KeyError: If something is missing.
+        """
+        network = record.get("network")
+        return cls(
+            record["name"],
+            record["kind"],
+            dict(record["metrics"]),
+            backbone=Cost.from_dict(record.get("backbone") or record),
+            network=None if network is None else Cost.from_dict(network),
+            seconds=record["seconds"],
+            input_size=tuple(record["input_size"]),
+        )
+
+
+def trial_cost(kind: str, task: Any, datamodule: Any, device: torch.device | str, *, timed: bool = True) -> TaskCost:
+    """What is kept of the cost of a trial: that of the found network with its latency, if ``timed``."""
+    parts: tuple[Part, ...] = ("backbone", "network") if timed and kind == "found" else ()
+    return cost_of_task(task, datamodule, device, timed=parts, strict=False)
 
 
 @dataclass(frozen=True)
@@ -81,7 +106,7 @@ class TrialRunner:
         folder = self.folder / name.replace(" ", "_").replace(":", "")
         record = folder / "result.json"
         if record.is_file():
-            return TrialResult(**json.loads(record.read_text()))
+            return self._known(record, build)
         pl.seed_everything(self.seed, workers=True, verbose=False)
         backbone = build()
         trainer = self.make_trainer(folder)
@@ -94,11 +119,15 @@ class TrialRunner:
             write_atomic(record, json.dumps(asdict(result), indent=2, sort_keys=True) + "\n")
         return result
 
-
-def input_size(task: Any, datamodule: Any) -> tuple[int, int, int]:
-    """Channels, height and width of an image as a task's network sees it: the task's ``input_size``, or the data's."""
-    own: tuple[int, int, int] | None = getattr(task, "input_size", None)
-    return own if own is not None else (datamodule.in_channels, *datamodule.image_size)
+    def _known(self, record: Path, build: Callable[[], Backbone]) -> TrialResult:
+        """The result of a finished trial; where an earlier version has written it, cost is counted anew."""
+        data = json.loads(record.read_text(encoding="utf-8"))
+        result = TrialResult.from_dict(data)
+        if "backbone" in data:
+            return result
+        with random_numbers_kept():
+            cost = trial_cost(result.kind, self.make_task(build()), self.datamodule, "cpu")
+        return replace(result, backbone=cost.backbone, network=cost.network, input_size=cost.input_size)
 
 
 def plain_metrics(metrics: Mapping[str, Any]) -> dict[str, float | None]:

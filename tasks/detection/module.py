@@ -125,8 +125,10 @@ class DetectionTask(pl.LightningModule):
 
     @property
     def input_size(self) -> tuple[int, int, int]:
-        """Channels, height and width of a square image as the backbone sees it."""
-        return (3, self.min_size, self.min_size)
+        """Channels, height and width of a square image as the backbone sees it: resized and padded."""
+        divisor = self.detector.transform.size_divisible
+        side = -(-self.min_size // divisor) * divisor
+        return (3, side, side)
 
     def forward(self, images: list[Tensor]) -> list[dict[str, Tensor]]:
         """Images ``(3, H, W)`` from 0 to 1 -> ``boxes (n, 4)``, ``labels (n,)``, ``scores (n,)`` of each."""

@@ -1,7 +1,8 @@
+import csv
 import json
 
 import pytest
-from conftest import make_summary
+from conftest import make_older_summary, make_summary
 
 from lightning_nas.report.multirun import collect, write_table
 from lightning_nas.report.run_folder import ReportError
@@ -50,6 +51,23 @@ def test_what_there_was_nothing_to_measure_of_is_a_dash_in_the_table(tmp_path):
     assert "0.4000 ± 0.1414" in text
     assert text.splitlines()[-2].count("–") == 2
     assert "nan" not in (tmp_path / "table.csv").read_text().lower()
+
+
+def test_cost_is_told_of_the_backbone_and_of_the_whole_network(tmp_path):
+    job(tmp_path, 0, ["strategy=darts"], 0.9)
+    job(tmp_path, 1, ["strategy=older"], 0.9)
+    (tmp_path / "1" / "summary.json").write_text(json.dumps(make_older_summary()))
+    text = write_table(tmp_path)
+    for number in ("151322", "152612", "9423104", "9424384", "14.21", "15.21"):
+        assert number in text
+    for title in ("backbone", "whole"):
+        assert title in text
+    with (tmp_path / "table.csv").open(newline="") as file:
+        new, old = csv.DictReader(file)
+    assert (new["network/macs_mean"], new["backbone/macs_mean"]) == ("9424384.0", "9423104.0")
+    assert (new["network/latency_ms_mean"], new["backbone/latency_ms_mean"]) == ("15.21", "14.21")
+    assert (old["network/macs_mean"], old["backbone/macs_mean"]) == ("", "9423104.0")
+    assert (old["network/latency_ms_mean"], old["backbone/latency_ms_mean"]) == ("", "14.21")
 
 
 def test_a_folder_without_jobs_is_refused(tmp_path):

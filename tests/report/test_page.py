@@ -5,7 +5,7 @@ import re
 from html.parser import HTMLParser
 
 import pytest
-from conftest import make_summary
+from conftest import make_older_summary, make_summary
 
 from lightning_nas.report.page import build
 from lightning_nas.report.run_folder import ReportError
@@ -50,11 +50,73 @@ def test_the_page_is_whole_and_needs_no_other_file(run_folder):
 
 def test_everything_that_a_reader_asks_is_on_it(run_folder):
     text = build(run_folder).read_text()
-    for said in ("Normal cell", "Reduction cell", "0.9711", "151,322", "9,423,104", "14.2", "hand-made: residual"):
+    for said in ("Normal cell", "Reduction cell", "0.9711", "151,322", "9,423,104", "14.2", "hand-made residual"):
         assert said in text
     assert "random architectures, mean ± spread of 3" in text
     assert text.count('class="area"') == 28  # 14 edges in each of two cells
     assert text.count("sep 3×3") >= 5
+
+
+def cells(page, heading):
+    """The rows of the table under a heading."""
+    section = page[page.index(f"<h2>{heading}</h2>") :].partition("</table>")[0]
+    rows = [re.findall(r"<t[hd][^>]*>(.*?)</t[hd]>", row) for row in section.split("<tr")[1:]]
+    return [tuple(row) for row in rows]
+
+
+def test_cost_is_shown_of_the_backbone_and_of_the_whole_network(run_folder):
+    page = build(run_folder).read_text()
+    assert cells(page, "What it costs") == [
+        ("", "Backbone", "Whole network"),
+        ("Parameters", "151,322", "152,612"),
+        ("Multiply-adds", "9,423,104", "9,424,384"),
+        ("Latency, median", "14.21 ms", "15.21 ms"),
+        ("Latency, 10 % to 90 %", "13.90 to 16.77 ms", "13.90 to 16.77 ms"),
+    ]
+    assert "For one image of 1 x 8 x 8." in page
+    assert "measured on cpu, 2 threads" in page
+    title, found, drawn, *_ = cells(page, "Was it worth the search?")
+    assert title[2:] == (
+        "Parameters, backbone", "Parameters, whole network", "Multiply-adds, backbone", "Multiply-adds, whole network",
+    )  # fmt: skip
+    assert found[2:] == ("151.32 k", "152.61 k", "9.42 M", "9.42 M")
+    assert drawn[2:] == ("139.00 k", "140.29 k", "8.50 M", "8.50 M")
+    assert "hand-made residual network has about as many parameters as the found one; nothing else is matched" in page
+
+
+def test_a_network_that_could_not_be_run_is_not_counted(run_folder):
+    summary = make_summary()
+    for cost in (summary["cost"], *summary["comparison"]):
+        cost["network"] = None
+    (run_folder / "summary.json").write_text(json.dumps(summary))
+    page = build(run_folder).read_text()
+    assert cells(page, "What it costs")[1] == ("Parameters", "151,322", "not counted")
+    assert cells(page, "Was it worth the search?")[2][2:] == ("139.00 k", "not counted", "8.50 M", "not counted")
+    assert "The task could not be run for one image" in page
+
+
+def test_a_run_of_a_version_that_counted_the_backbone_alone_is_read_and_says_so(run_folder):
+    (run_folder / "summary.json").write_text(json.dumps(make_older_summary()))
+    page = build(run_folder).read_text()
+    assert cells(page, "What it costs")[1:] == [
+        ("Parameters", "151,322", "not counted"),
+        ("Multiply-adds", "9,423,104", "not counted"),
+        ("Latency, median", "14.21 ms", "not counted"),
+        ("Latency, 10 % to 90 %", "13.90 to 16.77 ms", "not counted"),
+    ]
+    assert cells(page, "Was it worth the search?")[1][2:] == ("151.32 k", "not counted", "9.42 M", "not counted")
+    assert "An earlier version made this run and counted the backbone alone" in page
+
+
+@pytest.mark.parametrize("where", ["cost", "comparison"])
+def test_a_cost_that_is_missing_is_named(run_folder, where):
+    summary = make_summary()
+    entry = summary["cost"] if where == "cost" else summary["comparison"][1]
+    del entry["network"]["macs"]
+    (run_folder / "summary.json").write_text(json.dumps(summary))
+    named = "cost" if where == "cost" else "comparison 'random 0'"
+    with pytest.raises(ReportError, match=f"{named} lacks 'macs' of the whole network"):
+        build(run_folder)
 
 
 def test_a_run_without_search_has_no_empty_charts(run_folder):

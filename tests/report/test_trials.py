@@ -42,6 +42,20 @@ def test_a_front_is_drawn_and_listed():
     assert shown.front.startswith("<svg")
 
 
+def test_the_columns_of_a_front_say_whose_cost_they_show():
+    def line(number, accuracy, macs):
+        metrics = {"accuracy": accuracy, "network/macs": macs, "backbone/macs": macs - 1280.0}
+        return {**trial(number, accuracy, macs), "objectives": ["accuracy", "network/macs"], "metrics": metrics}
+
+    shown = trial_report([line(0, 0.9, 39_300_000.0), line(1, 0.5, 2_560.0)])
+    assert shown.front_rows == (
+        ("trial", "accuracy", "multiply-adds, whole network", "multiply-adds, backbone"),
+        ("0", "0.9", "39,300,000", "39,298,720"),
+        ("1", "0.5", "2,560", "1,280"),
+    )
+    assert "multiply-adds, whole network" in shown.front
+
+
 def test_pareto_front_of_hand_made_points():
     assert pareto_front([(1.0, 1.0), (2.0, 2.0), (0.5, 2.0), (2.0, 2.0)]) == [0, 1, 3]
     assert pareto_front([(3.0, 1.0, 1.0), (2.0, 0.5, 2.0), (2.0, 1.0, 1.0)]) == [0, 1]

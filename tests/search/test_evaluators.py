@@ -19,13 +19,16 @@ from lightning_nas.search import (
     TrainEvaluator,
     ZeroCostEvaluator,
 )
-from lightning_nas.search.evaluators import WithCosts, Workplace
+from lightning_nas.search.costs import UncountableError, cost_of_task
+from lightning_nas.search.evaluators import WithCosts, Workplace, cost_objective
 from lightning_nas.search.evaluators.zero_cost import Probes
 from lightning_nas.search.persistence import LastCheckpoint
 from lightning_nas.search.study import Objective, Trials, open_study
-from lightning_nas.spaces import NasBench201
+from lightning_nas.spaces import Chain, NasBench201
 from lightning_nas.strategies import RandomSearch
+from lightning_nas.strategies.blackbox import parameters_of
 from lightning_nas.tasks.classification import ClassificationTask, DigitsDataModule
+from lightning_nas.tasks.detection import DetectionTask
 
 SPACE = NasBench201(channels=4, cells=1, in_channels=1, nodes=3)
 
@@ -193,18 +196,95 @@ def test_several_scores_vote(workplace, monkeypatch):
 # ---- costs and tables -----------------------------------------------------------------------------------------------
 
 
-def test_costs_are_added(workplace):
-    evaluator = WithCosts(
-        lambda c, t: {"metric": 1.0, "macs": 3.0}, ["macs", "parameters", "latency_ms"], SPACE, lambda: (1, 8, 8)
-    )
+def test_costs_are_those_of_the_whole_network(workplace, monkeypatch):
+    monkeypatch.setattr("lightning_nas.search.costs.SECONDS", 0.1)
+    backbone = SPACE.network(CHOICES)
+    width = backbone.feature_info.channels()[-1]
+    evaluator = WithCosts(lambda c, t: {"metric": 1.0}, ["macs", "parameters", "latency_ms"], workplace)
     measured = evaluator(CHOICES, None)
-    assert measured["macs"] == 3.0  # as the evaluator says
-    assert measured["parameters"] == count_parameters(SPACE.network(CHOICES))
-    assert measured["latency_ms"] > 0
-    plain = WithCosts(lambda c, t: {"metric": 1.0}, ["macs"], SPACE, lambda: (1, 8, 8))
-    assert plain(CHOICES, None)["macs"] == count_macs(SPACE.network(CHOICES), (1, 8, 8))
-    with pytest.raises(ValueError, match="energy"):
-        WithCosts(lambda c, t: {"metric": 1.0}, ["energy"], SPACE, lambda: (1, 8, 8))(CHOICES, None)
+    assert measured.pop("network/latency_ms") > 0
+    assert measured == {
+        "metric": 1.0,
+        "network/macs": count_macs(backbone, (1, 8, 8)) + width * 10,
+        "backbone/macs": count_macs(backbone, (1, 8, 8)),
+        "network/parameters": count_parameters(backbone) + width * 10 + 10,
+        "backbone/parameters": count_parameters(backbone),
+    }
+
+
+def test_a_cost_that_the_evaluator_measures_is_its_own(workplace):
+    def evaluate(choices, trial):
+        return {"metric": 1.0, "macs": 3.0, "energy": 2.0}
+
+    evaluate.measures = ("macs",)
+    assert [cost_objective(cost, evaluate) for cost in ("macs", "energy", "parameters")] == [
+        "macs",
+        "energy",
+        "network/parameters",
+    ]
+    assert WithCosts(evaluate, ["macs", "energy"], workplace)(CHOICES, None) == evaluate(CHOICES, None)
+    with pytest.raises(ValueError, match="luck"):
+        WithCosts(evaluate, ["luck"], workplace)(CHOICES, None)
+
+
+def test_a_task_that_cannot_be_counted_is_refused_before_it_is_trained(workplace):
+    def make_task(backbone):
+        task = ClassificationTask(backbone=backbone, num_classes=10)
+        task.forward = lambda image, labels: None
+        return task
+
+    trained = []
+    place = dataclasses.replace(workplace, make_task=make_task)
+    evaluator = WithCosts(lambda c, t: trained.append(c), ["macs"], place)
+    for attempt in (evaluator.check, lambda choices: evaluator(choices, None)):
+        with pytest.raises(UncountableError, match="ClassificationTask"):
+            attempt(CHOICES)
+    assert not trained
+    WithCosts(lambda c, t: {}, ["energy"], place).check(CHOICES)
+
+
+def test_a_front_weighs_the_whole_network(workplace):
+    """The smaller backbone has the larger head: it is not on the front."""
+    few, many = dict.fromkeys(SPACE.decisions, "none"), dict.fromkeys(SPACE.decisions, "nor_conv_3x3")
+
+    def make_task(backbone):
+        task = ClassificationTask(backbone=backbone, num_classes=10)
+        if count_parameters(backbone) == count_parameters(SPACE.network(few)):
+            task.head = torch.nn.Sequential(task.head, torch.nn.Linear(10, 20_000))
+        return task
+
+    place = dataclasses.replace(workplace, make_task=make_task)
+    evaluator = WithCosts(lambda c, t: {"metric": 1.0}, ["macs"], place)
+    objectives = [Objective("metric"), Objective(cost_objective("macs", evaluator), larger_is_better=False)]
+    study = open_study(None, "s", SPACE, objectives, optuna.samplers.RandomSampler(seed=0))
+    for choices in (few, many):
+        study.enqueue_trial(parameters_of(choices, SPACE))
+    Trials(SPACE, evaluator, objectives, 2).run(study)
+    first, second = (trial.user_attrs["metrics"] for trial in study.trials)
+    assert first["backbone/macs"] < second["backbone/macs"]
+    assert first["network/macs"] > second["network/macs"]
+    assert [trial.number for trial in study.best_trials] == [1]
+
+
+def test_the_work_of_a_detector_is_scored_with_its_head(workplace):
+    class Pictures:
+        def prepare_data(self):
+            pass
+
+        def setup(self, stage):
+            pass
+
+        def train_dataloader(self):
+            return [([torch.rand(3, 64, 64) for _ in range(2)], None)]
+
+    def make_task(backbone):
+        return DetectionTask(backbone, 3, detector="retinanet", min_size=64, max_size=64, channels=16, head_convs=1)
+
+    body = Chain(stem_channels=8, first_channels=8, widths=(8, 12, 16, 16), depths=(1,) * 4, strides=(2,) * 4)
+    place = dataclasses.replace(workplace, space=body, datamodule=Pictures(), make_task=make_task)
+    choices = body.sample(random.Random(0))
+    cost = cost_of_task(make_task(body.network(choices)), Pictures())
+    assert ZeroCostEvaluator(place, score="macs")(choices, None) == {"macs": cost.network.macs}
 
 
 def test_a_table_is_searched(workplace, tmp_path):
@@ -213,6 +293,8 @@ def test_a_table_is_searched(workplace, tmp_path):
     (tmp_path / "table.csv").write_text("arch,size\n" + "".join(f"{text},{size}\n" for text, size in lines.items()))
     evaluator = TableEvaluator(workplace, file=str(tmp_path / "table.csv"), metric="size")
     assert evaluator(known[0], None) == {"size": lines[SPACE.to_text(known[0])]}
+    assert cost_objective("macs", evaluator) == "network/macs"
+    assert evaluator.measures == ("size",)
     study = run(evaluator, 20)
     assert all(trial.user_attrs["error"].startswith("TableError") for trial in study.trials if trial.value is None)
 

@@ -1,6 +1,6 @@
 """Evaluators: how good one architecture is."""
 
-from lightning_nas.search.evaluators.base import COSTS, WithCosts, Workplace
+from lightning_nas.search.evaluators.base import COSTS, WithCosts, Workplace, cost_objective
 from lightning_nas.search.evaluators.one_shot import OneShotEvaluator
 from lightning_nas.search.evaluators.table import ResultTable, TableError, TableEvaluator
 from lightning_nas.search.evaluators.train import TrainEvaluator
@@ -17,4 +17,5 @@ __all__ = [
     "WithCosts",
     "Workplace",
     "ZeroCostEvaluator",
+    "cost_objective",
 ]

@@ -4,18 +4,22 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import optuna
 import pytorch_lightning as pl
+import torch
 
 from lightning_nas.architecture import Choices
-from lightning_nas.cost import count_macs, count_parameters, measure_latency
+from lightning_nas.cost import Cost
+from lightning_nas.cost.probe import random_numbers_kept
+from lightning_nas.search.costs import Part, cost_of_task, macs_of_choice
 from lightning_nas.spaces import Backbone, SearchSpace
 
 COSTS = ("parameters", "macs", "latency_ms")
-"""What every network can be measured by, beside the metric."""
+"""What every whole network can be measured by, beside the metric."""
 
 
 @dataclass(frozen=True)
@@ -41,46 +45,86 @@ class Workplace:
     seed: int
 
 
+def cost_objective(cost: str, evaluator: Any) -> str:
+    """The name under which a search minimises a cost.
+
+    One of :data:`COSTS` is that of the whole network, ``network/<cost>``, unless the evaluator has the cost among what it
+    ``measures``, as a table has its columns; anything else is what the evaluator calls so.
+    """
+    known = cost in COSTS and cost not in getattr(evaluator, "measures", ())
+    return f"network/{cost}" if known else cost
+
+
 class WithCosts:
     """An evaluator whose results hold costs of the network as well.
 
+    They are those of the whole network (:func:`~lightning_nas.search.costs.cost_of_task`), as ``network/<cost>``; beside
+    its parameters and multiply-adds stand those of the ``backbone/`` alone. Latency is measured on the device of the
+    Trainers, of the untrained network.
+
     Args:
         evaluator: Measures the metric.
-        costs: Names of :data:`COSTS`; what the evaluator measures itself is not measured again.
-        space: The search space.
-        input_size: Gives channels, height and width of an image.
+        costs: Names of :data:`COSTS`, or of what the evaluator measures itself, which is not measured again.
+        workplace: Of the search.
     """
 
     def __init__(
         self,
         evaluator: Callable[[Choices, optuna.Trial], Mapping[str, float]],
         costs: Sequence[str],
-        space: SearchSpace,
-        input_size: Callable[[], tuple[int, int, int]],
+        workplace: Workplace,
     ) -> None:
-        self.evaluator, self.costs, self.space, self.input_size = evaluator, tuple(costs), space, input_size
+        self.evaluator, self.costs, self.workplace = evaluator, tuple(costs), workplace
+        self.wanted = tuple(cost for cost in costs if cost_objective(cost, evaluator) != cost)
+        self.device: torch.device | str = "cpu"
+        if "latency_ms" in self.wanted:
+            self.device = workplace.make_silent_trainer().strategy.root_device
 
     def __call__(self, choices: Choices, trial: optuna.Trial) -> dict[str, float]:
         """Everything that was measured.
 
         Raises:
             ValueError: If a cost is neither one of :data:`COSTS` nor measured by the evaluator.
+            UncountableError: If the task's ``forward`` cannot be run.
         """
-        measured = dict(self.evaluator(choices, trial))
-        missing = [name for name in self.costs if name not in measured]
-        for name in missing:
-            if name not in COSTS:
+        costs = self.measure(choices)  # first, as it may fail and takes less time
+        measured = {**self.evaluator(choices, trial), **costs}
+        for name in self.costs:
+            if name not in self.wanted and name not in measured:
                 raise ValueError(
                     f"costs: {name!r} is neither one of {COSTS} nor measured; measured are {sorted(measured)}"
                 )
-        if missing:
-            network = self.space.network(choices)
-            for name in missing:
-                measured[name] = _cost(name, network, self.input_size())
         return measured
 
+    def check(self, choices: Choices) -> None:
+        """Refuses, before any trial, what no trial could count.
 
-def _cost(name: str, network: Backbone, size: tuple[int, int, int]) -> float:
-    if name == "parameters":
-        return float(count_parameters(network))
-    return float(count_macs(network, size)) if name == "macs" else measure_latency(network, size).median_ms
+        Raises:
+            UncountableError: If costs are wanted and the task's ``forward`` cannot be run.
+        """
+        if self.wanted:
+            build = partial(self.workplace.space.network, choices)
+            macs_of_choice(self.workplace.make_task, self.workplace.datamodule, build)
+
+    def measure(self, choices: Choices) -> dict[str, float]:
+        """The costs of an architecture that the evaluator does not measure.
+
+        Raises:
+            UncountableError: If the task's ``forward`` cannot be run.
+        """
+        if not self.wanted:
+            return {}
+        with random_numbers_kept():
+            task = self.workplace.make_task(self.workplace.space.network(choices))
+            timed: tuple[Part, ...] = ("network",) if "latency_ms" in self.wanted else ()
+            cost = cost_of_task(task, self.workplace.datamodule, self.device, timed=timed)
+        assert cost.network is not None
+        whole, alone = _numbers(cost.network), _numbers(cost.backbone)
+        return {f"network/{name}": whole[name] for name in self.wanted} | {
+            f"backbone/{name}": alone[name] for name in self.wanted if name in alone
+        }
+
+
+def _numbers(cost: Cost) -> dict[str, float]:
+    latency = {} if cost.latency is None else {"latency_ms": cost.latency.median_ms}
+    return {"parameters": float(cost.parameters), "macs": float(cost.macs), **latency}

@@ -88,6 +88,9 @@ class TableEvaluator:
         metric: Column that is maximised.
         column: Column of the architectures.
 
+    Attributes:
+        measures: The columns of numbers.
+
     Raises:
         TableError: If the table cannot be used or has no such column.
     """
@@ -95,7 +98,7 @@ class TableEvaluator:
     def __init__(self, workplace: Workplace, *, file: str, metric: str, column: str = "arch") -> None:
         self.table = ResultTable(file, workplace.space, column)
         self.table.require(metric)
-        self.metric = metric
+        self.metric, self.measures = metric, self.table.columns
 
     def __call__(self, choices: Choices, trial: Any) -> dict[str, float]:
         """All columns of the architecture's row.

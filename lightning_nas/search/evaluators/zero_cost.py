@@ -13,8 +13,8 @@ from rich.progress import track
 from torch import Tensor, nn
 
 from lightning_nas.architecture import Choices, Option
+from lightning_nas.search.costs import input_size
 from lightning_nas.search.evaluators.base import Workplace
-from lightning_nas.search.trials import input_size
 from lightning_nas.strategies.zero_cost import Probe, build_score, vote
 
 
@@ -125,4 +125,5 @@ class Probes:
             lambda: task.training_step(batch, 0),
             predictions if together else maps,
             lambda x: task.backbone(x)[-1],
+            task if together else lambda x: task(list(x)),
         )

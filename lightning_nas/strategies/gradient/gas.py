@@ -22,8 +22,10 @@ from lightning_nas.strategies.functional import expected_cost, gumbel_soft
 class Gas(Strategy):
     """Soft samples of every edge, and a loss ``task + latency_weight * log(expected latency)``.
 
-    The latency is that of the operations, added up with the probabilities of their logits from a table that is measured
-    on the device of the search.
+    The latency is that of the operations of the cells, added up with the probabilities of their logits from a table that is
+    measured on the device of the search, for one image. It is a price for choices, not the latency of a
+    network: the sums between operations, the stem and the head of the task take time that no choice changes, and are not in
+    it. Reports measure the found network, whole.
 
     Args:
         latency_weight: Weight of the logarithm of the latency; 0 measures nothing.

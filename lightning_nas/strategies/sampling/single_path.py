@@ -25,7 +25,8 @@ class SinglePath:
         recalibration_batches: Training batches on which the statistics of BatchNorm are estimated anew per candidate.
         metric: Logged by the task in validation, e.g. ``"val/map"``; what the evolution maximises. If None the metric that
             also decides comparisons: accuracy, AP or mIoU.
-        max_macs: Most multiply-adds of a candidate; None for no limit.
+        max_macs: Most multiply-adds of a candidate: of the whole network for one image, with the neck and the head of the
+            task. None for no limit.
         min_macs: Fewest.
         seed: Of the paths and of the evolution.
 
@@ -60,9 +61,14 @@ class SinglePath:
         self.recalibration_batches, self.metric = recalibration_batches, metric
         self.max_macs, self.min_macs, self.seed = max_macs, min_macs, seed
 
+    @property
+    def limited(self) -> bool:
+        """Whether there are limits."""
+        return self.max_macs is not None or self.min_macs is not None
+
     def feasible(self, macs: Callable[[Choices], int]) -> Callable[[Choices], bool]:
         """Whether an architecture keeps the limits; ``macs`` counts and is asked only where there are any."""
-        if self.max_macs is None and self.min_macs is None:
+        if not self.limited:
             return lambda choices: True
         return lambda choices: (self.min_macs or 0) <= macs(choices) <= (self.max_macs or float("inf"))
 
@@ -71,7 +77,7 @@ class SinglePath:
 
         Args:
             space: The search space.
-            macs: Multiply-adds of an architecture.
+            macs: Multiply-adds of the whole network of an architecture.
         """
         return Evolution(
             space,

@@ -33,6 +33,8 @@ class Probe:
         loss: The loss of the model on a batch of the task, a differentiable scalar.
         outputs: Images ``->`` what the model says of them, a tensor with one row per image, e.g. logits ``(B, N)``.
         features: Images ``->`` the last feature map before pooling, ``(B, C, H, W)``; only ``zen`` asks for it.
+        network: Images ``->`` anything, by all that runs at inference, where ``outputs`` leave a part of it out, as those of
+            detectors do; only ``macs`` asks for it.
     """
 
     model: nn.Module
@@ -40,6 +42,7 @@ class Probe:
     loss: Callable[[], Tensor]
     outputs: Callable[[Tensor], Tensor]
     features: Callable[[Tensor], Tensor] | None = None
+    network: Callable[[Tensor], Any] | None = None
 
     def __post_init__(self) -> None:
         if self.images.dim() != 4 or not self.images.numel():

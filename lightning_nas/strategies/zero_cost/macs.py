@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import ClassVar
+from typing import Any, ClassVar
 
 from torch import Tensor, nn
 
@@ -11,7 +11,7 @@ from lightning_nas.strategies.zero_cost.base import Probe, ZeroCostScore
 
 
 class Macs(ZeroCostScore):
-    """Multiply-adds of the outputs for one image of the probe's size, called "FLOPs" in most papers: a baseline."""
+    """Multiply-adds of the whole network for one image of the probe's size, "FLOPs" in most papers: a baseline."""
 
     name: ClassVar[str] = "macs"
     data_free: ClassVar[bool] = True
@@ -19,15 +19,15 @@ class Macs(ZeroCostScore):
 
     def compute(self, probe: Probe) -> float:
         """One forward pass for one image."""
-        return count_macs(_Outputs(probe), tuple(probe.images.shape[1:]))
+        return count_macs(_Whole(probe), tuple(probe.images.shape[1:]))
 
 
-class _Outputs(nn.Module):
-    """The way from images to outputs as a module."""
+class _Whole(nn.Module):
+    """The way from images to all that the network says as a module."""
 
     def __init__(self, probe: Probe) -> None:
         super().__init__()
-        self.model, self.outputs = probe.model, probe.outputs
+        self.model, self.network = probe.model, probe.network or probe.outputs
 
-    def forward(self, x: Tensor) -> Tensor:
-        return self.outputs(x)
+    def forward(self, x: Tensor) -> Any:
+        return self.network(x)

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-import random
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import ExitStack, contextmanager
 from typing import Any
 
-import numpy as np
 import torch
 from torch import Tensor, nn
+
+from lightning_nas.cost.probe import random_numbers_kept
 
 
 @contextmanager
@@ -53,17 +53,12 @@ def undisturbed(model: nn.Module, seed: int = 0) -> Iterator[None]:
 @contextmanager
 def _own_random_numbers(devices: set[torch.device], seed: int) -> Iterator[None]:
     """Lightning's ``isolate_rng`` would not put them back after an error."""
-    python, numpy = random.getstate(), np.random.get_state()  # noqa: NPY002 (somebody's loss may draw from it)
-    try:
-        with torch.random.fork_rng(devices=list(devices)):
-            torch.default_generator.manual_seed(seed)  # torch.manual_seed would seed every GPU
-            for device in devices:
-                with torch.cuda.device(device):
-                    torch.cuda.manual_seed(seed)
-            yield
-    finally:
-        random.setstate(python)
-        np.random.set_state(numpy)  # noqa: NPY002
+    with random_numbers_kept(devices):
+        torch.default_generator.manual_seed(seed)  # torch.manual_seed would seed every GPU
+        for device in devices:
+            with torch.cuda.device(device):
+                torch.cuda.manual_seed(seed)
+        yield
 
 
 @contextmanager
