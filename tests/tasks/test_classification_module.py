@@ -95,6 +95,13 @@ def test_mixup_and_cutmix_take_turns():
     assert 10 < sum(pasted) < 30
 
 
+def test_what_cannot_be_learnt_from_one_image_is_explained():
+    task = ClassificationTask(Tiny(), 3)
+    task.backbone.conv = nn.Sequential(nn.Conv2d(1, 4, 3), nn.AdaptiveAvgPool2d(1), nn.BatchNorm2d(4))
+    with pytest.raises(ValueError, match=r"batch of one image.*data\.batch_size=2.*or larger images"):
+        task.training_step((torch.rand(1, 1, 8, 8), torch.tensor([0])), 0)
+
+
 def test_evaluation_never_mixes(tmp_path):
     task = make_task(mixup_alpha=1.0).float()
     del task.log
