@@ -79,7 +79,7 @@ def rebuild_tensor(storage: Any, offset: int, size: Iterable[int], stride: Itera
     """
     if not isinstance(storage, torch.TypedStorage):
         raise pickle.UnpicklingError(f"a tensor needs a storage, got {type(storage).__name__}")
-    return torch.empty(0, dtype=storage.dtype).set_(storage, offset, tuple(size), tuple(stride))  # type: ignore[arg-type]
+    return torch.empty(0, dtype=storage.dtype).set_(storage, offset, tuple(size), tuple(stride))
 
 
 def rebuild_parameter(tensor: object, *rest: object) -> object:

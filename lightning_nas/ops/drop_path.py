@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import torch.fx
 from torch import Tensor, nn
 
 
@@ -24,10 +25,15 @@ class DropPath(nn.Module):
         """``(B, ...) -> (B, ...)``."""
         if not self.training or self.rate == 0.0:
             return x
-        keep = 1.0 - self.rate
-        mask = x.new_empty(x.shape[0], *[1] * (x.dim() - 1)).bernoulli_(keep)
-        return x * mask / keep
+        return _kept(x, 1.0 - self.rate)
 
     def extra_repr(self) -> str:
         """Shown by ``print``."""
         return f"rate={self.rate}" + (f", share={self.share:.3g}" if self.share != 1.0 else "")
+
+
+@torch.fx.wrap  # one node of a traced graph, because it looks at the number of dimensions
+def _kept(x: Tensor, keep: float) -> Tensor:
+    """Samples kept with a probability, and divided by it; the others are zero."""
+    mask = x.new_empty(x.shape[0], *[1] * (x.dim() - 1)).bernoulli_(keep)
+    return x * mask / keep

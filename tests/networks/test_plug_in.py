@@ -14,6 +14,7 @@ from torchvision.ops import FeaturePyramidNetwork
 from torchvision.ops.feature_pyramid_network import LastLevelP6P7
 
 from lightning_nas.networks import as_named, load_backbone, with_fpn
+from lightning_nas.ops import DropPath
 from lightning_nas.spaces import Darts
 
 SPACE = Darts(channels=4, cells=4, stem="imagenet")
@@ -124,6 +125,21 @@ def test_feature_extractor_of_torchvision_with_a_pyramid(backbone):
     with torch.no_grad():
         assert_close(list(extractor(x).values()), backbone(x))
         assert [m.shape[-1] for m in pyramid(extractor(x)).values()] == [16, 8, 4, 2]
+
+
+def test_feature_extractor_drops_paths_in_training(backbone):
+    for module in backbone.modules():
+        if isinstance(module, DropPath):
+            module.rate = 0.5
+    names = backbone.feature_info.module_name()
+    extractor = create_feature_extractor(backbone, names).train()
+    x = torch.randn(2, 3, 64, 64)
+    maps = []
+    for network in (backbone.train(), extractor):
+        torch.manual_seed(3)
+        maps.append(network(x))
+    assert_close(list(maps[1].values()), maps[0])
+    assert not torch.equal(extractor(x)[names[-1]], maps[0][-1])
 
 
 def test_a_pyramid_needs_maps_that_become_coarser():
