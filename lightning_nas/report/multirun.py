@@ -92,7 +92,7 @@ def to_csv(settings: Sequence[Setting]) -> str:
 def to_text(settings: Sequence[Setting], *, width: int = 140) -> str:
     """Two tables for the terminal.
 
-    The deciding metric of the found and of the random networks; what the found networks cost, backbone and whole network.
+    What the found networks cost, backbone and whole network; last the deciding metric of them and of the random networks.
     """
     metrics = {name for setting in settings for name in setting.values if name.startswith("metrics/")}
     shown = []
@@ -102,9 +102,9 @@ def to_text(settings: Sequence[Setting], *, width: int = 140) -> str:
     shown.append(("search_seconds", "search, s", 1))
     costs = [(f"{part}/{name}", 2 if name == "latency_ms" else 0) for name in QUANTITIES for part in PARTS]
     console = Console(file=io.StringIO(), width=width, record=True)
-    console.print(_table("mean ± spread over seeds", settings, shown))
     columns = [(name, objective_title(name), digits) for name, digits in costs]
     console.print(_table("cost of the found networks for one image", settings, columns))
+    console.print(_table("mean ± spread over seeds", settings, shown))
     return console.export_text()
 
 

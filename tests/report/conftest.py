@@ -94,7 +94,7 @@ def make_summary(**changes):
         )
     comparison.append(
         {
-            "name": "hand-made residual",
+            "name": "hand-made: residual",
             "kind": "baseline",
             "metrics": {**found, "accuracy": 0.9733},
             **costs(150_100, 12_345_678),

@@ -9,6 +9,7 @@ from conftest import make_older_summary, make_summary
 
 from lightning_nas.report.page import build
 from lightning_nas.report.run_folder import ReportError
+from lightning_nas.report.tables import RESIDUAL
 
 
 class Page(HTMLParser):
@@ -50,7 +51,7 @@ def test_the_page_is_whole_and_needs_no_other_file(run_folder):
 
 def test_everything_that_a_reader_asks_is_on_it(run_folder):
     text = build(run_folder).read_text()
-    for said in ("Normal cell", "Reduction cell", "0.9711", "151,322", "9,423,104", "14.2", "hand-made residual"):
+    for said in ("Normal cell", "Reduction cell", "0.9711", "151,322", "9,423,104", "14.2", "hand-made: residual"):
         assert said in text
     assert "random architectures, mean ± spread of 3" in text
     assert text.count('class="area"') == 28  # 14 edges in each of two cells
@@ -81,7 +82,15 @@ def test_cost_is_shown_of_the_backbone_and_of_the_whole_network(run_folder):
     )  # fmt: skip
     assert found[2:] == ("151.32 k", "152.61 k", "9.42 M", "9.42 M")
     assert drawn[2:] == ("139.00 k", "140.29 k", "8.50 M", "8.50 M")
-    assert "hand-made residual network has about as many parameters as the found one; nothing else is matched" in page
+
+
+def test_in_what_the_network_made_by_hand_equals_the_found_one_is_said(run_folder):
+    said = "has about as many parameters as the found one; nothing else is matched"
+    assert said not in build(run_folder).read_text()
+    summary = make_summary()
+    summary["comparison"][-1]["name"] = RESIDUAL
+    (run_folder / "summary.json").write_text(json.dumps(summary))
+    assert said in build(run_folder).read_text()
 
 
 def test_a_network_that_could_not_be_run_is_not_counted(run_folder):
