@@ -4,10 +4,12 @@ import json
 
 import numpy as np
 import pytest
+import torch
 from PIL import Image
 from test_commands import run_whole_and_broken
 
 from lightning_nas.architecture import Architecture
+from lightning_nas.networks import load_backbone, read_state_dict
 from lightning_nas.spaces import build_space
 
 DATA = ["data.height=32", "data.width=64", "data.train=16", "data.val=4", "data.test=4", "data.crop=[32,32]"]
@@ -86,6 +88,14 @@ def test_what_was_found_is_trained_and_labels_a_folder_of_images(here, searched)
         assert labels.shape == (40, 71)
         assert set(np.unique(labels)) <= {7, 8, 11, 12, 13, 17, 19, 20, 21, 22, 23, 24, 25, 26, 27, 28, 31, 32, 33}
         assert Image.open(out / "overlays" / "photo0.png").size == (70, 40)
+
+
+def test_the_folders_are_backbones(here, searched):
+    """What a search has found, with the weights of its comparison."""
+    state = read_state_dict(searched / "evaluation" / "found" / "checkpoints" / "last.ckpt")
+    loaded = load_backbone(searched, weights=True).state_dict()
+    assert loaded
+    assert all(torch.equal(value, state[f"backbone.{name}"]) for name, value in loaded.items())
 
 
 def test_masks_of_ones_own(here):
