@@ -4,10 +4,12 @@ import json
 
 import numpy as np
 import pytest
+import torch
 from PIL import Image
 from test_commands import run_whole_and_broken
 
 from lightning_nas.architecture import Architecture
+from lightning_nas.networks import load_backbone, read_state_dict
 from lightning_nas.spaces import build_space
 
 DATA = ["data.height=32", "data.width=64", "data.train=16", "data.val=4", "data.test=4", "data.crop=[32,32]"]
@@ -84,6 +86,14 @@ def test_what_was_found_is_trained_and_labels_a_folder_of_images(here, searched)
         assert (found["classes"][0]["id"], found["classes"][0]["name"]) == (7, "road")
         assert [entry["file_name"] for entry in found["images"]] == ["photo0.jpg", "photo1.jpg"]
         assert {entry["id"] for entry in found["images"][1]["found"]} == set(np.unique(labels))
+
+
+def test_the_folders_are_backbones(here, searched):
+    """What a search has found, with the weights of its comparison."""
+    state = read_state_dict(searched / "evaluation" / "found" / "checkpoints" / "last.ckpt")
+    loaded = load_backbone(searched, weights=True).state_dict()
+    assert loaded
+    assert all(torch.equal(value, state[f"backbone.{name}"]) for name, value in loaded.items())
 
 
 def test_masks_of_ones_own(here):
