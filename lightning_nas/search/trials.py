@@ -8,11 +8,9 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-import pytorch_lightning as pl
-from pytorch_lightning.callbacks import Timer
-
 from lightning_nas.architecture import write_atomic
 from lightning_nas.cost import count_macs, count_parameters
+from lightning_nas.search.families import FAMILIES, pl
 from lightning_nas.spaces import Backbone
 
 
@@ -44,7 +42,8 @@ class TrialResult:
 
         Cost is that of the task's ``backbone`` for images of the task's ``input_size``, or else of the data's size.
         """
-        (timer,) = (callback for callback in trainer.callbacks if isinstance(callback, Timer))  # type: ignore[attr-defined]
+        timers = tuple(family.callbacks.Timer for family in FAMILIES)
+        (timer,) = (callback for callback in trainer.callbacks if isinstance(callback, timers))  # type: ignore[attr-defined]
         size = input_size(task, datamodule)
         return cls(
             name,

@@ -8,10 +8,10 @@ from pathlib import Path
 from typing import Any
 
 import optuna
-import pytorch_lightning as pl
 
 from lightning_nas.architecture import Choices
 from lightning_nas.cost import count_macs, count_parameters, measure_latency
+from lightning_nas.search.families import pl
 from lightning_nas.spaces import Backbone, SearchSpace
 
 COSTS = ("parameters", "macs", "latency_ms")
