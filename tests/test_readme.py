@@ -18,7 +18,7 @@ COMMANDS = re.findall(r"^python scripts/(\w+)\.py(.*?)(?:#.*)?$", README, re.MUL
 
 def test_its_python_runs_from_top_to_bottom(tmp_path):
     blocks = re.findall(r"^```python\n(.*?)^```", README, re.MULTILINE | re.DOTALL)
-    assert len(blocks) == 3
+    assert len(blocks) == 5
     script = "\n".join(blocks).replace("pl.Trainer(", "pl.Trainer(limit_train_batches=3, ")
     script += "\nprint(backbone.feature_info.channels())\n"
     (tmp_path / "readme.py").write_text(script)
