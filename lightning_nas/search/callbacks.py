@@ -8,14 +8,14 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import pytorch_lightning as pl
 import torch
 
 from lightning_nas.architecture import write_atomic
 from lightning_nas.ops import PARAMETER_FREE, DropPath
+from lightning_nas.search.families import Callback, pl
 
 
-class TemperatureSchedule(pl.Callback):
+class TemperatureSchedule(Callback):
     """Lowers a strategy's ``tau`` linearly from ``tau_start`` to ``tau_end`` over the epochs; others are left alone."""
 
     def on_train_start(self, trainer: pl.Trainer, pl_module: Any) -> None:
@@ -31,7 +31,7 @@ class TemperatureSchedule(pl.Callback):
             strategy.tau = strategy.tau_start + (strategy.tau_end - strategy.tau_start) * progress
 
 
-class DropPathSchedule(pl.Callback):
+class DropPathSchedule(Callback):
     """Raises the drop-path rate linearly: ``rate * epoch / epochs``, times the ``share`` of a module.
 
     Args:
@@ -50,7 +50,7 @@ class DropPathSchedule(pl.Callback):
                 module.rate = module.share * self.rate * trainer.current_epoch / max(trainer.max_epochs or 1, 1)
 
 
-class FreezeLogits(pl.Callback):
+class FreezeLogits(Callback):
     """Keeps the logits at rest for the first epochs, so that they judge weights that have learnt something.
 
     Args:
@@ -71,7 +71,7 @@ class FreezeLogits(pl.Callback):
         pl_module.logits_frozen = trainer.current_epoch < self.epochs
 
 
-class SeedBatches(pl.Callback):
+class SeedBatches(Callback):
     """Seeds all generators before every batch, from seed, rank, epoch and batch: a resumed run repeats its numbers.
 
     Args:
@@ -102,7 +102,7 @@ class SeedBatches(pl.Callback):
         torch.manual_seed(state)
 
 
-class ArchitectureHistory(pl.Callback):
+class ArchitectureHistory(Callback):
     """Appends the probabilities of all options to a file, one line of JSON per epoch.
 
     Args:

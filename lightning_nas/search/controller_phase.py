@@ -9,13 +9,12 @@ from collections.abc import Callable, Generator, Iterator
 from typing import Any
 
 import numpy as np
-import pytorch_lightning as pl
 import torch
-from pytorch_lightning.utilities.seed import isolate_rng
 from torch import Tensor
 
 from lightning_nas.architecture import Choices, Option
 from lightning_nas.search.distributed import average_over_ranks, check_equal_on_ranks, is_distributed
+from lightning_nas.search.families import Callback, pl
 from lightning_nas.search.headline import validation_score
 from lightning_nas.search.minibatch import judging
 from lightning_nas.search.paths import require_unused_parameters
@@ -28,7 +27,7 @@ CHILD, LEARN, DERIVE = range(3)
 """First labels of the controller's draws: for a batch of the weights, for its own phases, for the end."""
 
 
-class ControllerPhase(pl.Callback):
+class ControllerPhase(Callback):
     """Activates a path from the controller for every training batch, and trains the controller after every epoch.
 
     A callback, because the shared weights need nothing but an ordinary training: the task stays under a plain Trainer with
@@ -163,7 +162,7 @@ class ControllerPhase(pl.Callback):
                     loader.sampler.set_epoch(_number([*labels, count]))
                 yield from loader
 
-        with isolate_rng(), contextlib.closing(endless()) as batches:
+        with pl.utilities.seed.isolate_rng(), contextlib.closing(endless()) as batches:
             for seed in (random.seed, np.random.seed, torch.manual_seed):  # augmentations draw from them
                 seed(_number(entropy))
             yield batches

@@ -7,12 +7,11 @@ from dataclasses import dataclass, replace
 from typing import Any, Literal, TypeVar
 
 import torch
-from lightning_fabric.utilities.apply_func import move_data_to_device
-from pytorch_lightning.utilities import rank_zero_warn
 from torch import Tensor, nn
 
 from lightning_nas.cost import Call, Cost, cost_of_call, latency_of_call, macs_of_call
 from lightning_nas.cost.probe import probe_input, random_numbers_kept
+from lightning_nas.search.families import pl
 from lightning_nas.spaces import Backbone
 from lightning_nas.spaces.product import ProductNetwork
 
@@ -86,7 +85,7 @@ def cost_of_task(
     except UncountableError as error:
         if strict:
             raise
-        rank_zero_warn(str(error))
+        pl.utilities.rank_zero_warn(str(error))
         return TaskCost(alone, None, size)
     finally:
         task.to(home)
@@ -162,7 +161,7 @@ def _calls(task: Any, datamodule: Any) -> list[Call]:
     example = getattr(task, "example_input_array", None)
     if example is not None:
         device = next((p.device for p in task.parameters()), torch.device("cpu"))
-        example = move_data_to_device(example, device)
+        example = pl.utilities.move_data_to_device(example, device)
         if isinstance(example, Mapping):
             return [Call((), {name: _first_image(value) for name, value in example.items()})]
         return [Call(tuple(_first_image(value) for value in _values(example)))]

@@ -5,30 +5,38 @@ from __future__ import annotations
 from typing import Any, Literal
 
 import numpy as np
-import pytorch_lightning as pl
 import torch
-from pytorch_lightning.utilities import CombinedLoader
 from sklearn.model_selection import train_test_split
 from torch.utils.data import DataLoader, Dataset, Subset
 
-from lightning_nas.search.loader import shuffled
-from lightning_nas.search.wrapped import HALVES, bind_batch_hooks
+from lightning_nas.search.division import part_of, samples_of, why_indivisible
+from lightning_nas.search.families import family_of, is_idle
+from lightning_nas.search.halves import HALVES, Halves, has_halves
+from lightning_nas.search.wrapped_data import WrappedData
 
 
-class BilevelDataModule(pl.LightningDataModule):
-    """Splits the training set of any data module; validation and test data stay as they are.
+class BilevelDataModule(WrappedData):
+    """Splits the training set of any data module; validation, test and prediction data stay as they are.
 
-    Training batches are ``{"weights": batch, "architecture": batch}``.
+    Training batches are ``{"weights": batch, "architecture": batch}``. Each half is loaded as the whole would be: with its
+    sampler kept on the half, its batch size, its last, smaller batch or none, its workers. Samples, their order and what
+    workers draw follow from seed and epoch.
+
+    Whoever has data for both halves gives them by ``train_dataloader`` as ``{"weights": loader, "architecture": loader}``, and
+    nothing is split. So can iterable data, loaders with a batch sampler of their own, and several sources at once be searched
+    on; such loaders are taken as they are, and have to share samples out over the ranks themselves.
 
     Args:
-        datamodule: An ordinary data module whose ``train_dataloader`` returns one map-style ``DataLoader``.
+        datamodule: An ordinary data module; or a LightningModule that brings its own loaders, or a loader of training batches.
         seed: Of the split and of the order of both halves.
         fraction: Share of the training set that trains the weights.
         mode: What happens when one half is longer: ``"min_size"`` ends with the shorter one, ``"max_size_cycle"``
             repeats it.
         stratify: Keep class shares equal in both halves, where the data set has ``targets`` or is a ``TensorDataset``.
+        val_dataloaders: Validation loaders, beside a loader of training batches.
 
     Raises:
+        TypeError: If there are no training batches in what is given.
         ValueError: If an argument is out of range.
     """
 
@@ -40,23 +48,15 @@ class BilevelDataModule(pl.LightningDataModule):
         fraction: float = 0.5,
         mode: Literal["min_size", "max_size_cycle"] = "min_size",
         stratify: bool = True,
+        val_dataloaders: Any = None,
     ) -> None:
-        super().__init__()
         if not 0 < fraction < 1:
             raise ValueError(f"fraction must be between 0 and 1, got {fraction}")
         if mode not in ("min_size", "max_size_cycle"):
             raise ValueError(f"mode must be 'min_size' or 'max_size_cycle', got {mode!r}")
-        self.datamodule, self.seed, self.fraction = datamodule, seed, fraction
-        self.mode, self.stratify = mode, stratify
-        bind_batch_hooks(self, datamodule)
-
-    def prepare_data(self) -> None:
-        """That of the wrapped data module."""
-        self.datamodule.prepare_data()
-
-    def setup(self, stage: str | None = None) -> None:
-        """That of the wrapped data module."""
-        self.datamodule.setup(stage)
+        # Before the data module is hosted: from then on, names that it has are set there.
+        self.seed, self.fraction, self.mode, self.stratify = seed, fraction, mode, stratify
+        super().__init__(datamodule, val_dataloaders)
 
     def split(self, dataset: Dataset[Any]) -> tuple[list[int], list[int]]:
         """Indices of the weights' half and of the logits' half."""
@@ -67,42 +67,52 @@ class BilevelDataModule(pl.LightningDataModule):
         )
         return sorted(first.tolist()), sorted(second.tolist())
 
-    def train_dataloader(self) -> CombinedLoader:
+    def train_dataloader(self) -> Any:
         """Both halves, side by side.
 
         Raises:
-            TypeError: If the wrapped data module does not return one ``DataLoader``.
+            TypeError: If the training set cannot be split.
+            ValueError: If a half has no batch.
         """
-        return CombinedLoader(self._halves(), self.mode)
-
-    def _halves(self) -> dict[str, DataLoader[Any]]:
-        loader = self.datamodule.train_dataloader()
-        if not isinstance(loader, DataLoader):
-            raise TypeError(f"train_dataloader must return one DataLoader, got {type(loader).__name__}")
-        halves = dict(zip(HALVES, self.split(loader.dataset), strict=True))
-        return {half: self._loader(loader, halves[half], seed=self.seed + offset) for offset, half in enumerate(HALVES)}
-
-    def _loader(self, whole: DataLoader[Any], indices: list[int], seed: int) -> DataLoader[Any]:
-        """A loader over some samples, in all else like that of the wrapped data module."""
-        return shuffled(
-            Subset(whole.dataset, indices),
-            seed=seed,
-            trainer=self.trainer,
-            batch_size=whole.batch_size or 1,
-            num_workers=whole.num_workers,
-            collate_fn=whole.collate_fn,
-            pin_memory=whole.pin_memory,
-            timeout=whole.timeout,
-            worker_init_fn=whole.worker_init_fn,
+        weights, architecture = self._halves()
+        halves = Halves(
+            weights,
+            architecture,
+            mode=self.mode,
+            epoch=self._epoch,
+            accumulated=self._accumulated,
+            limit=lambda: float("inf") if self.trainer is None else self.trainer.num_training_batches,
         )
+        return family_of(self.trainer).utilities.CombinedLoader(halves, "min_size")
 
-    def val_dataloader(self) -> Any:
-        """That of the wrapped data module."""
-        return _loaders(self.datamodule, "val_dataloader")
+    def _halves(self) -> tuple[Any, Any]:
+        loader = self.datamodule.train_dataloader()
+        if has_halves(loader):
+            weights, architecture = (self._whole(loader[half], offset) for offset, half in enumerate(HALVES))
+        else:
+            if (reason := why_indivisible(loader)) is not None:
+                raise TypeError(reason)
+            weights, architecture = (
+                self._part(loader, part, offset) for offset, part in enumerate(self.split(samples_of(loader)))
+            )
+        return weights, architecture
 
-    def test_dataloader(self) -> Any:
-        """That of the wrapped data module."""
-        return _loaders(self.datamodule, "test_dataloader")
+    def _whole(self, loader: Any, offset: int) -> Any:
+        if why_indivisible(loader) is not None:
+            return loader
+        return self._part(loader, range(len(samples_of(loader))), offset)  # type: ignore[arg-type]
+
+    def _part(self, loader: DataLoader[Any], part: Any, offset: int) -> DataLoader[Any]:
+        in_order = self.trainer is not None and self.trainer.overfit_batches > 0
+        return part_of(loader, part, seed=self.seed + offset, epoch=self._epoch(), in_order=in_order)
+
+    def _epoch(self) -> int:
+        """The epoch that begins; while a fit resumes, ``current_epoch`` is not up to date yet."""
+        return 0 if self.trainer is None else int(self.trainer.fit_loop.epoch_progress.current.processed)
+
+    def _accumulated(self) -> int:
+        """The number of batches that belong to one step."""
+        return 1 if self.trainer is None or is_idle(self.trainer) else int(self.trainer.accumulate_grad_batches)
 
 
 class WeightsHalf(BilevelDataModule):
@@ -122,27 +132,23 @@ class WeightsHalf(BilevelDataModule):
 
     def train_dataloader(self) -> Any:
         """The weights' half."""
-        halves = self._halves()
-        self._architecture = halves["architecture"]  # of the same data set, should that be made anew each time
-        return halves["weights"]
+        weights, self._architecture = self._halves()  # of the same data set, should that be made anew each time
+        return weights
 
     def architecture_dataloader(self) -> DataLoader[Any]:
         """The other half, which trains no weights; there is one once a Trainer has asked for the first."""
         return self._architecture
 
 
-def _loaders(datamodule: Any, name: str) -> Any:
-    """What a hook returns, or no loaders where the data module inherits Lightning's own, which only raises."""
-    method = getattr(datamodule, name)
-    return [] if method.__func__.__qualname__.startswith("DataHooks.") else method()
-
-
 def _targets(dataset: Any) -> np.ndarray | None:
+    """The classes of all samples; None where the data set does not say, or what it says are no classes."""
     if isinstance(dataset, Subset):
         whole = _targets(dataset.dataset)
         return None if whole is None else whole[list(dataset.indices)]
     if hasattr(dataset, "targets"):
-        return np.asarray(dataset.targets)
-    if isinstance(dataset, torch.utils.data.TensorDataset) and dataset.tensors[-1].dim() == 1:
-        return dataset.tensors[-1].numpy()
-    return None
+        targets = np.asarray(dataset.targets)
+    elif isinstance(dataset, torch.utils.data.TensorDataset):
+        targets = dataset.tensors[-1].numpy()
+    else:
+        return None
+    return targets if targets.ndim == 1 and targets.dtype.kind in "biuUS" else None

@@ -6,13 +6,12 @@ from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
-import pytorch_lightning as pl
 import torch
 import torch.distributed as dist
-from pytorch_lightning.overrides.distributed import UnrepeatedDistributedSampler
 from torch.utils.data import DataLoader, Dataset, DistributedSampler
 
 from lightning_nas.search.distributed import is_distributed
+from lightning_nas.search.families import pl
 
 
 class EpochSampler(DistributedSampler[int]):
@@ -50,9 +49,13 @@ class EpochSampler(DistributedSampler[int]):
         entropy = [self.seed, epoch, self.rank]
         self.generator.manual_seed(int(np.random.SeedSequence(entropy).generate_state(1)[0]))
 
+    def order(self) -> list[int]:
+        """The samples of all ranks, in the order of this epoch."""
+        order: list[int] = np.random.default_rng([self.seed, self.epoch]).permutation(self.count).tolist()
+        return order
+
     def __iter__(self) -> Iterator[int]:
-        order = np.random.default_rng([self.seed, self.epoch]).permutation(self.count)
-        return iter(order[: self.total_size][self.rank :: self.num_replicas].tolist())
+        return iter(self.order()[: self.total_size][self.rank :: self.num_replicas])
 
 
 class ResumableLoader(DataLoader[Any]):
@@ -124,5 +127,7 @@ def in_order(dataset: Dataset[Any], **arguments: Any) -> DataLoader[Any]:
     """
     if not is_distributed():
         return DataLoader(dataset, **arguments)
-    sampler = UnrepeatedDistributedSampler(dataset, dist.get_world_size(), dist.get_rank(), shuffle=False)
+    sampler = pl.overrides.distributed.UnrepeatedDistributedSampler(
+        dataset, dist.get_world_size(), dist.get_rank(), shuffle=False
+    )
     return DataLoader(dataset, sampler=sampler, **arguments)

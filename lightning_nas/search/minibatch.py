@@ -6,11 +6,10 @@ import contextlib
 from collections.abc import Callable, Iterator
 from typing import Any
 
-import pytorch_lightning as pl
 import torch
-from pytorch_lightning.trainer.states import RunningStage
 from torchmetrics import Metric
 
+from lightning_nas.search.families import pl
 from lightning_nas.search.recalibration import batch_statistics
 
 
@@ -33,7 +32,7 @@ def judging(
     loggers, stage = trainer.loggers, trainer.state.stage
     log_of_instance = task.__dict__.get("log")
     try:
-        trainer.loggers, trainer.state.stage = [], RunningStage.VALIDATING
+        trainer.loggers, trainer.state.stage = [], pl.trainer.states.RunningStage.VALIDATING
         task.eval()
         with batch_statistics(task) if own_statistics else contextlib.nullcontext():
             yield lambda batch: _validate(trainer, task, batch)
@@ -51,7 +50,8 @@ def _validate(trainer: pl.Trainer, task: pl.LightningModule, batch: Any) -> dict
     logged: dict[str, list[Any]] = {}
     task.__dict__["log"] = lambda name, value, *args, **kwargs: logged.setdefault(name, []).append(value)
     precision = trainer.precision_plugin
-    batch = trainer.strategy.batch_to_device(precision.convert_input(batch))
+    batch = task._on_before_batch_transfer(precision.convert_input(batch))
+    batch = trainer.strategy.batch_to_device(batch)
     task.on_validation_start()
     task.on_validation_epoch_start()
     task.on_validation_batch_start(batch, 0)

@@ -6,13 +6,12 @@ import random
 from typing import Any
 
 import numpy as np
-import pytorch_lightning as pl
-from pytorch_lightning.strategies import DDPStrategy
 
+from lightning_nas.search.families import Callback, is_ddp, pl
 from lightning_nas.spaces import find_supernets
 
 
-class SampledPaths(pl.Callback):
+class SampledPaths(Callback):
     """Activates one architecture, drawn uniformly, for every training batch; the task knows nothing of it.
 
     The draw follows from seed, epoch and batch alone: all ranks draw the same, and a resumed run repeats it. Validation
@@ -51,8 +50,8 @@ def require_unused_parameters(trainer: pl.Trainer) -> None:
     Raises:
         ValueError: If it uses DDP and DDP has not been told.
     """
-    strategy = trainer.strategy
-    if isinstance(strategy, DDPStrategy) and not strategy._ddp_kwargs.get("find_unused_parameters"):
+    strategy: Any = trainer.strategy
+    if is_ddp(strategy) and not strategy._ddp_kwargs.get("find_unused_parameters"):
         raise ValueError(
             "a training on sampled paths leaves parameters unused, which DDP has to be told: "
             "use Trainer(strategy='ddp_find_unused_parameters_true')"

@@ -7,12 +7,10 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from pytorch_lightning.callbacks import ModelCheckpoint
-from pytorch_lightning.loggers import CSVLogger
-from pytorch_lightning.utilities import rank_zero_only
+from lightning_nas.search.families import pl
 
 
-class LastCheckpoint(ModelCheckpoint):
+class LastCheckpoint(pl.callbacks.ModelCheckpoint):
     """Writes ``last.ckpt`` after every epoch, atomically over the one before.
 
     ``ModelCheckpoint(save_last=True, save_top_k=0)`` writes it at the end of the training only.
@@ -25,7 +23,7 @@ class LastCheckpoint(ModelCheckpoint):
         super().__init__(folder, filename="last", save_top_k=1, every_n_epochs=1, enable_version_counter=False)
 
 
-class ContinuedCSVLogger(CSVLogger):
+class ContinuedCSVLogger(pl.loggers.CSVLogger):
     """``metrics.csv`` of a folder; a resumed run keeps the lines that come before its first new one.
 
     Args:
@@ -36,7 +34,7 @@ class ContinuedCSVLogger(CSVLogger):
         super().__init__(folder, name="", version="")
         self._past = _rows(folder / "metrics.csv")
 
-    @rank_zero_only
+    @pl.utilities.rank_zero_only
     def log_metrics(self, metrics: Mapping[str, Any], step: int | None = None) -> None:
         """Adds a line."""
         if self._past and step is not None:
@@ -44,7 +42,7 @@ class ContinuedCSVLogger(CSVLogger):
             self._past = []
         super().log_metrics(dict(metrics), step)
 
-    @rank_zero_only
+    @pl.utilities.rank_zero_only
     def finalize(self, status: str) -> None:
         """Keeps all lines if there was nothing new: the training had ended before the run was interrupted."""
         if self._past and self._experiment is not None:

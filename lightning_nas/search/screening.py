@@ -5,16 +5,15 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-import pytorch_lightning as pl
 import torch.distributed as dist
 from torch.utils.data import DataLoader, Subset
 
 from lightning_nas.search.distributed import is_distributed
 from lightning_nas.search.loader import in_order
-from lightning_nas.search.wrapped import bind_batch_hooks
+from lightning_nas.search.wrapped_data import WrappedData
 
 
-class ScreeningData(pl.LightningDataModule):
+class ScreeningData(WrappedData):
     """Any data module with a validation set of few batches of random images, always the same.
 
     The first batches of a validation set will not do: many are sorted by class.
@@ -29,23 +28,18 @@ class ScreeningData(pl.LightningDataModule):
     """
 
     def __init__(self, datamodule: Any, *, batches: int = 1, seed: int = 0) -> None:
-        super().__init__()
         if batches < 1:
             raise ValueError(f"batches must be at least 1, got {batches}")
-        self.datamodule, self.batches, self.seed = datamodule, batches, seed
-        bind_batch_hooks(self, datamodule)
-
-    def setup(self, stage: str | None = None) -> None:
-        """That of the wrapped data module."""
-        self.datamodule.setup(stage)
+        # Before the data module is hosted: from then on, names that it has are set there.
+        self.batches, self.seed = batches, seed
+        super().__init__(datamodule)
 
     def train_dataloader(self) -> Any:
-        """That of the wrapped data module."""
-        self.datamodule.trainer = self.trainer
+        """The training batches of the hosted data module."""
         return self.datamodule.train_dataloader()
 
     def val_dataloader(self) -> Any:
-        """A random part of that of the wrapped data module."""
+        """A random part of the validation images of the hosted data module."""
         whole = self.datamodule.val_dataloader()
         if not isinstance(whole, DataLoader) or not hasattr(whole.dataset, "__len__"):
             return whole

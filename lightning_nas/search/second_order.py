@@ -8,14 +8,18 @@ from __future__ import annotations
 import contextlib
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 
 from lightning_nas.search.distributed import average_over_ranks
+from lightning_nas.search.traces import untouched
 from lightning_nas.spaces import textbook_form
 from lightning_nas.strategies import Strategy
+
+Loss = Callable[[], Tensor | None]
 
 
 @dataclass
@@ -29,18 +33,20 @@ class VirtualStep:
     With several parameter groups ``xi`` is each group's own. Weights come back exactly; BatchNorm statistics and random
     numbers are those of the validation pass alone.
 
+    A loss may be given as several, which are added up, one graph at a time; one that is None counts nothing.
+
     Args:
         train_loss: Loss on the weights' half.
         val_loss: Loss on the architecture half.
-        model: Whose buffers the training passes must not change.
+        model: What the training passes change in it is put back, see :func:`~lightning_nas.search.traces.untouched`.
         logits: Architecture parameters.
         weights: Trainable weights.
         optimizer: Of the weights: its learning rates, weight decay and momentum buffers.
         strategy: Gives ``xi`` (None for the current learning rates) and ``hessian``; its generator is put back.
     """
 
-    train_loss: Callable[[], Tensor]
-    val_loss: Callable[[], Tensor]
+    train_loss: Loss | Sequence[Loss]
+    val_loss: Loss | Sequence[Loss]
     model: nn.Module
     logits: list[nn.Parameter]
     weights: list[nn.Parameter]
@@ -53,11 +59,11 @@ class VirtualStep:
         rates = [self._rate(settings.get(id(p), {})) for p in self.weights]
         with _restored(self.weights):
             with _without_trace(self.model, self.strategy):
-                train_gradients = average_over_ranks(_grad(self.train_loss(), self.weights))
+                train_gradients = average_over_ranks(_grad(self.train_loss, self.weights))
             with torch.no_grad():
                 for p, rate, gradient in zip(self.weights, rates, train_gradients, strict=True):
                     p.sub_(rate * self._direction(p, gradient, settings.get(id(p), {})))
-            both = _grad(self.val_loss(), [*self.logits, *self.weights])
+            both = _grad(self.val_loss, [*self.logits, *self.weights])
         direct, v = both[: len(self.logits)], average_over_ranks(both[len(self.logits) :])
         scaled = [rate * part for rate, part in zip(rates, v, strict=True)]
         implicit = self._exact(scaled) if self.strategy.hessian == "exact" else self._finite(scaled, max(rates))
@@ -85,23 +91,37 @@ class VirtualStep:
                 with torch.no_grad():
                     for p, part in zip(self.weights, scaled, strict=True):
                         p.add_(part, alpha=sign * epsilon)
-                sides.append(_grad(self.train_loss(), self.logits))
+                sides.append(_grad(self.train_loss, self.logits))
         return [(plus - minus) / (2 * epsilon) for plus, minus in zip(*sides, strict=True)]
 
     def _exact(self, scaled: Sequence[Tensor]) -> list[Tensor]:
         """The same by differentiating the gradient; the textbook form of a supernet is differentiable twice."""
-        with _without_trace(self.model, self.strategy), textbook_form(self.model):
-            first = torch.autograd.grad(self.train_loss(), self.weights, create_graph=True, allow_unused=True)
+
+        def product(loss: Loss) -> Tensor | None:
+            value = loss()
+            if value is None:
+                return None
+            first = torch.autograd.grad(value, self.weights, create_graph=True, allow_unused=True)
             terms = [(g * part).sum() for g, part in zip(first, scaled, strict=True) if g is not None]
-            product = torch.stack(terms).sum() if terms else None
-            if product is None or not product.requires_grad:
-                return [torch.zeros_like(p) for p in self.logits]
-            return _grad(product, self.logits)
+            total = torch.stack(terms).sum() if terms else None
+            return total if total is not None and total.requires_grad else None
+
+        with _without_trace(self.model, self.strategy), textbook_form(self.model):
+            return _grad([partial(product, loss) for loss in _parts(self.train_loss)], self.logits)
 
 
-def _grad(loss: Tensor, parameters: Sequence[nn.Parameter]) -> list[Tensor]:
-    gradients = torch.autograd.grad(loss, parameters, allow_unused=True)
-    return [torch.zeros_like(p) if g is None else g for g, p in zip(gradients, parameters, strict=True)]
+def _parts(loss: Loss | Sequence[Loss]) -> Sequence[Loss]:
+    return [loss] if callable(loss) else loss
+
+
+def _grad(losses: Loss | Sequence[Loss], parameters: Sequence[nn.Parameter]) -> list[Tensor]:
+    total: list[Tensor | None] = [None] * len(parameters)
+    for loss in _parts(losses):
+        value = loss()
+        if value is not None:
+            found = torch.autograd.grad(value, parameters, allow_unused=True)
+            total = [a if b is None else b if a is None else a + b for a, b in zip(total, found, strict=True)]
+    return [torch.zeros_like(p) if g is None else g for g, p in zip(total, parameters, strict=True)]
 
 
 @contextlib.contextmanager
@@ -118,14 +138,10 @@ def _restored(weights: Sequence[nn.Parameter]) -> Iterator[None]:
 
 @contextlib.contextmanager
 def _without_trace(model: nn.Module, strategy: Strategy) -> Iterator[None]:
-    """Buffers, random numbers and the strategy's generator are put back afterwards."""
-    buffers = [(b, b.detach().clone()) for b in model.buffers()]
+    """What the model holds, random numbers and the strategy's generator are put back afterwards."""
     state = strategy.state_dict()
-    with torch.random.fork_rng():
+    with torch.random.fork_rng(), untouched(model):
         try:
             yield
         finally:
-            with torch.no_grad():
-                for buffer, saved in buffers:
-                    buffer.copy_(saved)
             strategy.load_state_dict(state)

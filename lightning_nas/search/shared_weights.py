@@ -7,10 +7,8 @@ from dataclasses import dataclass
 from itertools import islice
 from typing import Any
 
-import pytorch_lightning as pl
-from lightning_fabric.utilities.apply_func import move_data_to_device
-
 from lightning_nas.architecture import Choices
+from lightning_nas.search.families import pl
 from lightning_nas.search.headline import validation_score
 from lightning_nas.search.recalibration import batch_statistics, recalibrate
 from lightning_nas.spaces import Supernet
@@ -57,7 +55,7 @@ class SharedWeights:
         self.task.to(device)
         if self.recalibration_batches:
             batches = islice(iter(self.datamodule.train_dataloader()), self.recalibration_batches)
-            recalibrate(self.task, batches, lambda batch: self.task(move_data_to_device(batch, device)[0]))
+            recalibrate(self.task, batches, lambda batch: self.task(pl.utilities.move_data_to_device(batch, device)[0]))
         with contextlib.nullcontext() if self.recalibration_batches else batch_statistics(self.task):
             (metrics,) = self.trainer.validate(self.task, datamodule=self.datamodule, verbose=False)
         return validation_score(metrics, self.metric)

@@ -8,14 +8,13 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
-import pytorch_lightning as pl
 import torch
-from pytorch_lightning.callbacks import Timer
 
 from lightning_nas.architecture import write_atomic
 from lightning_nas.cost import Cost
 from lightning_nas.cost.probe import random_numbers_kept
 from lightning_nas.search.costs import Part, TaskCost, cost_of_task
+from lightning_nas.search.families import FAMILIES, pl
 from lightning_nas.search.headline import finite_or_none
 from lightning_nas.spaces import Backbone
 
@@ -46,7 +45,8 @@ class TrialResult:
     @classmethod
     def of(cls, name: str, kind: str, trainer: pl.Trainer, task: Any, datamodule: Any) -> TrialResult:
         """The result of a task that a Trainer has trained and tested just now; it must hold a ``Timer``."""
-        (timer,) = (callback for callback in trainer.callbacks if isinstance(callback, Timer))  # type: ignore[attr-defined]
+        timers = tuple(family.callbacks.Timer for family in FAMILIES)
+        (timer,) = (callback for callback in trainer.callbacks if isinstance(callback, timers))  # type: ignore[attr-defined]
         cost = trial_cost(kind, task, datamodule, trainer.strategy.root_device, timed=trainer.is_global_zero)
         return cls(
             name,

@@ -3,70 +3,132 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Callable, Iterator, Mapping
+import inspect
+from collections.abc import Callable, Iterator
 from typing import Any
 
-import pytorch_lightning as pl
+from lightning_nas.search.families import FAMILIES, LightningModule, foreign_datamodule, overridden, pl
+from lightning_nas.search.refusals import check_module
+from lightning_nas.search.traces import untouched
+from lightning_nas.search.transparent import Transparent
+from lightning_nas.search.wrapped_data import WrappedData
 
-HALVES = ("weights", "architecture")
-"""Keys of a batch of :class:`~lightning_nas.search.BilevelDataModule`."""
-
-_HOOKS = (
-    *(f"on_{stage}_{when}" for stage in ("fit", "train", "validation", "test", "predict") for when in ("start", "end")),
-    *(f"on_{stage}_epoch_{when}" for stage in ("validation", "test", "predict") for when in ("start", "end")),
-    *(f"on_{stage}_batch_{when}" for stage in ("validation", "test", "predict") for when in ("start", "end")),
-    "on_train_epoch_start",
-    "on_before_zero_grad",
-    "on_before_backward",
-    "on_after_backward",
+_HOOKS = frozenset(
+    name
+    for family in FAMILIES
+    for cls in family.LightningModule.__mro__
+    if cls.__module__.endswith(".core.hooks")
+    for name in vars(cls)
+    if not name.startswith("_")
+) | {
     "validation_step",
     "test_step",
     "predict_step",
-    "forward",
-)
+    "backward",
+    "optimizer_step",
+    "optimizer_zero_grad",
+    "lr_scheduler_step",
+    "configure_gradient_clipping",
+}
+"""What a Trainer asks of a module, beside what a wrapped one has to do itself."""
 
 
-class WrappedModule(pl.LightningModule):
+class WrappedModule(Transparent, LightningModule):
     """Hosts a module of ``pytorch_lightning`` or ``lightning.pytorch`` and forwards the Trainer's calls to it.
 
-    The hosted module sees the Trainer as its own, and what it logs arrives in the outer module. Batches with two halves
-    are moved to the device half by half, by the hosted module's own hooks; its ``on_train_batch_*`` see the weights'
-    half.
+    Trainers of both packages take it: it derives from the ``LightningModule`` of every package that is installed, and its
+    methods are those of the package whose Trainer holds it, also where the two are of different versions.
+
+    The hosted module sees the Trainer as its own, and what it logs arrives in the outer module. A hook that it overrides is
+    the outer module's hook, and one that it does not is not overridden there, so that a Trainer finds what it would find
+    without a search. Public attributes that the outer module lacks are those of the hosted one.
 
     Args:
         model: The module. It must use automatic optimization.
 
     Raises:
-        ValueError: If it does not, or overrides ``optimizer_step``, which automatic optimization alone calls.
+        TypeError: If it is no LightningModule.
+        ValueError: If it cannot be searched.
     """
 
     def __init__(self, model: Any) -> None:
         super().__init__()
-        name = type(model).__name__
-        if not getattr(model, "automatic_optimization", False):
-            raise ValueError(f"model must be a LightningModule with automatic optimization, got {name} without")
-        if "optimizer_step" in _overridden(model):
-            raise ValueError(
-                f"model: {name}.optimizer_step is overridden, but the search makes the steps itself; use a schedule with "
-                "interval='step' (for a warm-up of the learning rate) or on_before_optimizer_step instead"
-            )
+        check_module(model)
         self.model = model
-        bind_batch_hooks(self, model)
+        own = {name for cls in type(self).__mro__ if issubclass(cls, WrappedModule) for name in vars(cls)}
+        overrides = overridden(model)
+        for name in (overrides & _HOOKS) - own:
+            setattr(self, name, getattr(model, name))
+        self._logs_itself = "log" in overrides
+        self._take_hyperparameters()
+        if model.example_input_array is not None:
+            self.example_input_array = model.example_input_array
 
-    @contextlib.contextmanager
-    def muted(self) -> Iterator[None]:
-        """Extra forward passes inside do not log."""
-        self.model.__dict__["log"] = lambda *args, **kwargs: None
-        try:
-            yield
-        finally:
-            self.model.__dict__["log"] = self.log
+    def _inner(self) -> Any:
+        return vars(self).get("_modules", {}).get("model")
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        super().__setattr__(name, value)
+        if name == "_current_fx_name" and self._inner() is not None:
+            self.model._current_fx_name = value  # asked by the `log` of a hosted module that overrides it
+
+    @property
+    def trainer(self) -> Any:
+        """The Trainer."""
+        return LightningModule.trainer.fget(self)  # type: ignore[attr-defined]
+
+    @trainer.setter
+    def trainer(self, trainer: Any) -> None:
+        """A Trainer takes data modules of its own package only; others are put behind one that it takes."""
+        LightningModule.trainer.fset(self, trainer)  # type: ignore[attr-defined]
+        foreign = None if trainer is None else foreign_datamodule(trainer)
+        if foreign is not None:
+            trainer._data_connector.attach_datamodule(self, datamodule=WrappedData(foreign))
+
+    @property
+    def strict_loading(self) -> bool:
+        """Whether a checkpoint must hold all weights, as the hosted module says."""
+        return bool(self.model.strict_loading)
+
+    @strict_loading.setter
+    def strict_loading(self, strict_loading: bool) -> None:
+        self.model.strict_loading = strict_loading
+
+    def forward(self, *args: Any, **kwargs: Any) -> Any:
+        """The forward pass of the hosted module."""
+        return self.model(*args, **kwargs)
+
+    def call_training_step(self, batch: Any, batch_idx: int) -> Any:
+        """What the hosted module's ``training_step`` returns, which need not take the number of the batch."""
+        step = self.model.training_step
+        return step(batch, batch_idx) if _takes_two(step) else step(batch)
 
     def attach(self) -> None:
         """Lets the hosted module see the Trainer and the device, and log through this one."""
-        self.model._trainer = self.trainer
-        self.model._device = self.device  # Lightning tells only modules of its own package
-        self.model.__dict__["log"] = self.log
+        self.model.trainer = self.trainer
+        self.model._device, self.model._dtype = (
+            self.device,
+            self.dtype,
+        )  # Lightning tells only modules of its own package
+        if not self._logs_itself:
+            self.model.__dict__["log"] = self.log
+
+    @contextlib.contextmanager
+    def unseen(self) -> Iterator[None]:
+        """Extra passes inside neither log nor leave a trace in the hosted module, see :func:`untouched`."""
+        attributes, loggers = self.model.__dict__, self.trainer.loggers
+        logged = {name: attributes[name] for name in ("log",) if name in attributes}
+        try:
+            attributes["log"] = _log_nothing
+            self.trainer.loggers = [pl.loggers.logger.DummyLogger() for _ in loggers]
+            with untouched(self.model):
+                yield
+        finally:
+            self.trainer.loggers = loggers
+            del attributes["log"]
+            attributes.update(logged)
+
+    # ---- hooks that do more than the hosted module's ---------------------------------------------------------------------
 
     def setup(self, stage: str) -> None:
         """Prepares the hosted module."""
@@ -74,80 +136,27 @@ class WrappedModule(pl.LightningModule):
         self.model.setup(stage)
 
     def teardown(self, stage: str) -> None:
-        """That of the hosted module, which may then be used by itself."""
+        """Tears the hosted module down, which may then be used by itself."""
         self.model.teardown(stage)
         self.model.__dict__.pop("log", None)
 
     def configure_callbacks(self) -> Any:
-        """Those of the hosted module."""
+        """The callbacks of the hosted module."""
         self.attach()
         callbacks = self.model.configure_callbacks()
         return list(callbacks) if isinstance(callbacks, list | tuple) else [callbacks]
 
     def on_train_start(self) -> None:
-        """That of the hosted module, which by now is on its device."""
+        """Calls the hosted module, which by now is on its device."""
         self.attach()
         self.model.on_train_start()
 
-    def on_train_batch_start(self, batch: Any, batch_idx: int) -> int | None:
-        """That of the hosted module, with the weights' half."""
-        result: int | None = self.model.on_train_batch_start(_weights_half(batch), batch_idx)
-        return result
 
-    def on_train_batch_end(self, outputs: Any, batch: Any, batch_idx: int) -> None:
-        """That of the hosted module, with the weights' half."""
-        self.model.on_train_batch_end(outputs, _weights_half(batch), batch_idx)
+def _log_nothing(*args: Any, **kwargs: Any) -> None:
+    """In place of ``log``."""
 
 
-def has_halves(batch: Any) -> bool:
-    """Whether a batch holds one for the weights and one for the logits."""
-    return isinstance(batch, Mapping) and set(batch) == set(HALVES)
-
-
-def _weights_half(batch: Any) -> Any:
-    return batch["weights"] if has_halves(batch) else batch
-
-
-def bind_batch_hooks(outer: Any, inner: Any) -> None:
-    """Gives ``outer`` the batch hooks that ``inner`` overrides, applied half by half.
-
-    Only those: a Trainer prefers the hooks of a module to those of a data module, but for defaults.
-    """
-    for name in {"on_before_batch_transfer", "transfer_batch_to_device", "on_after_batch_transfer"} & _overridden(
-        inner
-    ):
-        setattr(outer, name, _half_by_half(getattr(inner, name)))
-
-
-def _half_by_half(hook: Callable[..., Any]) -> Callable[..., Any]:
-    def on_halves(batch: Any, *args: Any, **kwargs: Any) -> Any:
-        return _by_half(batch, lambda half: hook(half, *args, **kwargs))
-
-    return on_halves
-
-
-def _by_half(batch: Any, function: Callable[[Any], Any]) -> Any:
-    return {half: function(batch[half]) for half in HALVES} if has_halves(batch) else function(batch)
-
-
-def _overridden(model: Any) -> set[str]:
-    """Names that the classes of a module or data module define below Lightning's own (of either package)."""
-    names: set[str] = set()
-    for cls in type(model).__mro__:
-        if cls.__name__ in ("LightningModule", "LightningDataModule"):
-            break
-        names |= set(vars(cls))
-    return names
-
-
-def _forwarded(name: str) -> Callable[..., Any]:
-    def hook(self: WrappedModule, *args: Any, **kwargs: Any) -> Any:
-        return getattr(self.model, name)(*args, **kwargs)
-
-    hook.__name__, hook.__doc__ = name, "That of the hosted module."
-    return hook
-
-
-for _name in _HOOKS:
-    if _name not in vars(WrappedModule):
-        setattr(WrappedModule, _name, _forwarded(_name))
+def _takes_two(step: Callable[..., Any]) -> bool:
+    parameters = inspect.signature(step).parameters.values()
+    several = any(p.kind is inspect.Parameter.VAR_POSITIONAL for p in parameters)
+    return several or "batch_idx" in {p.name for p in parameters} or len(parameters) > 1

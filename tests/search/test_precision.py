@@ -2,23 +2,22 @@
 
 import pytest
 import torch
-from pytorch_lightning.plugins import MixedPrecision
-from toy_project import Data, Project, flat, make_trainer
+from toy_project import flat
 
 from lightning_nas.search import BilevelDataModule, SearchModule
 from lightning_nas.strategies import Darts
 
 
-def fp16(scale):
+def fp16(toy, scale):
     scaler = torch.amp.GradScaler("cpu", init_scale=scale, growth_interval=1000)
-    return MixedPrecision("16-mixed", device="cpu", scaler=scaler)
+    return toy.pl.plugins.MixedPrecision("16-mixed", device="cpu", scaler=scaler)
 
 
-def fit(strategy, model=None, **arguments):
-    model = model or Project()
-    trainer = make_trainer(**arguments)
+def fit(toy, strategy, **arguments):
+    model = toy.Project()
+    trainer = toy.make_trainer(**arguments)
     before = {name: value.detach().clone() for name, value in model.named_parameters()}
-    trainer.fit(SearchModule(model, strategy, gradient_clip_val=1.0), BilevelDataModule(Data()))
+    trainer.fit(SearchModule(model, strategy, gradient_clip_val=1.0), BilevelDataModule(toy.Data()))
     return trainer, model, before
 
 
@@ -26,10 +25,10 @@ def fit(strategy, model=None, **arguments):
     "strategy", [Darts(), Darts(order=2), Darts(level="single")], ids=["first", "second", "single"]
 )
 @pytest.mark.parametrize("precision", ["bf16", "fp16"])
-def test_follows_single_precision(strategy, precision):
-    _, reference, start = fit(strategy)
-    arguments = {"precision": "bf16-mixed"} if precision == "bf16" else {"plugins": fp16(2.0**8)}
-    trainer, model, _ = fit(strategy, **arguments)
+def test_follows_single_precision(toy, strategy, precision):
+    _, reference, start = fit(toy, strategy)
+    arguments = {"precision": "bf16-mixed"} if precision == "bf16" else {"plugins": fp16(toy, 2.0**8)}
+    trainer, model, _ = fit(toy, strategy, **arguments)
     assert trainer.global_step == 3
     origin = torch.cat([value.flatten().double() for value in start.values()])
     moved, expected = flat(model) - origin, flat(reference) - origin
@@ -37,18 +36,18 @@ def test_follows_single_precision(strategy, precision):
     assert torch.nn.functional.cosine_similarity(moved, expected, dim=0) > 0.9
 
 
-def test_overflow_skips_the_step_and_lowers_the_scale():
-    plugin = fp16(2.0**60)
-    trainer, model, before = fit(Darts(), plugins=plugin)
+def test_overflow_skips_the_step_and_lowers_the_scale(toy):
+    plugin = fp16(toy, 2.0**60)
+    trainer, model, before = fit(toy, Darts(), plugins=plugin)
     assert trainer.global_step == 3
     assert plugin.scaler.get_scale() == 2.0**57  # halved in each of the three batches
     for name, value in model.named_parameters():
         assert torch.equal(value.detach(), before[name]), name
 
 
-def test_search_goes_on_once_the_scale_fits():
-    plugin = fp16(2.0**18)
-    _, model, before = fit(Darts(), plugins=plugin, epochs=8)
+def test_search_goes_on_once_the_scale_fits(toy):
+    plugin = fp16(toy, 2.0**18)
+    _, model, before = fit(toy, Darts(), plugins=plugin, epochs=8)
     assert plugin.scaler.get_scale() <= 2.0**18
     changed = {"logits" in name for name, value in model.named_parameters() if not torch.equal(value, before[name])}
     assert changed == {True, False}

@@ -2,9 +2,6 @@
 
 import pytest
 import torch
-from pytorch_lightning import Callback
-from pytorch_lightning.callbacks import ModelCheckpoint
-from toy_project import Data, Project, make_trainer
 
 from lightning_nas.search import BilevelDataModule, SearchModule
 from lightning_nas.search.persistence import LastCheckpoint
@@ -18,26 +15,31 @@ class CrashError(RuntimeError):
     pass
 
 
-class CrashAt(Callback):
-    def __init__(self, batch):
-        self.batch, self.seen = batch, 0
+def crash_at(toy, batch):
+    class CrashAt(toy.pl.Callback):
+        seen = 0
 
-    def on_train_batch_start(self, trainer, pl_module, batch, batch_idx):
-        if self.seen == self.batch:
-            raise CrashError
-        self.seen += 1
+        def on_train_batch_start(self, trainer, pl_module, data, batch_idx):
+            if self.seen == batch:
+                raise CrashError
+            self.seen += 1
+
+    return CrashAt()
 
 
-class Scheduled(Project):
-    """Dropout needs the random numbers back, the schedule and Adam their states."""
+def scheduled(toy):
+    class Scheduled(toy.Project):
+        """Dropout needs the random numbers back, the schedule and Adam their states."""
 
-    def __init__(self):
-        super().__init__(dropout=0.3)
+        def __init__(self):
+            super().__init__(dropout=0.3)
 
-    def configure_optimizers(self):
-        optimizer = torch.optim.Adam(self.parameters(), 0.01)
-        schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, EPOCHS)
-        return {"optimizer": optimizer, "lr_scheduler": schedule}
+        def configure_optimizers(self):
+            optimizer = torch.optim.Adam(self.parameters(), 0.01)
+            schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, EPOCHS)
+            return {"optimizer": optimizer, "lr_scheduler": schedule}
+
+    return Scheduled
 
 
 STRATEGIES = {
@@ -47,24 +49,26 @@ STRATEGIES = {
 }
 
 
-def fit(folder, strategy, *, crash_at=None, resume=None, every=None, mode="min_size", fraction=0.5, **arguments):
+def fit(toy, folder, strategy, *, crash=None, resume=None, every=None, mode="min_size", fraction=0.5, **arguments):
     checkpoint = (
         LastCheckpoint(folder)
         if every is None
-        else ModelCheckpoint(folder, filename="last", enable_version_counter=False, every_n_train_steps=every)
+        else toy.pl.callbacks.ModelCheckpoint(
+            folder, filename="last", enable_version_counter=False, every_n_train_steps=every
+        )
     )
-    callbacks = [checkpoint] if crash_at is None else [checkpoint, CrashAt(crash_at)]
-    trainer = make_trainer(EPOCHS, callbacks=callbacks, enable_checkpointing=True)
-    search = SearchModule(Scheduled(), strategy, warmup_epochs=1, **arguments)
-    trainer.fit(search, BilevelDataModule(Data(), mode=mode, fraction=fraction), ckpt_path=resume)
+    callbacks = [checkpoint] if crash is None else [checkpoint, crash_at(toy, crash)]
+    trainer = toy.make_trainer(EPOCHS, callbacks=callbacks, enable_checkpointing=True)
+    search = SearchModule(scheduled(toy)(), strategy, warmup_epochs=1, **arguments)
+    trainer.fit(search, BilevelDataModule(toy.Data(), mode=mode, fraction=fraction), ckpt_path=resume)
     return trainer, search
 
 
-def assert_equal_after_crash(folder, make_strategy, crash_at, **arguments):
-    whole_trainer, whole = fit(folder / "whole", make_strategy(), **arguments)
+def assert_equal_after_crash(toy, folder, make_strategy, crash, **arguments):
+    whole_trainer, whole = fit(toy, folder / "whole", make_strategy(), **arguments)
     with pytest.raises(CrashError):
-        fit(folder / "broken", make_strategy(), crash_at=crash_at, **arguments)
-    trainer, resumed = fit(folder / "broken", make_strategy(), resume=folder / "broken" / "last.ckpt", **arguments)
+        fit(toy, folder / "broken", make_strategy(), crash=crash, **arguments)
+    trainer, resumed = fit(toy, folder / "broken", make_strategy(), resume=folder / "broken" / "last.ckpt", **arguments)
     assert trainer.global_step == whole_trainer.global_step
     state = whole.state_dict()
     assert all(torch.equal(value, state[name]) for name, value in resumed.state_dict().items())
@@ -73,39 +77,93 @@ def assert_equal_after_crash(folder, make_strategy, crash_at, **arguments):
 
 
 @pytest.mark.parametrize("strategy", STRATEGIES)
-def test_from_the_checkpoint_of_an_epoch(tmp_path, strategy):
-    assert_equal_after_crash(tmp_path, STRATEGIES[strategy], crash_at=BATCHES + 1)
+def test_from_the_checkpoint_of_an_epoch(toy, tmp_path, strategy):
+    assert_equal_after_crash(toy, tmp_path, STRATEGIES[strategy], BATCHES + 1)
 
 
-@pytest.mark.parametrize("crash_at", [5, 7])
-def test_from_a_checkpoint_within_an_epoch_or_of_its_last_batch(tmp_path, crash_at):
-    assert_equal_after_crash(tmp_path, STRATEGIES["gdas"], crash_at=crash_at, every=2)
+@pytest.mark.parametrize("crash", [5, 7])
+def test_from_a_checkpoint_within_an_epoch_or_of_its_last_batch(toy, tmp_path, crash):
+    assert_equal_after_crash(toy, tmp_path, STRATEGIES["gdas"], crash, every=2)
 
 
-def test_within_an_epoch_of_unequal_halves(tmp_path):
+def test_within_an_epoch_of_unequal_halves(toy, tmp_path):
     arguments = {"mode": "max_size_cycle", "fraction": 2 / 3}  # 4 batches for the weights beside 2 for the logits
-    assert_equal_after_crash(tmp_path, STRATEGIES["first order"], crash_at=8, every=7, **arguments)
+    assert_equal_after_crash(toy, tmp_path, STRATEGIES["first order"], 8, every=7, **arguments)
 
 
-def test_within_a_group_of_accumulated_batches(tmp_path):
-    assert_equal_after_crash(tmp_path, STRATEGIES["first order"], crash_at=5, every=1, accumulate_grad_batches=2)
+@pytest.mark.parametrize("strategy", ["first order", "second order"])
+def test_within_a_group_of_accumulated_batches(toy, tmp_path, strategy):
+    assert_equal_after_crash(toy, tmp_path, STRATEGIES[strategy], 5, every=1, accumulate_grad_batches=2)
 
 
-def test_a_checkpoint_of_another_space_model_or_strategy_is_refused(tmp_path):
-    fit(tmp_path, Darts())
+def test_a_checkpoint_of_another_space_model_or_strategy_is_refused(toy, tmp_path):
+    fit(toy, tmp_path, Darts())
     last = tmp_path / "last.ckpt"
     with pytest.raises(ValueError, match="another search space"):
-        fit(tmp_path, Gdas(), resume=last)
+        fit(toy, tmp_path, Gdas(), resume=last)
 
-    class Larger(Scheduled):
+    class Larger(scheduled(toy)):
         def __init__(self):
             super().__init__()
             self.extra = torch.nn.Linear(1, 1)
 
     search = SearchModule(Larger(), Darts(), warmup_epochs=1)
     with pytest.raises(ValueError, match="another search space"):
-        make_trainer(EPOCHS).fit(search, BilevelDataModule(Data()), ckpt_path=last)
-    plain = make_trainer(1, callbacks=[LastCheckpoint(tmp_path / "plain")], enable_checkpointing=True)
-    plain.fit(Scheduled(), Data())
+        toy.make_trainer(EPOCHS).fit(search, BilevelDataModule(toy.Data()), ckpt_path=last)
+    plain = toy.make_trainer(1, callbacks=[LastCheckpoint(tmp_path / "plain")], enable_checkpointing=True)
+    plain.fit(scheduled(toy)(), toy.Data())
     with pytest.raises(ValueError, match="not written by a SearchModule"):
-        fit(tmp_path, Darts(), resume=tmp_path / "plain" / "last.ckpt")
+        fit(toy, tmp_path, Darts(), resume=tmp_path / "plain" / "last.ckpt")
+
+
+def test_a_checkpoint_of_an_earlier_version_is_refused_in_words(toy, tmp_path):
+    fit(toy, tmp_path, Darts())
+    checkpoint = torch.load(tmp_path / "last.ckpt", weights_only=False)
+    del checkpoint["lightning_nas"]["optimizer"]
+    torch.save(checkpoint, tmp_path / "old.ckpt")
+    with pytest.raises(ValueError, match="earlier version"):
+        fit(toy, tmp_path, Darts(), resume=tmp_path / "old.ckpt")
+
+
+# ---- a schedule that waits for a metric of the validation -------------------------------------------------------------
+
+
+def plateau(toy):
+    class Plateau(toy.Project):
+        def configure_optimizers(self):
+            optimizer = super().configure_optimizers()
+            schedule = torch.optim.lr_scheduler.ReduceLROnPlateau(optimizer, patience=0, threshold=1e9)
+            return {"optimizer": optimizer, "lr_scheduler": {"scheduler": schedule, "monitor": "val/loss"}}
+
+    class Validated(toy.Data):
+        def val_dataloader(self):
+            return self._loader()
+
+    return SearchModule(Plateau(), Darts(lr=0.05)), BilevelDataModule(Validated())
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        {"monitor": "val/loss", "save_last": True, "save_on_train_epoch_end": False},
+        {"save_last": True, "every_n_train_steps": BATCHES},
+        {"monitor": "val/loss", "save_last": True, "save_on_train_epoch_end": True},
+    ],
+    ids=["after the validation", "at the last batch", "at the end of the epoch"],
+)
+@pytest.mark.parametrize("other", [False, True], ids=["own callback", "callback of the other package"])
+def test_a_plateau_schedule_survives_a_checkpoint_before_the_end_of_an_epoch(toy, tmp_path, arguments, other):
+    package = "lightning.pytorch" if (toy.pl.__name__ == "pytorch_lightning") == other else "pytorch_lightning"
+    callbacks = __import__(f"{package}.callbacks", fromlist=["callbacks"])
+    search, data = plateau(toy)
+    checkpoint = callbacks.ModelCheckpoint(tmp_path, **arguments)
+    settings = {
+        "default_root_dir": tmp_path,
+        "enable_checkpointing": True,
+    }  # a Trainer adds its own to one of the other package
+    toy.make_trainer(1, callbacks=[checkpoint], **settings).fit(search, data)
+    search, data = plateau(toy)
+    trainer = toy.make_trainer(3)
+    trainer.fit(search, data, ckpt_path=tmp_path / "last.ckpt")
+    assert (trainer.current_epoch, trainer.global_step) == (3, 3 * BATCHES)
+    assert trainer.optimizers[0].param_groups[0]["lr"] < 0.05

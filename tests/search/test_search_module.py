@@ -2,19 +2,19 @@
 
 import pytest
 import torch
-from toy_project import Data, Project, flat, make_trainer
+from toy_project import flat
 
 from lightning_nas.search import BilevelDataModule, SearchModule
 from lightning_nas.strategies import Darts, Gdas
 from lightning_nas.strategies.functional import gumbel_hard
 
 
-def fit(strategy, epochs=1, **arguments):
-    trainer = make_trainer(epochs)
-    model = Project()
+def fit(toy, strategy, epochs=1, **arguments):
+    trainer = toy.make_trainer(epochs)
+    model = toy.Project()
     search = SearchModule(model, strategy, **arguments)
     before = {name: value.detach().clone() for name, value in model.named_parameters()}
-    trainer.fit(search, BilevelDataModule(Data()))
+    trainer.fit(search, BilevelDataModule(toy.Data()))
     return trainer, model, before
 
 
@@ -26,18 +26,18 @@ def moved(model, before):
 @pytest.mark.parametrize(
     "strategy", [Darts(), Darts(order=2), Darts(level="single"), Gdas()], ids=["first", "second", "single", "gdas"]
 )
-def test_weights_and_logits_move_and_a_batch_is_a_global_step(strategy):
-    trainer, model, before = fit(strategy)
+def test_weights_and_logits_move_and_a_batch_is_a_global_step(toy, strategy):
+    trainer, model, before = fit(toy, strategy)
     assert moved(model, before) == {"logits", "weights"}
     assert trainer.global_step == 3  # 24 images in each half, batches of 8
 
 
-def test_during_warm_up_the_logits_rest():
-    _, model, before = fit(Darts(), warmup_epochs=1)
+def test_during_warm_up_the_logits_rest(toy):
+    _, model, before = fit(toy, Darts(), warmup_epochs=1)
     assert moved(model, before) == {"weights"}
 
 
-def test_every_argument_changes_the_result():
+def test_every_argument_changes_the_result(toy):
     results = []
     for strategy, arguments in (
         (Darts(), {}),
@@ -51,15 +51,15 @@ def test_every_argument_changes_the_result():
         (Darts(), {"gradient_clip_val": 0.01}),
         (Darts(), {"arch_every_n_steps": 2}),
     ):
-        _, model, _ = fit(strategy, **arguments)
+        _, model, _ = fit(toy, strategy, **arguments)
         results.append(flat(model))
     for index, first in enumerate(results):
         for second in results[index + 1 :]:
             assert not torch.equal(first, second)
 
 
-def test_the_same_seed_gives_the_same_result():
-    first, second = (fit(Gdas(seed=3))[1].state_dict() for _ in range(2))
+def test_the_same_seed_gives_the_same_result(toy):
+    first, second = (fit(toy, Gdas(seed=3))[1].state_dict() for _ in range(2))
     assert all(torch.equal(first[name], second[name]) for name in first)
 
 
@@ -74,10 +74,10 @@ def test_gdas_value_is_the_hard_choice_and_every_logit_gets_a_gradient():
     assert (logits.grad != 0).all()
 
 
-def test_a_loss_that_is_not_finite_stops_with_its_place():
-    class Broken(Project):
+def test_a_loss_that_is_not_finite_stops_with_its_place(toy):
+    class Broken(toy.Project):
         def training_step(self, batch, batch_idx):
             return super().training_step(batch, batch_idx) * float("nan")
 
     with pytest.raises(FloatingPointError, match="epoch 0, batch 0"):
-        make_trainer().fit(SearchModule(Broken(), Darts()), BilevelDataModule(Data()))
+        toy.make_trainer().fit(SearchModule(Broken(), Darts()), BilevelDataModule(toy.Data()))

@@ -1,45 +1,45 @@
-"""Under a search, a Trainer's arguments, schedules and callbacks mean what they mean for the module alone."""
+"""Under a search, a Trainer's arguments, schedules and hooks mean what they mean for the module alone."""
 
-import lightning.pytorch
 import pytest
 import torch
-from pytorch_lightning.callbacks import EarlyStopping
-from pytorch_lightning.demos.boring_classes import BoringModel
-from pytorch_lightning.loggers import CSVLogger
 from torch import nn
-from toy_project import Data, Project, make_trainer
+from toy_project import dataset
 
 from lightning_nas.search import BilevelDataModule, SearchModule
 from lightning_nas.strategies import Darts
 
 
-class Whole(Data):
+def whole(toy):
     """As many batches as each half of a search has."""
 
-    def train_dataloader(self):
-        loader = super().train_dataloader()
-        return torch.utils.data.DataLoader(torch.utils.data.Subset(loader.dataset, range(24)), batch_size=8)
+    class Whole(toy.Data):
+        def train_dataloader(self):
+            half = torch.utils.data.Subset(dataset(), range(24))
+            return torch.utils.data.DataLoader(half, batch_size=8)
+
+    return Whole()
 
 
-def searched(model, data=None, trainer=None, **arguments):
-    trainer = trainer or make_trainer(arguments.pop("epochs", 2))
-    trainer.fit(SearchModule(model, Darts(), **arguments), BilevelDataModule(data or Data()))
+def searched(toy, model, data=None, trainer=None, **arguments):
+    trainer = trainer or toy.make_trainer(arguments.pop("epochs", 2))
+    trainer.fit(SearchModule(model, Darts(), **arguments), BilevelDataModule(data or toy.Data()))
     return trainer
 
 
 @pytest.mark.parametrize(
     "arguments", [{"max_steps": 4, "epochs": -1}, {"limit_train_batches": 2}, {"accumulate_grad_batches": 2}]
 )
-def test_steps_are_counted_as_without_search(arguments):
+def test_steps_are_counted_as_without_search(toy, arguments):
+    arguments = dict(arguments)
     epochs = {"epochs": arguments.pop("epochs", 2)}
-    plain = make_trainer(**epochs, **arguments)
-    plain.fit(Project(), Whole())
-    trainer = searched(Project(), trainer=make_trainer(**epochs, **arguments))
+    plain = toy.make_trainer(**epochs, **arguments)
+    plain.fit(toy.Project(), whole(toy))
+    trainer = searched(toy, toy.Project(), trainer=toy.make_trainer(**epochs, **arguments))
     assert (trainer.global_step, trainer.current_epoch) == (plain.global_step, plain.current_epoch)
 
 
-def scheduled(interval, frequency=1, plateau=False):
-    class Scheduled(Project):
+def scheduled(toy, interval, frequency=1, plateau=False):
+    class Scheduled(toy.Project):
         rates: list
 
         def configure_optimizers(self):
@@ -64,60 +64,60 @@ def scheduled(interval, frequency=1, plateau=False):
     ("interval", "frequency", "plateau"),
     [("epoch", 1, False), ("epoch", 2, False), ("step", 1, False), ("step", 2, False), ("epoch", 1, True)],
 )
-def test_schedules_run_as_without_search(interval, frequency, plateau):
-    plain, model = scheduled(interval, frequency, plateau), scheduled(interval, frequency, plateau)
-    make_trainer(4).fit(plain, Whole())
-    searched(model, epochs=4)
+def test_schedules_run_as_without_search(toy, interval, frequency, plateau):
+    plain, model = scheduled(toy, interval, frequency, plateau), scheduled(toy, interval, frequency, plateau)
+    toy.make_trainer(4).fit(plain, whole(toy))
+    searched(toy, model, epochs=4)
     assert model.rates == pytest.approx(plain.rates)
     assert len(set(model.rates)) > 1
 
 
-def test_a_schedule_that_monitors_nothing_is_an_error():
-    model = scheduled("epoch", plateau=True)
+def test_a_schedule_that_monitors_nothing_is_an_error(toy):
+    model = scheduled(toy, "epoch", plateau=True)
     model.training_step = lambda batch, batch_idx: nn.functional.cross_entropy(
         model.head(model.backbone(batch[0])[-1].mean((2, 3))), batch[1]
     )
-    with pytest.raises(ValueError, match="train/loss"):
-        searched(model)
+    with pytest.raises(toy.pl.utilities.exceptions.MisconfigurationException, match="train/loss"):
+        searched(toy, model)
 
 
-def test_the_trainers_clipping_and_accumulation_are_taken_over():
-    trainer = make_trainer(1, gradient_clip_val=0.5, gradient_clip_algorithm="value", accumulate_grad_batches=3)
-    search = SearchModule(Project(), Darts())
-    trainer.fit(search, BilevelDataModule(Data()))
-    assert (search.clip_val, search.clip_algorithm, search.accumulate_grad_batches) == (0.5, "value", 3)
-    assert trainer.global_step == 1
+class ClippedTwice:
+    """Notes the size of the gradients before and after the clipping."""
+
+    def on_before_optimizer_step(self, optimizer):
+        self.__dict__.setdefault("before", []).append(self.norm())
+
+    def optimizer_zero_grad(self, epoch, batch_idx, optimizer):
+        if any(p.grad is not None for p in self.head.parameters()):
+            self.__dict__.setdefault("after", []).append(self.norm())
+        optimizer.zero_grad()
+
+    def norm(self):
+        gradients = [p.grad for p in self.parameters() if p.grad is not None]
+        return float(torch.stack([g.norm() for g in gradients]).norm())
 
 
-def test_accumulated_gradients_are_those_of_one_large_batch():
-    class Plain(Project):
-        def __init__(self):
-            super().__init__(batch_norm=False)
+@pytest.mark.parametrize("of_the_trainer", [True, False])
+def test_gradients_are_clipped_and_accumulated(toy, of_the_trainer):
+    class Project(ClippedTwice, toy.Project):
+        pass
 
-        def configure_optimizers(self):
-            return torch.optim.SGD(self.parameters(), 0.1)
-
-    states = []
-    for batch_size, groups in ((4, 2), (8, 1)):
-        model = Plain().double()
-        searched(
-            model,
-            Data(batch_size),
-            make_trainer(1, precision="64-true"),
-            accumulate_grad_batches=groups,
-            warmup_epochs=1,
-        )
-        states.append(model.state_dict())
-    for name, value in states[0].items():
-        torch.testing.assert_close(value, states[1][name])
+    settings = {"gradient_clip_val": 0.01, "gradient_clip_algorithm": "norm", "accumulate_grad_batches": 3}
+    trainer = toy.make_trainer(2, **(settings if of_the_trainer else {}))
+    model = Project()
+    searched(toy, model, trainer=trainer, **({} if of_the_trainer else settings))
+    assert trainer.global_step == 2
+    assert min(model.before) > 0.02
+    assert model.after == pytest.approx([0.01], rel=1e-3)
+    assert trainer.accumulate_grad_batches == (3 if of_the_trainer else 1)  # the Trainer gets its own settings back
+    assert trainer.gradient_clip_val == (0.01 if of_the_trainer else None)
 
 
-def test_early_stopping_and_logs(tmp_path):
-    stopper = EarlyStopping("train/loss", min_delta=1e9, patience=1)
-    logger = CSVLogger(tmp_path, name="", version="")
-    trainer = searched(
-        Project(), trainer=make_trainer(9, callbacks=[stopper], logger=logger, log_every_n_steps=1), warmup_epochs=1
-    )
+def test_early_stopping_and_logs(toy, tmp_path):
+    stopper = toy.pl.callbacks.EarlyStopping("train/loss", min_delta=1e9, patience=1)
+    logger = toy.pl.loggers.CSVLogger(tmp_path, name="", version="")
+    trainer = toy.make_trainer(9, callbacks=[stopper], logger=logger, log_every_n_steps=1)
+    searched(toy, toy.Project(), trainer=trainer, warmup_epochs=1)
     assert trainer.current_epoch == 2
     metrics = (tmp_path / "metrics.csv").read_text()
     assert "search/batch" in metrics
@@ -125,10 +125,10 @@ def test_early_stopping_and_logs(tmp_path):
     assert trainer.callback_metrics["search/arch_step"] == 3
 
 
-def test_hooks_of_the_wrapped_module_are_called_with_its_own_batches():
+def test_hooks_of_the_wrapped_module_are_called_with_its_own_batches(toy):
     seen = []
 
-    class Hooked(Project):
+    class Hooked(toy.Project):
         def on_fit_start(self):
             seen.append("fit")
 
@@ -147,7 +147,7 @@ def test_hooks_of_the_wrapped_module_are_called_with_its_own_batches():
         def configure_gradient_clipping(self, optimizer, gradient_clip_val, gradient_clip_algorithm):
             seen.append(("clip", gradient_clip_val))
 
-    searched(Hooked(), epochs=1, gradient_clip_val=3.0)
+    searched(toy, Hooked(), epochs=1, gradient_clip_val=3.0)
     assert seen.count("transfer") == 6  # two halves, three batches
     assert seen.count("batch") == 3
     assert seen.count(("clip", 3.0)) == 3
@@ -155,60 +155,17 @@ def test_hooks_of_the_wrapped_module_are_called_with_its_own_batches():
     assert seen[-1] == ("epoch", 0, 3)
 
 
-def test_a_module_of_the_lightning_package_is_accepted():
-    class Other(lightning.pytorch.LightningModule):
-        def __init__(self):
-            super().__init__()
-            inner = Project()
-            self.backbone, self.head = inner.backbone, inner.head
-
-        def training_step(self, batch, batch_idx):
-            loss = nn.functional.cross_entropy(self.head(self.backbone(batch[0])[-1].mean((2, 3))), batch[1])
-            self.log("train/loss", loss)
-            return {"loss": loss}
-
-        def configure_optimizers(self):
-            return torch.optim.Adam(self.parameters())
-
-    trainer = searched(Other())
-    assert "train/loss" in trainer.callback_metrics
-
-
-def test_what_cannot_be_searched_is_refused_at_once():
-    class Manual(Project):
-        automatic_optimization = False
-
-    class OwnStep(Project):
-        def optimizer_step(self, *args, **kwargs):
-            return super().optimizer_step(*args, **kwargs)
-
-    class Two(Project):
-        def configure_optimizers(self):
-            return [super().configure_optimizers(), super().configure_optimizers()]
-
-    with pytest.raises(ValueError, match="automatic optimization"):
-        SearchModule(Manual(), Darts())
-    with pytest.raises(ValueError, match=r"OwnStep\.optimizer_step"):
-        SearchModule(OwnStep(), Darts())
-    with pytest.raises(ValueError, match="one optimizer, got 2"):
-        searched(Two())
-    with pytest.raises(ValueError, match="exactly one Supernet, found 0"):
-        SearchModule(BoringModel(), Darts())
-    with pytest.raises(TypeError, match="BilevelDataModule"):
-        make_trainer().fit(SearchModule(Project(), Darts()), Data())
-
-
-def test_one_level_takes_plain_batches():
-    model = Project()
+def test_one_level_takes_plain_batches(toy):
+    model = toy.Project()
     before = model.backbone.logits["reduce"].detach().clone()
-    trainer = make_trainer(1)
-    trainer.fit(SearchModule(model, Darts(level="single")), Data())
+    trainer = toy.make_trainer(1)
+    trainer.fit(SearchModule(model, Darts(level="single")), toy.Data())
     assert trainer.global_step == 6
     assert not torch.equal(model.backbone.logits["reduce"], before)
 
 
-def test_an_exception_leaves_every_parameter_trainable():
-    class Failing(Project):
+def test_an_exception_leaves_every_parameter_trainable(toy):
+    class Failing(toy.Project):
         def training_step(self, batch, batch_idx):
             if self.global_step == 1:
                 raise RuntimeError("on purpose")
@@ -216,5 +173,57 @@ def test_an_exception_leaves_every_parameter_trainable():
 
     model = Failing()
     with pytest.raises(RuntimeError, match="on purpose"):
-        searched(model)
+        searched(toy, model)
     assert all(p.requires_grad for p in model.parameters())
+
+
+# ---- the outputs of a step --------------------------------------------------------------------------------------------
+
+
+def test_callbacks_and_hooks_see_the_weights_batch_and_the_outputs_of_the_step(toy):
+    seen = []
+
+    class Step(toy.Project):
+        def training_step(self, batch, batch_idx):
+            return {"loss": super().training_step(batch, batch_idx), "size": len(batch[0])}
+
+        def on_train_batch_end(self, outputs, batch, batch_idx):
+            seen.append(("hook", sorted(outputs), [tuple(part.shape) for part in batch]))
+
+    class Watch(toy.pl.Callback):
+        def on_train_batch_start(self, trainer, pl_module, batch, batch_idx):
+            seen.append(("start", [tuple(part.shape) for part in batch]))
+
+        def on_train_batch_end(self, trainer, pl_module, outputs, batch, batch_idx):
+            seen.append(("callback", sorted(outputs), [tuple(part.shape) for part in batch], float(outputs["loss"])))
+
+    trainer = toy.make_trainer(1, callbacks=[Watch()], limit_train_batches=1)
+    searched(toy, Step(), trainer=trainer)
+    shapes = [(8, 1, 6, 6), (8,)]
+    assert seen[0] == ("start", shapes)
+    assert seen[1][:3] == ("callback", ["loss", "size"], shapes)
+    assert seen[2] == ("hook", ["loss", "size"], shapes)
+    assert seen[1][3] == pytest.approx(float(trainer.callback_metrics["train/loss"]))
+
+
+@pytest.mark.parametrize("order", [1, 2])
+@pytest.mark.parametrize("accumulate", [1, 3])
+def test_a_step_that_returns_nothing_is_skipped(toy, order, accumulate):
+    class Sometimes(toy.Project):
+        def training_step(self, batch, batch_idx):
+            return None if batch_idx == 0 else super().training_step(batch, batch_idx)
+
+    model = Sometimes()
+    trainer = toy.make_trainer(1, accumulate_grad_batches=accumulate)
+    search = SearchModule(model, Darts(order=order))
+    trainer.fit(search, BilevelDataModule(toy.Data()))
+    assert trainer.global_step == 3 // accumulate
+    assert search._counts["arch_step"] == (2 if accumulate == 1 else 0)
+
+
+def test_a_step_may_leave_out_the_number_of_the_batch(toy):
+    class Short(toy.Project):
+        def training_step(self, batch):
+            return super().training_step(batch, 0)
+
+    assert searched(toy, Short(), epochs=1).global_step == 3

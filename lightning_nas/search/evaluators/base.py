@@ -9,13 +9,13 @@ from pathlib import Path
 from typing import Any
 
 import optuna
-import pytorch_lightning as pl
 import torch
 
 from lightning_nas.architecture import Choices
 from lightning_nas.cost import Cost
 from lightning_nas.cost.probe import random_numbers_kept
 from lightning_nas.search.costs import Part, cost_of_task, macs_of_choice
+from lightning_nas.search.families import pl
 from lightning_nas.spaces import Backbone, SearchSpace
 
 COSTS = ("parameters", "macs", "latency_ms")

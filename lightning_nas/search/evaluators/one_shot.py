@@ -5,12 +5,12 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-import pytorch_lightning as pl
 import torch
 
 from lightning_nas.architecture import Choices
 from lightning_nas.networks.weights import read_state_dict
 from lightning_nas.search.evaluators.base import Workplace
+from lightning_nas.search.families import pl
 from lightning_nas.search.shared_weights import SharedWeights
 
 

@@ -7,15 +7,15 @@ import shutil
 from typing import Any
 
 import optuna
-import pytorch_lightning as pl
 
 from lightning_nas.architecture import Choices
 from lightning_nas.search.callbacks import SeedBatches
 from lightning_nas.search.evaluators.base import Workplace
+from lightning_nas.search.families import Callback, pl
 from lightning_nas.search.headline import validation_metric
 
 
-class ReportToTrial(pl.Callback):
+class ReportToTrial(Callback):
     """Reports the validation metric after every epoch, and ends the training if the study's pruner says so.
 
     Args:

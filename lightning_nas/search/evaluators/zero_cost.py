@@ -7,7 +7,6 @@ import warnings
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-import pytorch_lightning as pl
 import torch
 from rich.progress import track
 from torch import Tensor, nn
@@ -15,6 +14,7 @@ from torch import Tensor, nn
 from lightning_nas.architecture import Choices, Option
 from lightning_nas.search.costs import input_size
 from lightning_nas.search.evaluators.base import Workplace
+from lightning_nas.search.families import pl
 from lightning_nas.strategies.zero_cost import Probe, build_score, vote
 
 
