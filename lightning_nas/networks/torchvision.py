@@ -11,29 +11,10 @@ from torchvision.ops import FeaturePyramidNetwork
 from torchvision.ops.feature_pyramid_network import ExtraFPNBlock
 
 from lightning_nas.spaces import Backbone
+from lightning_nas.spaces.fixed_neck_modules import PooledLevels
 
 DETECTOR_MAPS = 5
 """Maps for which torchvision's detectors have default anchors."""
-
-
-class PooledLevels(ExtraFPNBlock):
-    """Coarser maps by taking every second pixel of the one before, as in the feature pyramid of Faster R-CNN.
-
-    Args:
-        count: Number of maps to add.
-    """
-
-    def __init__(self, count: int) -> None:
-        super().__init__()
-        self.count = count
-
-    def forward(self, results: list[Tensor], x: list[Tensor], names: list[str]) -> tuple[list[Tensor], list[str]]:
-        """Appends the maps ``"pool"``, ``"pool2"``, ..."""
-        results, names = list(results), list(names)
-        for index in range(self.count):
-            results.append(nn.functional.max_pool2d(results[-1], 1, 2))
-            names.append(f"pool{index + 1}" if index else "pool")
-        return results, names
 
 
 class PyramidBackbone(nn.Module):

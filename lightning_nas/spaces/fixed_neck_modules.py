@@ -24,18 +24,22 @@ class StridedLevels(ExtraFPNBlock):
     Args:
         channels: Width of all maps.
         count: Number of levels to add.
+
+    Attributes:
+        names: Of the levels that are added.
     """
 
     def __init__(self, channels: int, count: int) -> None:
         super().__init__()
+        self.names = [f"extra{index}" for index in range(count)]
         self.convs = nn.ModuleList(nn.Conv2d(channels, channels, 3, 2, 1) for _ in range(count))
 
     def forward(self, results: list[Tensor], x: list[Tensor], names: list[str]) -> tuple[list[Tensor], list[str]]:
         """Appends the levels to the results."""
         for index, conv in enumerate(self.convs):
             last = results[-1] if index == 0 else results[-1].relu()
-            results, names = [*results, conv(last)], [*names, f"extra{index}"]
-        return results, names
+            results = [*results, conv(last)]
+        return results, [*names, *self.names]
 
 
 class PooledLevels(ExtraFPNBlock):
@@ -45,18 +49,20 @@ class PooledLevels(ExtraFPNBlock):
 
     Args:
         count: Number of levels to add.
+
+    Attributes:
+        names: Of the levels that are added; the first is torchvision's ``"pool"``.
     """
 
     def __init__(self, count: int) -> None:
         super().__init__()
-        self.count = count
+        self.names = [f"pool{index + 1}" if index else "pool" for index in range(count)]
 
     def forward(self, results: list[Tensor], x: list[Tensor], names: list[str]) -> tuple[list[Tensor], list[str]]:
         """Appends the levels to the results."""
-        for index in range(self.count):
+        for _ in self.names:
             results = [*results, nn.functional.max_pool2d(results[-1], 1, stride=2)]
-            names = [*names, f"extra{index}"]
-        return results, names
+        return results, [*names, *self.names]
 
 
 class FpnNetwork(Backbone):
@@ -78,7 +84,7 @@ class FpnNetwork(Backbone):
         extra = max_level - min_level + 1 - len(self.sources)
         block = PooledLevels(extra) if coarser == "pool" else StridedLevels(channels, extra)
         self.fpn = FeaturePyramidNetwork(widths, channels, block if extra else None)
-        self.names = [*map(str, self.sources), *(f"extra{index}" for index in range(extra))]
+        self.names = [*map(str, self.sources), *block.names]
         self.outlets = Outlets(max_level - min_level + 1)
         self.feature_info = pyramid_info(channels, range(min_level, max_level + 1))
 
