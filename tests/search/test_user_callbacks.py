@@ -118,7 +118,7 @@ def test_callbacks_find_the_attributes_of_the_module(toy):
 
 
 @pytest.mark.parametrize("hyperparameter", [True, False])
-def test_the_learning_rate_is_found_and_set(toy, hyperparameter):
+def test_the_learning_rate_is_found_and_set(toy, tmp_path, hyperparameter):
     tuner = importlib.import_module(f"{toy.pl.__name__}.tuner").Tuner
 
     class Tuned(toy.Project):
@@ -135,7 +135,7 @@ def test_the_learning_rate_is_found_and_set(toy, hyperparameter):
     model = Tuned()
     search = SearchModule(model, Darts(lr=0.05))
     before = {name: value.clone() for name, value in search.state_dict().items()}
-    trainer = toy.make_trainer(30)
+    trainer = toy.make_trainer(30, default_root_dir=tmp_path)
     found = tuner(trainer).lr_find(search, BilevelDataModule(toy.Data()), num_training=40, early_stop_threshold=None)
     assert (model.hparams.lr if hyperparameter else model.lr) == found.suggestion() != 0.1
     assert len(found.results["lr"]) == 40
@@ -143,7 +143,7 @@ def test_the_learning_rate_is_found_and_set(toy, hyperparameter):
     assert all(torch.equal(value, after[name]) for name, value in before.items())
 
 
-def test_the_batch_size_is_scaled(toy):
+def test_the_batch_size_is_scaled(toy, tmp_path):
     tuner = importlib.import_module(f"{toy.pl.__name__}.tuner").Tuner
     seen = []
 
@@ -158,7 +158,7 @@ def test_the_batch_size_is_scaled(toy):
 
     data = Validated()
     search = SearchModule(Sized(), Darts())
-    size = tuner(toy.make_trainer(1)).scale_batch_size(
+    size = tuner(toy.make_trainer(1, default_root_dir=tmp_path)).scale_batch_size(
         search, datamodule=BilevelDataModule(data), init_val=2, max_trials=3, steps_per_trial=1
     )
     assert size == data.batch_size == 8
