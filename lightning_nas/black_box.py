@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import functools
 import inspect
 import json
 import logging
 import random
 from collections.abc import Mapping
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +18,7 @@ from optuna.samplers import BaseSampler
 
 from lightning_nas.architecture import Architecture, Option, write_atomic
 from lightning_nas.assemble import make_sampler, make_silent_trainer, make_trainer
+from lightning_nas.comparison import evaluated_task
 from lightning_nas.config import ConfigError
 from lightning_nas.search.evaluators import WithCosts, Workplace, cost_objective
 from lightning_nas.search.storage import StudyError, open_storage
@@ -33,7 +34,7 @@ PREFILTERED = "prefiltered"
 
 def is_black_box(strategy: Any) -> bool:
     """Whether a strategy is an Optuna sampler, or one that waits for its space."""
-    if isinstance(strategy, functools.partial):
+    if isinstance(strategy, partial):
         return inspect.isclass(strategy.func) and issubclass(strategy.func, BaseSampler)
     return isinstance(strategy, BaseSampler)
 
@@ -64,13 +65,15 @@ def search_trials(
         )
     optuna.logging.set_verbosity(optuna.logging.WARNING)
     logging.getLogger("pytorch_lightning.utilities.rank_zero").setLevel(logging.WARNING)
-    own = isinstance(strategy, functools.partial)  # follows the study; Optuna's samplers need another seed per worker
+    own = isinstance(strategy, partial)  # follows the study; Optuna's samplers need another seed per worker
     pruner = instantiate(config.pruner) if config.pruner is not None else None
-    make_task = instantiate(config.task)
+    make_task = partial(evaluated_task(config), num_classes=datamodule.num_classes)
+    make_supernet_task = partial(instantiate(config.task), num_classes=datamodule.num_classes)
     workplace = Workplace(
         space,
         datamodule,
-        make_task=lambda backbone: make_task(backbone=backbone, num_classes=datamodule.num_classes),
+        make_task=lambda backbone: make_task(backbone=backbone),
+        make_supernet_task=lambda backbone: make_supernet_task(backbone=backbone),
         make_trainer=lambda trial, epochs, callbacks: make_trainer(
             config, trial, epochs, callbacks, progress_bar=False
         ),

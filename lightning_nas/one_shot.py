@@ -19,6 +19,7 @@ from omegaconf import DictConfig
 
 from lightning_nas.architecture import ArchitectureError, Choices, Option
 from lightning_nas.assemble import last_checkpoint, make_data, make_silent_trainer, make_trainer
+from lightning_nas.comparison import evaluated_task
 from lightning_nas.config import ConfigError
 from lightning_nas.networks.transfer import copy_trunk
 from lightning_nas.search import SampledPaths, ScreeningData, SeedBatches
@@ -159,7 +160,7 @@ def _shortlist(
 
 def _first_round(config: DictConfig, datamodule: Any, space: SearchSpace, strategy: SinglePath) -> Evolution:
     """The evolution with its first candidates: limits that nothing keeps are refused before any training."""
-    make_task = partial(instantiate(config.task), num_classes=datamodule.num_classes)
+    make_task = partial(evaluated_task(config), num_classes=datamodule.num_classes)
 
     def macs(choices: Choices) -> int:
         return macs_of_choice(

@@ -19,7 +19,15 @@ SMALL_SPACE = ["space.parts.backbone.widths=[8,8,12,12]", "space.parts.neck.cell
 
 @pytest.fixture(scope="module")
 def searched(here):
-    here("search", *TINY, *SMALL_SPACE, "search.epochs=2", "search.warmup_epochs=1", "hydra.run.dir=searched")
+    here(
+        "search",
+        *TINY,
+        *SMALL_SPACE,
+        "strategy=darts_short",
+        "search.epochs=2",
+        "search.warmup_epochs=1",
+        "hydra.run.dir=searched",
+    )
     return here.folder / "searched"
 
 

@@ -1,5 +1,6 @@
 """Segmentation from the command line: search, report, train, predict; other spaces and strategies."""
 
+import csv
 import json
 
 import numpy as np
@@ -22,7 +23,7 @@ SMALL_SPACE = ["space.channels=2", "space.layers=4", "space.blocks=2", "space.st
 
 @pytest.fixture(scope="module")
 def searched(here):
-    here("search", *TINY, *SMALL_SPACE, "hydra.run.dir=searched")
+    here("search", *TINY, *SMALL_SPACE, "strategy=darts_short", "hydra.run.dir=searched")
     return here.folder / "searched"
 
 
@@ -119,7 +120,6 @@ def test_masks_of_ones_own(here):
     "arguments",
     [
         ["strategy=gdas"],
-        ["strategy=random", "trials.count=2", "evaluator.epochs=1"],
         [
             "strategy=single_path",
             "strategy.population=3",
@@ -129,12 +129,12 @@ def test_masks_of_ones_own(here):
             "strategy.crossovers=1",
         ],
         ["strategy=darts_short", "strategy.order=2", "task.norm=group"],
-        ["trainer.precision=bf16-mixed", "task.recompute=true"],
+        ["strategy=darts_short", "trainer.precision=bf16-mixed", "task.recompute=true"],
     ],
     ids=" ".join,
 )
 def test_every_strategy_searches_the_trellis(here, arguments):
-    name = arguments[0].replace("=", "_")
+    name = "_".join(arguments[:2]).replace("=", "_")
     here(
         "search",
         *TINY,
@@ -148,12 +148,27 @@ def test_every_strategy_searches_the_trellis(here, arguments):
     build_space(part.space, part.space_args).validate(part.choices)
 
 
+def test_the_default_compares_the_networks_that_its_trials_have_trained(here):
+    here(
+        "search", *TINY, *SMALL_SPACE, "trials.count=2", "evaluator.epochs=1", "evaluate.random=0",
+        "evaluate.hand_made=false", "hydra.run.dir=default",
+    )  # fmt: skip
+    run = here.folder / "default"
+    architecture = Architecture.load(run / "architecture.json")
+    assert architecture.provenance["strategy"] == "random"
+    trials = [json.loads(line) for line in (run / "trials.jsonl").read_text().splitlines()]
+    # Both train for one epoch with the same seed: equal, as the head is that of the comparison, not that of a supernet.
+    with (run / "evaluation" / "found" / "metrics.csv").open() as file:
+        (compared,) = [float(row["val/miou"]) for row in csv.DictReader(file) if row["val/miou"]]
+    assert max(trial["metrics"]["val/miou"] for trial in trials) == pytest.approx(compared, abs=1e-6)
+
+
 @pytest.mark.parametrize(
     "arguments",
     [
         ["experiment=gas_small", "space.cells=3", "space.channels=4", "space.ops=[none,skip_connect,sep_conv_3x3]"],
-        ["space=chain_small", "space.output_stride=8"],
-        ["space=darts_small", "space.stem=stride2", "space.cells=3", "space.channels=4"],
+        ["space=chain_small", "strategy=darts_short", "space.output_stride=8"],
+        ["space=darts_small", "strategy=darts_short", "space.stem=stride2", "space.cells=3", "space.channels=4"],
     ],
     ids=["gas", "chain", "darts"],
 )
@@ -182,7 +197,10 @@ def test_other_backbones_are_searched_for_segmentation(here, arguments):
         (["search", "task=segmentation", "data=cityscapes", "data.root=nowhere", *SMALL_SPACE], "no such folder"),
         (["search", "task=segmentation", "space.layers=many"], "space.layers"),
         (["train", "task=segmentation"], "architecture = null"),
-        (["search", *TINY, *SMALL_SPACE, "task.norm=sync", "hydra.run.dir=synced"], "works on GPUs only"),
+        (
+            ["search", *TINY, *SMALL_SPACE, "strategy=darts_short", "task.norm=sync", "hydra.run.dir=synced"],
+            "works on GPUs only",
+        ),
         (
             ["search", *TINY, *SMALL_SPACE, "strategy=gas", "hydra.run.dir=priced"],
             "does not say where its operations stand",

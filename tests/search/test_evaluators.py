@@ -52,6 +52,7 @@ def workplace(tmp_path):
         SPACE,
         DigitsDataModule(seed=0),
         make_task=lambda backbone: ClassificationTask(backbone=backbone, num_classes=10),
+        make_supernet_task=lambda backbone: ClassificationTask(backbone=backbone, num_classes=10),
         make_trainer=make_trainer,
         make_silent_trainer=lambda: Trainer(accelerator="cpu", enable_model_summary=False, **silent),
         folder=tmp_path,
@@ -129,7 +130,7 @@ class PowerCut(Callback):
 @pytest.fixture
 def searched(workplace):
     """A run folder with a supernet that was trained on paths."""
-    task = workplace.make_task(SPACE.supernet())
+    task = workplace.make_supernet_task(SPACE.supernet())
     trainer = make_trainer(workplace.folder / "single_path", 2, [SampledPaths(0)])
     trainer.fit(task, datamodule=workplace.datamodule)
     return workplace.folder / "single_path"

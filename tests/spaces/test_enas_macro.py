@@ -105,7 +105,7 @@ def test_reductions_double_the_channels_after_a_third_and_two_thirds():
     network = space.network(space.sample(random.Random(0)))
     info = network.feature_info
     assert (info.channels(), info.reduction()) == ([36, 72, 144], [1, 2, 4])
-    assert info.module_name() == ["layers.3", "layers.7", "layers.11"]
+    assert info.module_name() == ["body.layers.3", "body.layers.7", "body.layers.11"]
     assert sorted(network.body.reductions) == ["3", "7"]
     assert EnasMacro(doubling=False).supernet().feature_info.channels() == [36, 36, 36]
     assert EnasMacro(stem="imagenet").supernet().feature_info.reduction() == [8, 16, 32]

@@ -9,6 +9,7 @@ import pytest
 import torch
 
 from lightning_nas.tasks.detection import ShapesDataModule
+from lightning_nas.tasks.detection.metrics import NAMES
 
 HERE = Path(__file__).resolve().parent
 
@@ -42,6 +43,9 @@ def test_metrics_of_seven_images_on_two_ranks_are_those_of_one(results, stage):
     first, second, alone = (result[stage] for result in results)
     assert first == second
     assert first == pytest.approx(alone, abs=1e-6)
-    assert len(alone) == 12
+    # Images of 64 px hold small objects alone: what the others would give is left out on both ranks.
+    assert {name.partition("/")[2] for name in alone} == {
+        name for name in NAMES if not name.endswith(("medium", "large"))
+    }
     if stage == "tested":
         assert max(alone.values()) > 0

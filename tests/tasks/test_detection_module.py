@@ -260,7 +260,6 @@ def test_every_argument_changes_the_result(shapes, tmp_path, change):
     [
         {"detector": "yolo"}, {"neck": "none"}, {"channels": 0}, {"min_size": 65}, {"anchor_scale": 0.0}, {"head_convs": 5},
         {"head_norm": "batch"}, {"norm": "layer"}, {"optimizer": "lamb"}, {"schedule": "flat"}, {"warmup_steps": -1},
-        {"channels": 24, "detector": "fcos"},
     ],
     ids=str,
 )  # fmt: skip

@@ -38,7 +38,13 @@ def test_the_example_searches_with_one_head_and_compares_with_another():
     assert config.space._target_.endswith("AutoDeepLab")
     assert config.task.head == "per_level"
     assert evaluated_task(config).keywords["head"] == "deeplab"
+    assert composed("search", "task=segmentation").strategy == composed("search", "strategy=random").strategy
     assert evaluated_task(composed("search")).keywords["lr"] == composed("search").task.lr
+
+
+def test_the_recipe_of_darts_has_the_strategy_of_the_paper():
+    config = composed("search", "experiment=darts_search_cifar", "data.root=/cifar")
+    assert (config.strategy.lr, config.strategy.weight_decay, list(config.strategy.betas)) == (3e-4, 1e-3, [0.5, 0.999])
 
 
 def test_the_search_of_auto_deeplab_is_that_of_the_paper():

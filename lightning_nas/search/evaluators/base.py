@@ -29,7 +29,8 @@ class Workplace:
     Args:
         space: The search space.
         datamodule: The data.
-        make_task: Backbone -> the task.
+        make_task: Backbone -> the task, of a network that is trained by itself.
+        make_supernet_task: The same of the supernet, whose head may differ.
         make_trainer: Folder, number of epochs, callbacks -> a Trainer that writes there.
         make_silent_trainer: Gives a Trainer that validates and writes nothing.
         folder: Of the run.
@@ -39,6 +40,7 @@ class Workplace:
     space: SearchSpace
     datamodule: Any
     make_task: Callable[[Backbone], pl.LightningModule]
+    make_supernet_task: Callable[[Backbone], pl.LightningModule]
     make_trainer: Callable[[Path, int, Sequence[pl.Callback]], pl.Trainer]
     make_silent_trainer: Callable[[], pl.Trainer]
     folder: Path

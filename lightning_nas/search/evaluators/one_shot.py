@@ -45,7 +45,7 @@ class OneShotEvaluator:
         workplace.datamodule.prepare_data()
         workplace.datamodule.setup("fit")
         network = workplace.space.supernet(generator=torch.Generator().manual_seed(workplace.seed))
-        task = workplace.make_task(network)
+        task = workplace.make_supernet_task(network)
         try:
             task.load_state_dict(read_state_dict(checkpoint))
         except RuntimeError as error:
