@@ -3,14 +3,11 @@
 import csv
 import itertools
 import json
-import os
-import signal
-import subprocess
 import time
 
 import optuna
 import pytest
-from test_commands import command
+from processes import start_command
 
 from lightning_nas.architecture import Architecture
 from lightning_nas.cost import count_macs
@@ -39,15 +36,11 @@ def test_a_killed_search_goes_on_and_ends_the_same(here):
     ]
     whole, broken = here.folder / "whole", here.folder / "broken"
     here("search", *arguments, "hydra.run.dir=whole")
-    process = subprocess.Popen(
-        command("search", *arguments, f"hydra.run.dir={broken}"), cwd=here.folder, start_new_session=True,
-        stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
-    )  # fmt: skip
+    running = start_command(here.folder, "search", *arguments, f"hydra.run.dir={broken}")
     while len(list((broken / "trials").glob("*"))) < 4:
-        assert process.poll() is None, "ended before it could be killed"
+        assert not running.ended, "ended before it could be killed"
         time.sleep(0.01)
-    os.killpg(process.pid, signal.SIGKILL)
-    process.wait()
+    running.kill()
     assert not (broken / "architecture.json").exists()
     here("search", *arguments, "hydra.run.dir=broken")
     assert (broken / "architecture.json").read_bytes() == (whole / "architecture.json").read_bytes()

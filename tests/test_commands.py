@@ -2,8 +2,6 @@
 
 import csv
 import json
-import os
-import signal
 import subprocess
 import sys
 import time
@@ -11,6 +9,7 @@ from pathlib import Path
 
 import pytest
 import torch
+from processes import start_command
 
 from lightning_nas.cli import main
 
@@ -75,30 +74,21 @@ def test_train_refuses_to_start_without_an_architecture(refused):
 
 def kill_after_an_epoch(cwd: Path, name: str, arguments: list[str], folder: Path) -> None:
     """Starts a command and ends it with SIGKILL once a checkpoint is there."""
-    process = subprocess.Popen(
-        command(name, *arguments, f"hydra.run.dir={folder}"),
-        cwd=cwd,
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.DEVNULL,
-        start_new_session=True,
-    )
+    running = start_command(cwd, name, *arguments, f"hydra.run.dir={folder}")
     while not (folder / "checkpoints" / "last.ckpt").is_file():
-        assert process.poll() is None, "ended before it could be killed"
+        assert not running.ended, "ended before it could be killed"
         time.sleep(0.01)
-    os.killpg(process.pid, signal.SIGKILL)
-    process.wait()
+    running.kill()
 
 
 def run_whole_and_broken(cwd: Path, name: str, arguments: list[str], unwritten: str) -> tuple[Path, Path]:
     """The folders of an undisturbed run and of one that was killed, before it wrote a file, and started again."""
     whole, broken = cwd / "whole", cwd / "broken"
-    done = run(cwd, name, *arguments, f"hydra.run.dir={whole}")
-    assert done.returncode == 0, done.stderr
+    start_command(cwd, name, *arguments, f"hydra.run.dir={whole}").finish()
     kill_after_an_epoch(cwd, name, arguments, broken)
     assert not (broken / unwritten).exists()
-    resumed = run(cwd, name, *arguments, f"hydra.run.dir={broken}")
-    assert resumed.returncode == 0, resumed.stderr
-    assert "Restored all states" in resumed.stderr
+    resumed = start_command(cwd, name, *arguments, f"hydra.run.dir={broken}").finish()
+    assert "Restored all states" in resumed
     return whole, broken
 
 

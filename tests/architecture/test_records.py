@@ -210,8 +210,10 @@ def test_save_is_atomic_and_canonical(tmp_path):
     assert path.read_bytes() == first
 
 
-def test_hash_is_the_same_in_another_process():
-    code = "from lightning_nas.spaces import published; print(published('darts_v2').hash)"
+def test_hash_is_the_same_in_another_process(tmp_path):
+    path = tmp_path / "architecture.json"
+    RECORD.save(path)
+    code = f"from lightning_nas.architecture import Architecture; print(Architecture.load({str(path)!r}).hash)"
     for seed in ("1", "2"):
         environment = {**os.environ, "PYTHONHASHSEED": seed}
         out = subprocess.run([sys.executable, "-c", code], env=environment, capture_output=True, text=True, check=True)

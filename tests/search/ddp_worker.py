@@ -1,7 +1,6 @@
 """One rank (or the only process) of several searches, one after the other; run by test_ddp.py."""
 
 import os
-import sys
 
 import torch
 from toy_project import FAMILIES, project_of
@@ -41,7 +40,3 @@ def main(out: str, batch_size: int) -> None:
             except ValueError as error:
                 results[family, "refusal"] = str(error)
     torch.save(results, f"{out}.{rank}")
-
-
-if __name__ == "__main__":
-    main(sys.argv[1], int(sys.argv[2]))

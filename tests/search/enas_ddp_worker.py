@@ -1,7 +1,6 @@
 """One of two ranks of a search with ENAS; run by test_enas.py."""
 
 import os
-import sys
 
 import torch
 from path_project import Data, Task, make_trainer
@@ -30,7 +29,3 @@ def watched(controller, scores):
     learn = controller.learn
     controller.learn = lambda drawn, given: (scores.extend(given), learn(drawn, given))[1]
     return controller
-
-
-if __name__ == "__main__":
-    main(sys.argv[1])

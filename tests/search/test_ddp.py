@@ -1,29 +1,17 @@
 """Two gloo ranks with batches of B move logits and weights as one process with batches of 2 B does."""
 
-import os
-import subprocess
-import sys
-from pathlib import Path
-
 import pytest
 import torch
+from ddp_worker import main
+from processes import run_ranks
 from toy_project import FAMILIES
-
-HERE = Path(__file__).resolve().parent
-
-
-def run(out, launcher, batch_size):
-    environment = {**os.environ, "PYTHONPATH": f"{HERE.parents[1]}:{HERE}", "OMP_NUM_THREADS": "1"}
-    command = [sys.executable, *launcher, str(HERE / "ddp_worker.py"), str(out), str(batch_size)]
-    done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=400, check=False)
-    assert done.returncode == 0, done.stderr[-3000:]
 
 
 @pytest.fixture(scope="module")
 def results(tmp_path_factory):
     folder = tmp_path_factory.mktemp("ddp")
-    run(folder / "two", ["-m", "torch.distributed.run", "--standalone", "--nproc_per_node=2"], 4)
-    run(folder / "one", [], 8)
+    run_ranks(main, str(folder / "two"), 4, cwd=folder)
+    main(str(folder / "one"), 8)
     return [torch.load(folder / name) for name in ("two.0", "two.1", "one.0")]
 
 

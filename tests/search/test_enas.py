@@ -1,18 +1,16 @@
 """ENAS: the controller's step in numbers, and its turns with an ordinary training."""
 
 import math
-import os
 import random
-import subprocess
-import sys
-from pathlib import Path
 from types import SimpleNamespace
 
+import enas_ddp_worker
 import numpy as np
 import pytest
 import pytorch_lightning as pl
 import torch
 from path_project import SPACE, Data, Task, make_trainer
+from processes import run_ranks
 from pytorch_lightning.callbacks import ModelCheckpoint
 from pytorch_lightning.strategies import DDPStrategy
 from torch import nn
@@ -22,7 +20,6 @@ from lightning_nas.search.headline import validation_score
 from lightning_nas.spaces import EnasMacro
 from lightning_nas.strategies import Enas
 
-HERE = Path(__file__).resolve().parent
 QUICK = {"policy": "independent", "lr": 0.1, "controller_steps": 3, "controller_batch": 2, "derive": 5}
 MACRO = EnasMacro(channels=2, layers=4)
 
@@ -384,11 +381,7 @@ def test_accumulation_clipping_and_half_precision_work_as_everywhere():
 
 
 def test_ranks_draw_the_same_paths_and_train_the_same_controller(tmp_path):
-    environment = {**os.environ, "PYTHONPATH": f"{HERE.parents[1]}:{HERE}", "OMP_NUM_THREADS": "1"}
-    launcher = ["-m", "torch.distributed.run", "--standalone", "--nproc_per_node=2"]
-    command = [sys.executable, *launcher, str(HERE / "enas_ddp_worker.py"), str(tmp_path / "rank")]
-    done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=300, check=False)
-    assert done.returncode == 0, done.stderr[-3000:]
+    run_ranks(enas_ddp_worker.main, str(tmp_path / "rank"), cwd=tmp_path)
     first, second = (torch.load(tmp_path / f"rank.{rank}") for rank in (0, 1))
     assert first["paths"] == second["paths"]
     assert first["scores"] == second["scores"]

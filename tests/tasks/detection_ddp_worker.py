@@ -1,7 +1,6 @@
 """One rank (or the only process) of a detection search and a test; run by test_detection_ddp.py."""
 
 import os
-import sys
 
 import pytorch_lightning as pl
 import torch
@@ -40,7 +39,3 @@ def main(out: str, data: str, batch_size: int) -> None:
     task.detector.score_thresh = 0.0
     (tested,) = trainer.test(task, datamodule=shapes, verbose=False)
     torch.save({"state": module.model.state_dict(), "validated": validated, "tested": tested}, f"{out}.{rank}")
-
-
-if __name__ == "__main__":
-    main(sys.argv[1], sys.argv[2], int(sys.argv[3]))

@@ -1,7 +1,6 @@
 """One rank (or the only process) of a segmentation search and a test; run by test_segmentation_ddp.py."""
 
 import os
-import sys
 
 import pytorch_lightning as pl
 import torch
@@ -33,7 +32,3 @@ def main(out: str, data: str, batch_size: int) -> None:
     validated = {name: float(value) for name, value in trainer.callback_metrics.items() if name.startswith("val/")}
     (tested,) = trainer.test(task, datamodule=streets, verbose=False)
     torch.save({"state": module.model.state_dict(), "validated": validated, "tested": tested}, f"{out}.{rank}")
-
-
-if __name__ == "__main__":
-    main(sys.argv[1], sys.argv[2], int(sys.argv[3]))

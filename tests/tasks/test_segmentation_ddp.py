@@ -1,38 +1,19 @@
 """A segmentation search on two gloo ranks is that of one process with twice the batch; every image counts once."""
 
-import os
-import subprocess
-import sys
-from pathlib import Path
-
 import pytest
 import torch
+from processes import run_ranks
+from segmentation_ddp_worker import main
 
 from lightning_nas.tasks.segmentation import StreetsDataModule
-
-HERE = Path(__file__).resolve().parent
-
-
-def run(out, data, launcher, batch_size):
-    environment = {**os.environ, "PYTHONPATH": str(HERE.parents[1]), "OMP_NUM_THREADS": "1"}
-    command = [
-        sys.executable,
-        *launcher,
-        str(HERE / "segmentation_ddp_worker.py"),
-        str(out),
-        str(data),
-        str(batch_size),
-    ]
-    done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=400, check=False)
-    assert done.returncode == 0, done.stderr[-3000:]
 
 
 @pytest.fixture(scope="module")
 def results(tmp_path_factory):
     folder = tmp_path_factory.mktemp("ddp")
     StreetsDataModule(str(folder / "data"), height=32, width=64, train=16, val=7, test=7, crop=[32, 32])
-    run(folder / "two", folder / "data", ["-m", "torch.distributed.run", "--standalone", "--nproc_per_node=2"], 2)
-    run(folder / "one", folder / "data", [], 4)
+    run_ranks(main, str(folder / "two"), str(folder / "data"), 2, cwd=folder)
+    main(str(folder / "one"), str(folder / "data"), 4)
     return [torch.load(folder / name) for name in ("two.0", "two.1", "one.0")]
 
 
