@@ -1,9 +1,12 @@
-"""One thread for each process, and the same draws in every run."""
+"""One thread for each process, the same draws in every run, and a clean folder."""
 
 import os
 import sys
+from pathlib import Path
 
 import pytest
+
+ROOT = Path(__file__).resolve().parent.parent
 
 # The tensors of tests are small, and threads that share busy cores wait for each other.
 os.environ.setdefault("OMP_NUM_THREADS", "1")  # before torch is imported; commands that tests start inherit it
@@ -15,6 +18,15 @@ def _same_draws():
     import torch
 
     torch.manual_seed(0)
+
+
+@pytest.fixture(autouse=True)
+def _nothing_is_left_in_the_checkout():
+    """Whoever runs the tests finds the folder as it was."""
+    before = set(os.listdir(ROOT))
+    yield
+    left = {name for name in set(os.listdir(ROOT)) - before if not name.startswith(".")}
+    assert not left, f"{sorted(left)} was written into the checkout: pass default_root_dir=tmp_path to the Trainer"
 
 
 @pytest.fixture(scope="module")

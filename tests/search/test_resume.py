@@ -58,7 +58,7 @@ def fit(toy, folder, strategy, *, crash=None, resume=None, every=None, mode="min
         )
     )
     callbacks = [checkpoint] if crash is None else [checkpoint, crash_at(toy, crash)]
-    trainer = toy.make_trainer(EPOCHS, callbacks=callbacks, enable_checkpointing=True)
+    trainer = toy.make_trainer(EPOCHS, callbacks=callbacks, enable_checkpointing=True, default_root_dir=folder)
     search = SearchModule(scheduled(toy)(), strategy, warmup_epochs=1, **arguments)
     trainer.fit(search, BilevelDataModule(toy.Data(), mode=mode, fraction=fraction), ckpt_path=resume)
     return trainer, search
@@ -110,7 +110,9 @@ def test_a_checkpoint_of_another_space_model_or_strategy_is_refused(toy, tmp_pat
     search = SearchModule(Larger(), Darts(), warmup_epochs=1)
     with pytest.raises(ValueError, match="another search space"):
         toy.make_trainer(EPOCHS).fit(search, BilevelDataModule(toy.Data()), ckpt_path=last)
-    plain = toy.make_trainer(1, callbacks=[LastCheckpoint(tmp_path / "plain")], enable_checkpointing=True)
+    plain = toy.make_trainer(
+        1, callbacks=[LastCheckpoint(tmp_path / "plain")], enable_checkpointing=True, default_root_dir=tmp_path
+    )
     plain.fit(scheduled(toy)(), toy.Data())
     with pytest.raises(ValueError, match="not written by a SearchModule"):
         fit(toy, tmp_path, Darts(), resume=tmp_path / "plain" / "last.ckpt")
