@@ -63,12 +63,14 @@ def test_pareto_front_of_hand_made_points():
 
 @pytest.mark.parametrize("trials", [SINGLE, SEVERAL], ids=["one objective", "several"])
 def test_the_page_holds_them(run_folder, trials):
-    (run_folder / "history.jsonl").unlink()
+    for file in ("history.jsonl", "metrics.csv"):  # of a supernet, which such a search does not have
+        (run_folder / file).unlink()
     (run_folder / "trials.jsonl").write_text("".join(json.dumps(line) + "\n" for line in trials))
     page = build(run_folder).read_text()
     assert trial_report(trials).sentence in page
     assert ("Pareto front" in page) == (trials is SEVERAL)
     assert ("out of memory" in page) == (trials is SINGLE)
+    assert "metrics.csv" not in page
 
 
 def test_a_malformed_line_is_named(tmp_path):
