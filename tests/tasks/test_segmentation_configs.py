@@ -38,7 +38,9 @@ def test_the_example_searches_with_one_head_and_compares_with_another():
     assert config.space._target_.endswith("AutoDeepLab")
     assert config.task.head == "per_level"
     assert evaluated_task(config).keywords["head"] == "deeplab"
-    assert composed("search", "task=segmentation").strategy == composed("search", "strategy=random").strategy
+    assert config.strategy == composed("search", "strategy=random").strategy
+    assert (config.evaluator.epochs, config.trials.count) == (config.evaluate.epochs, 6)
+    assert "epochs" not in composed("search", "task=segmentation", "evaluator=one_shot").evaluator
     assert evaluated_task(composed("search")).keywords["lr"] == composed("search").task.lr
 
 
