@@ -90,7 +90,7 @@ def inherit_from_run(network: nn.Module, architecture: Architecture, folder: str
             raise FileNotFoundError(f"inherit = {str(folder)!r}: there is no {name}, so it is no finished search")
     space, _ = from_architecture(Architecture.load(run / "architecture.json"))
     supernet = space.supernet()
-    load_weights(supernet, run / "checkpoints" / "last.ckpt", prefix="model.backbone.")
+    load_weights(supernet, run / "checkpoints" / "last.ckpt")
     _, choices = from_architecture(architecture)
     return inherit_weights(network, supernet, choices)
 

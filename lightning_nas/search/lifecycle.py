@@ -119,6 +119,7 @@ class SearchLifecycle(WrappedModule):
         """
         if stage == "fit":
             check_trainer(self.trainer)
+            self._logits.forget_optimizer()
             strategy: Any = self.trainer.strategy
             told = is_ddp(strategy) and strategy._ddp_kwargs.get("find_unused_parameters")
             if self.strategy.needs_unused_parameters and is_ddp(strategy) and not told:
@@ -176,7 +177,6 @@ class SearchLifecycle(WrappedModule):
     def teardown(self, stage: str) -> None:
         """Tears the hosted module down and gives the Trainer its own settings back."""
         super().teardown(stage)
-        self._logits.forget_optimizer()
         for name, value in self._settings_before.items():
             setattr(self.trainer, name, value)
         self._settings_before = {}

@@ -58,9 +58,9 @@ class Logits:
         self._optimizer.zero_grad()
         return finite
 
-    def state_dict(self) -> dict[str, Any] | None:
-        """The state of their optimizer, None before there is one."""
-        return None if self._optimizer is None else self._optimizer.state_dict()
+    def state_dict(self) -> Mapping[str, Any] | None:
+        """The state of their optimizer, also after a training; None before there is one."""
+        return self._loaded if self._optimizer is None else self._optimizer.state_dict()
 
     def load_state_dict(self, state: Mapping[str, Any] | None) -> None:
         """Takes it back, now if a training is under way, else as soon as there is an optimizer."""
@@ -69,5 +69,5 @@ class Logits:
             self.configure(self._optimizer)
 
     def forget_optimizer(self) -> None:
-        """After a training."""
+        """Before a training, which makes another one."""
         self._optimizer = None

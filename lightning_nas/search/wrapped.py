@@ -9,6 +9,7 @@ from typing import Any
 
 from lightning_nas.search.families import FAMILIES, LightningModule, foreign_datamodule, overridden, pl
 from lightning_nas.search.refusals import check_module
+from lightning_nas.search.state_names import keep_names
 from lightning_nas.search.traces import untouched
 from lightning_nas.search.transparent import Transparent
 from lightning_nas.search.wrapped_data import WrappedData
@@ -29,6 +30,8 @@ _HOOKS = frozenset(
     "optimizer_zero_grad",
     "lr_scheduler_step",
     "configure_gradient_clipping",
+    "state_dict",
+    "load_state_dict",
 }
 """What a Trainer asks of a module, beside what a wrapped one has to do itself."""
 
@@ -41,7 +44,8 @@ class WrappedModule(Transparent, LightningModule):
 
     The hosted module sees the Trainer as its own, and what it logs arrives in the outer module. A hook that it overrides is
     the outer module's hook, and one that it does not is not overridden there, so that a Trainer finds what it would find
-    without a search. Public attributes that the outer module lacks are those of the hosted one.
+    without a search. Public attributes that the outer module lacks are those of the hosted one. The state goes by the hosted
+    module's own names, so that its class loads a checkpoint of the search.
 
     Args:
         model: The module. It must use automatic optimization.
@@ -55,6 +59,7 @@ class WrappedModule(Transparent, LightningModule):
         super().__init__()
         check_module(model)
         self.model = model
+        keep_names(self)
         own = {name for cls in type(self).__mro__ if issubclass(cls, WrappedModule) for name in vars(cls)}
         overrides = overridden(model)
         for name in (overrides & _HOOKS) - own:
