@@ -2,9 +2,9 @@
 
 import pytest
 import torch
-from toy_project import OPS, dataset
 from torch import nn
 from torchmetrics import MeanMetric
+from toy_project import OPS, dataset
 
 from lightning_nas.networks import inherit_weights, load_weights
 from lightning_nas.search import BilevelDataModule, SearchModule
