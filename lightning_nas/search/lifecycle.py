@@ -76,13 +76,12 @@ class SearchLifecycle(WrappedModule):
 
     def _find_supernet(self) -> None:
         known = vars(self).get("_supernet")
-        if any(supernet is known for supernet in find_supernets(self.model)):
-            return  # callbacks may have frozen it by now
-        supernet = only_supernet(self.model)
-        vars(self)["_supernet"] = supernet  # no part of this module: it is one of the hosted module already
-        supernet.relaxation = self.strategy.relax
-        self._logits = Logits(list(supernet.logits.values()))
-        self._find_weights()
+        if not any(supernet is known for supernet in find_supernets(self.model)):  # callbacks may have frozen it by now
+            supernet = only_supernet(self.model)
+            vars(self)["_supernet"] = supernet  # no part of this module: it is one of the hosted module already
+            supernet.relaxation = self.strategy.relax
+            self._logits = Logits(list(supernet.logits.values()))
+            self._find_weights()
         # DDP must not wait for gradients of the logits: they take no part in the weight step and are averaged by ourselves.
         self._ddp_params_and_buffers_to_ignore = [n for n, p in self.named_parameters() if p in self._logits]
 

@@ -240,6 +240,27 @@ def test_a_supernet_that_is_made_late(toy, tmp_path, hook):
     assert again._counts["arch_step"] == 6
 
 
+def test_ddp_is_told_of_the_logits_of_a_supernet_that_setup_has_wrapped(toy):
+    class Wrapper(nn.Module):
+        """As ``torch.compile`` makes one."""
+
+        def __init__(self, wrapped):
+            super().__init__()
+            self.wrapped = wrapped
+
+        def forward(self, x):
+            return self.wrapped(x)
+
+    class Wrapping(toy.Project):
+        def setup(self, stage):
+            self.backbone = Wrapper(self.backbone)
+
+    _, search = fit(toy, Wrapping())
+    names = [name for name, p in search.named_parameters() if any(p is logits for logits in search._logits.parameters)]
+    assert len(names) == 2
+    assert search._ddp_params_and_buffers_to_ignore == names
+
+
 def test_a_supernet_that_never_comes_is_an_error(toy):
     class Never(toy.Project):
         def __init__(self):
