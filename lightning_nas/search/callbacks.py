@@ -13,6 +13,7 @@ import torch
 from lightning_nas.architecture import write_atomic
 from lightning_nas.ops import PARAMETER_FREE, DropPath
 from lightning_nas.search.families import Callback, pl
+from lightning_nas.strategies import Strategy
 
 
 class TemperatureSchedule(Callback):
@@ -74,6 +75,9 @@ class FreezeLogits(Callback):
 class SeedBatches(Callback):
     """Seeds all generators before every batch, from seed, rank, epoch and batch: a resumed run repeats its numbers.
 
+    That of a strategy is one of them, and is the same on all ranks. Validations, of which a resumed run may make another one,
+    disturb none.
+
     Args:
         seed: Of the run.
     """
@@ -84,22 +88,33 @@ class SeedBatches(Callback):
     def on_train_start(self, trainer: pl.Trainer, pl_module: Any) -> None:
         """Seeds the first batch of a run that is resumed in the middle of an epoch."""
         progress = trainer.fit_loop.epoch_loop.batch_progress
-        self._seed(trainer, 0 if progress.is_last_batch else progress.current.ready)
+        self._seed(trainer, pl_module, 0 if progress.is_last_batch else progress.current.ready)
 
     def on_train_epoch_start(self, trainer: pl.Trainer, pl_module: Any) -> None:
         """Seeds the first batch of an epoch."""
-        self._seed(trainer, 0)
+        self._seed(trainer, pl_module, 0)
 
     def on_train_batch_end(self, trainer: pl.Trainer, pl_module: Any, outputs: Any, batch: Any, batch_idx: int) -> None:
         """Seeds the next batch, its loading included."""
-        self._seed(trainer, batch_idx + 1)
+        self._seed(trainer, pl_module, batch_idx + 1)
 
-    def _seed(self, trainer: pl.Trainer, batch: int) -> None:
-        entropy = [self.seed, trainer.global_rank, trainer.current_epoch, batch]
-        state = int(np.random.SeedSequence(entropy).generate_state(1)[0])
+    def on_validation_end(self, trainer: pl.Trainer, pl_module: Any) -> None:
+        """Seeds the next batch again."""
+        if trainer.state.fn == "fit" and not trainer.sanity_checking:
+            self._seed(trainer, pl_module, trainer.fit_loop.epoch_loop.batch_progress.current.ready)
+
+    def _seed(self, trainer: pl.Trainer, pl_module: Any, batch: int) -> None:
+        strategy = getattr(pl_module, "strategy", None)
+        if isinstance(strategy, Strategy):
+            strategy.seed_batch(_number(self.seed, trainer.current_epoch, batch))
+        state = _number(self.seed, trainer.global_rank, trainer.current_epoch, batch)
         random.seed(state)
         np.random.seed(state)  # noqa: NPY002 (data sets of users draw from the global generator)
         torch.manual_seed(state)
+
+
+def _number(*entropy: int) -> int:
+    return int(np.random.SeedSequence(entropy).generate_state(1)[0])
 
 
 class ArchitectureHistory(Callback):

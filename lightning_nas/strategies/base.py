@@ -83,6 +83,13 @@ class Strategy(ABC):
         """A scalar that is added to every loss of the search, e.g. for latency; None for nothing."""
         return None
 
+    def seed_batch(self, number: int) -> None:  # noqa: B027 (most strategies draw nothing)
+        """Called before every batch of a training; all that is drawn until the next one has to follow from it.
+
+        Args:
+            number: Follows from the seed of the search, the epoch and the batch; the same on all ranks.
+        """
+
     def architecture_optimizer(self, logits: Iterable[nn.Parameter]) -> torch.optim.Optimizer:
         """Adam on the logits (Liu et al. 2019, arXiv 1806.09055, appendix)."""
         return torch.optim.Adam(logits, self.lr, self.betas, weight_decay=self.weight_decay)

@@ -5,7 +5,7 @@ import torch
 
 from lightning_nas.search import BilevelDataModule, SearchModule
 from lightning_nas.search.persistence import LastCheckpoint
-from lightning_nas.strategies import Darts, Gdas
+from lightning_nas.strategies import Darts, Gas, Gdas
 
 EPOCHS = 3
 BATCHES = 3  # of each half in an epoch
@@ -125,6 +125,35 @@ def test_a_checkpoint_of_an_earlier_version_is_refused_in_words(toy, tmp_path):
     torch.save(checkpoint, tmp_path / "old.ckpt")
     with pytest.raises(ValueError, match="earlier version"):
         fit(toy, tmp_path, Darts(), resume=tmp_path / "old.ckpt")
+
+
+@pytest.mark.parametrize("interval", [1.0, 1], ids=["after the epoch", "after every batch"])
+@pytest.mark.parametrize("strategy", [Gdas, Gas])
+def test_a_validation_disturbs_nothing_though_it_draws_and_is_made_again(toy, tmp_path, strategy, interval):
+    class Drawing(scheduled(toy)):
+        def validation_step(self, batch, batch_idx):
+            torch.rand(1)
+            return super().validation_step(batch, batch_idx)
+
+    class Validated(toy.Data):
+        def val_dataloader(self):
+            return self._loader()
+
+    def fitted(folder, crash=None, resume=None):
+        checkpoint = toy.pl.callbacks.ModelCheckpoint(
+            folder, save_last=True, save_top_k=-1, monitor="val/loss", save_on_train_epoch_end=False
+        )
+        callbacks = [checkpoint] if crash is None else [checkpoint, crash_at(toy, crash)]
+        arguments = {"callbacks": callbacks, "enable_checkpointing": True, "val_check_interval": interval}
+        search = SearchModule(Drawing(), strategy(lr=0.05, **({"latency_weight": 0.0} if strategy is Gas else {})))
+        toy.make_trainer(2, **arguments).fit(search, BilevelDataModule(Validated()), ckpt_path=resume)
+        return search.state_dict()
+
+    whole = fitted(tmp_path / "whole")
+    with pytest.raises(CrashError):
+        fitted(tmp_path / "broken", crash=BATCHES + 1)
+    resumed = fitted(tmp_path / "broken", resume=tmp_path / "broken" / "last.ckpt")
+    assert all(torch.equal(value, whole[name]) for name, value in resumed.items())
 
 
 # ---- a schedule that waits for a metric of the validation -------------------------------------------------------------

@@ -63,8 +63,12 @@ class Gas(Strategy):
             raise ValueError(f"latency_weight must be at least 0, got {latency_weight}")
         self.latency_weight, self.table = latency_weight, None if table is None else Path(table)
         self.tau_start, self.tau_end, self.tau = tau_start, tau_end, tau_start
-        self.generator = torch.Generator().manual_seed(seed)
+        self._seed, self.generator = seed, torch.Generator().manual_seed(seed)
         self.costs: dict[str, Tensor] = {}
+
+    def seed_batch(self, number: int) -> None:
+        """Draws anew from here on."""
+        self.generator.manual_seed(number + self._seed)
 
     def relax(self, logits: Mapping[str, Tensor]) -> dict[str, OptionWeights]:
         """A soft sample per edge."""

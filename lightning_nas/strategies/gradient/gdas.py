@@ -63,7 +63,11 @@ class Gdas(Strategy):
         if not 0 < tau_end <= tau_start:
             raise ValueError(f"tau_end must be positive and at most tau_start = {tau_start}, got {tau_end}")
         self.tau_start, self.tau_end, self.tau = tau_start, tau_end, tau_start
-        self.generator = torch.Generator().manual_seed(seed)
+        self._seed, self.generator = seed, torch.Generator().manual_seed(seed)
+
+    def seed_batch(self, number: int) -> None:
+        """Draws anew from here on."""
+        self.generator.manual_seed(number + self._seed)
 
     def relax(self, logits: Mapping[str, Tensor]) -> dict[str, OptionWeights]:
         """Hard samples with soft gradients, one per edge."""
