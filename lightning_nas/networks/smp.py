@@ -112,8 +112,8 @@ def register_encoder(name: str, source: Source, weights: str | os.PathLike[str] 
     """Makes a found backbone, or the supernet of a space, an encoder of segmentation_models_pytorch.
 
     ``smp.Unet(name, encoder_weights=None, classes=...)`` then builds it, as do the other models, with ``encoder_depth``,
-    ``encoder_output_stride`` and ``in_channels``. Its weights are loaded whenever it is built; ``encoder_weights`` is of the
-    library's own encoders.
+    ``encoder_output_stride`` and ``in_channels``. Its weights are loaded whenever it is built; ``encoder_weights`` and
+    ``get_preprocessing_params``, which download what they give, are of the library's own encoders.
 
     Args:
         name: Letters, digits, underscores. A name that was registered before gets the new backbone.

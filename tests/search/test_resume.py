@@ -144,9 +144,10 @@ def test_a_validation_disturbs_nothing_though_it_draws_and_is_made_again(toy, tm
             folder, save_last=True, save_top_k=-1, monitor="val/loss", save_on_train_epoch_end=False
         )
         callbacks = [checkpoint] if crash is None else [checkpoint, crash_at(toy, crash)]
-        arguments = {"callbacks": callbacks, "enable_checkpointing": True, "val_check_interval": interval}
+        arguments = {"callbacks": callbacks, "enable_checkpointing": True, "num_sanity_val_steps": 1}
         search = SearchModule(Drawing(), strategy(lr=0.05, **({"latency_weight": 0.0} if strategy is Gas else {})))
-        toy.make_trainer(2, **arguments).fit(search, BilevelDataModule(Validated()), ckpt_path=resume)
+        trainer = toy.make_trainer(2, val_check_interval=interval, **arguments)
+        trainer.fit(search, BilevelDataModule(Validated()), ckpt_path=resume)
         return search.state_dict()
 
     whole = fitted(tmp_path / "whole")
