@@ -20,19 +20,21 @@ from lightning_nas.config import ConfigError, check_component
 from lightning_nas.networks.backbone import load_weights
 from lightning_nas.networks.inherit import inherit_from_run
 from lightning_nas.networks.transfer import load_backbone_weights
+from lightning_nas.run_record import claim
+from lightning_nas.search.finite import FiniteTraining
 from lightning_nas.search.persistence import ContinuedCSVLogger, LastCheckpoint
 from lightning_nas.spaces import Backbone, SearchSpace
 from lightning_nas.spaces.genotypes import published, published_names
 
 
 def prepare(config: DictConfig, components: list[str]) -> Path:
-    """Checks the components of a config, seeds all generators.
+    """Checks the components of a config, claims the run folder, seeds all generators.
 
     Returns:
         The run folder.
 
     Raises:
-        ConfigError: If a component or a value cannot be run.
+        ConfigError: If a component or a value cannot be run, or the folder holds a run of another command.
     """
     for name in components:
         check_component(config[name], name)
@@ -44,8 +46,10 @@ def prepare(config: DictConfig, components: list[str]) -> Path:
         )
     if config.max_time is not None and len(str(config.max_time).split(":")) != 4:
         raise ConfigError(f"max_time = {config.max_time!r}: expected DD:HH:MM:SS, e.g. 00:01:30:00")
+    folder = Path(hydra.runtime.output_dir)
+    claim(config, folder)
     pl.seed_everything(config.seed, workers=True, verbose=False)
-    return Path(hydra.runtime.output_dir)
+    return folder
 
 
 def named_architecture(config: DictConfig) -> Architecture:
@@ -166,7 +170,13 @@ def make_trainer(
         config.trainer,
         max_epochs=epochs,
         logger=loggers,
-        callbacks=[*callbacks, checkpoint, Timer(max_time), *([RichProgressBar()] if progress_bar else [])],
+        callbacks=[
+            FiniteTraining(),
+            *callbacks,
+            checkpoint,
+            Timer(max_time),
+            *([RichProgressBar()] if progress_bar else []),
+        ],
         enable_progress_bar=progress_bar,
         default_root_dir=str(folder),
         enable_model_summary=False,

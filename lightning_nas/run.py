@@ -33,6 +33,7 @@ from lightning_nas.config import ConfigError, check_component
 from lightning_nas.networks.backbone import build_network
 from lightning_nas.predicting import predict_folder
 from lightning_nas.report.page import build as build_report
+from lightning_nas.run_record import claim_architecture
 from lightning_nas.search import DropPathSchedule, SeedBatches
 from lightning_nas.search.summary import write_summary
 from lightning_nas.search.trials import TrialResult
@@ -97,12 +98,12 @@ def train(config: DictConfig) -> Path:
     architecture = resized(architecture, config, datamodule.in_channels)
     for name, part in architecture.components.items():
         print(f"building {name} of {config.architecture}: {part.to_dict()}")
-    architecture.save(folder / "architecture.json")
 
     backbone = build_network(architecture)
     start_from(backbone, architecture, config)
     task = instantiate(config.task)(backbone=backbone, num_classes=datamodule.num_classes)
     callbacks = [SeedBatches(config.seed), DropPathSchedule(config.drop_path)]
+    claim_architecture(architecture, folder)
     trainer = make_trainer(config, folder, config.epochs, callbacks, config.max_time)
     trainer.fit(task, datamodule=datamodule, ckpt_path=last_checkpoint(folder))
     trainer.test(task, datamodule=datamodule, verbose=False)
