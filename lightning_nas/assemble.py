@@ -200,9 +200,3 @@ def make_silent_trainer(config: DictConfig, folder: Path, **changed: Any) -> pl.
 def chosen(group: str) -> str:
     """Name of the config that the user chose for a group, e.g. ``"classification"`` for ``"task"``."""
     return str(HydraConfig.get().runtime.choices[group])
-
-
-def last_checkpoint(folder: Path) -> str | None:
-    """The checkpoint that an interrupted run left in its folder."""
-    last = folder / "checkpoints" / "last.ckpt"
-    return str(last) if last.is_file() else None

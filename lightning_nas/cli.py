@@ -17,6 +17,7 @@ from lightning_nas.architecture import ArchitectureError
 from lightning_nas.config import ConfigError, register_schemas
 from lightning_nas.networks.weights import WeightsError
 from lightning_nas.report.run_folder import ReportError
+from lightning_nas.search.persistence import CheckpointError
 from lightning_nas.search.storage import StudyError
 from lightning_nas.sweep import is_multirun, keep_failure
 
@@ -28,7 +29,7 @@ COMMANDS: dict[str, Callable[[DictConfig], object]] = {
     "benchmark": run.benchmark,
 }
 
-NAMED = (ConfigError, ArchitectureError, WeightsError, ReportError, StudyError, FloatingPointError)
+NAMED = (ConfigError, CheckpointError, ArchitectureError, WeightsError, ReportError, StudyError, FloatingPointError)
 """Errors whose text says what is wrong, with which value: no traceback helps."""
 
 

@@ -17,7 +17,6 @@ from rich.console import Console
 from lightning_nas.architecture import Architecture, write_atomic
 from lightning_nas.assemble import (
     chosen,
-    last_checkpoint,
     make_data,
     make_sampler,
     make_space,
@@ -35,6 +34,7 @@ from lightning_nas.predicting import predict_folder
 from lightning_nas.report.page import build as build_report
 from lightning_nas.run_record import claim_architecture
 from lightning_nas.search import DropPathSchedule, SeedBatches
+from lightning_nas.search.persistence import last_checkpoint
 from lightning_nas.search.summary import write_summary
 from lightning_nas.search.trials import TrialResult
 from lightning_nas.searching import find_architecture

@@ -11,11 +11,12 @@ from hydra.utils import instantiate
 from omegaconf import DictConfig
 
 from lightning_nas.architecture import Architecture, Option
-from lightning_nas.assemble import chosen, last_checkpoint, make_trainer
+from lightning_nas.assemble import chosen, make_trainer
 from lightning_nas.black_box import is_black_box, search_trials
 from lightning_nas.config import ConfigError
 from lightning_nas.one_shot import optimization, path_trainer, search_paths
 from lightning_nas.search import ArchitectureHistory, BilevelDataModule, ControllerPhase, SearchModule, WeightsHalf
+from lightning_nas.search.persistence import last_checkpoint
 from lightning_nas.search.scoring import best_of
 from lightning_nas.spaces import SearchSpace
 from lightning_nas.strategies import Enas, Rsps, SinglePath, Strategy

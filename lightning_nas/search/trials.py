@@ -16,6 +16,7 @@ from lightning_nas.cost.probe import random_numbers_kept
 from lightning_nas.search.costs import Part, TaskCost, cost_of_task
 from lightning_nas.search.families import FAMILIES, pl
 from lightning_nas.search.headline import finite_or_none
+from lightning_nas.search.persistence import last_checkpoint
 from lightning_nas.spaces import Backbone
 
 
@@ -121,10 +122,9 @@ class TrialRunner:
         backbone = build()
         trainer = self.make_trainer(folder)
         task = self.make_task(backbone)
-        last = folder / "checkpoints" / "last.ckpt"
         failure = None
         try:
-            trainer.fit(task, datamodule=self.datamodule, ckpt_path=str(last) if last.is_file() else None)
+            trainer.fit(task, datamodule=self.datamodule, ckpt_path=last_checkpoint(folder))
             trainer.test(task, datamodule=self.datamodule, verbose=False)
         except FloatingPointError as error:
             if kind == "found":
