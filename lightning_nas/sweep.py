@@ -11,12 +11,12 @@ from typing import Any
 
 from hydra.core.hydra_config import HydraConfig
 from hydra.experimental.callback import Callback
-from hydra.utils import get_class
 from omegaconf import DictConfig, OmegaConf
 from rich.console import Console
 
 from lightning_nas.architecture import write_atomic
 from lightning_nas.benchmark import Benchmark
+from lightning_nas.config import own_class
 from lightning_nas.report.multirun import write_table
 
 ERRORS = "errors"
@@ -86,6 +86,11 @@ class BenchmarkCallback(CommandCallback):
 
     result = "*/benchmark.json"
 
+    def on_multirun_start(self, config: DictConfig, **kwargs: Any) -> None:
+        """Called by Hydra before the first job."""
+        super().on_multirun_start(config, **kwargs)
+        self.target = str(config.get("_target_"))  # of the user's own command, which may name any class
+
     def show(self, sweep: Path) -> None:
         """Prints and draws. Jobs of other benchmarks than the first one's have tables of their own."""
         results: dict[str, list[dict[str, Any]]] = {}
@@ -93,7 +98,7 @@ class BenchmarkCallback(CommandCallback):
             target = str(OmegaConf.select(OmegaConf.load(file.parent / ".hydra" / "config.yaml"), "_target_"))
             results.setdefault(target, []).append(json.loads(file.read_text(encoding="utf-8")))
         for target, group in results.items():
-            kind: type[Benchmark] = get_class(target)
+            kind: type[Benchmark] = own_class(target, "_target_", {self.target})
             Console().print(kind.render(group))
             picture = kind.draw(group, sweep)
             print(f"picture: {picture}" if picture else "")

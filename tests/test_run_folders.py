@@ -1,8 +1,11 @@
 """A run folder holds one run: another command is refused there, the same one goes on."""
 
 import json
+import shutil
 
 import pytest
+from omegaconf import OmegaConf
+from PIL import Image
 
 SEARCH = (
     "space=nasbench201", "space.channels=4", "space.cells=1", "strategy=random", "evaluator=zero_cost", "trials.count=2",
@@ -100,3 +103,73 @@ def test_a_folder_in_which_nothing_was_done_takes_the_corrected_command(here):
         here("search", *SEARCH, "evaluate.draws=0", "hydra.run.dir=corrected")
     here("search", *SEARCH, "seed=1", "hydra.run.dir=corrected")
     assert json.loads((here.folder / "corrected" / "summary.json").read_text())["seed"] == 1
+
+
+class Mine:
+    """A class of the user's own project that stands for a task."""
+
+    def __new__(cls, **arguments):
+        from lightning_nas.tasks.classification import ClassificationTask
+
+        return ClassificationTask(**{**arguments, "lr": 0.5})
+
+
+@pytest.fixture(scope="module")
+def foreign(here, trained):
+    """Writes another config into a copy of a finished run."""
+    images = here.folder / "images"
+    images.mkdir()
+    Image.new("L", (8, 8)).save(images / "0.png")
+
+    def write(change):
+        folder = here.folder / "foreign_run"
+        shutil.rmtree(folder, ignore_errors=True)
+        shutil.copytree(trained, folder)
+        config = OmegaConf.load(folder / ".hydra" / "config.yaml")
+        OmegaConf.save(OmegaConf.merge(config, change), folder / ".hydra" / "config.yaml")
+        return folder
+
+    return write
+
+
+MKDIR = {"_target_": "os.mkdir", "path": "executed"}
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"task": MKDIR},
+        {"task": {**MKDIR, "_target_": "lightning_nas.architecture.io.os.mkdir"}},
+        {"task": {"_target_": "lightning_nas.config.get_object", "path": "os.mkdir"}},
+        {"task": {"_target_": "lightning_nas.search.storage.psutil.Popen", "args": ["mkdir", "executed"]}},
+        {"task": {"lr": MKDIR}},
+        {"task": {"lr": [1, {"a": MKDIR}]}},
+        {"evaluate": {"task": MKDIR}},
+        {"task": {"_target_": "${hidden}", "path": "executed"}, "hidden": "os.mkdir"},
+    ],
+)
+def test_nothing_that_a_foreign_run_names_is_executed(here, foreign, change):
+    run = foreign(change)
+    with pytest.raises(SystemExit, match=r"_target_ = .* classes of lightning_nas alone"):
+        here("predict", f"run={run.name}", "images=images")
+    assert not (here.folder / "executed").exists()
+
+
+def test_a_class_that_the_users_own_command_allows_is_built(here, foreign):
+    run = foreign({"task": {"_target_": "test_run_folders.Mine"}})
+    with pytest.raises(SystemExit, match=r"add allow=\[test_run_folders.Mine\]"):
+        here("predict", f"run={run.name}", "images=images")
+    here("predict", f"run={run.name}", "images=images", "allow=[test_run_folders.Mine]", "device=cpu")
+    assert list((run / "predictions").iterdir())
+
+
+@pytest.mark.parametrize(
+    ("name", "text"),
+    [(".hydra/config.yaml", b"task: [1"), (".hydra/config.yaml", b"- 1"), (".hydra/config.yaml", b"\xff\xfe\x00"),
+     ("summary.json", b"[" * 100_000), ("summary.json", b"\xff"), ("summary.json", b"{}")],
+)  # fmt: skip
+def test_a_damaged_file_of_a_run_is_named(here, foreign, name, text):
+    run = foreign({})
+    (run / name).write_bytes(text)
+    with pytest.raises(SystemExit, match=f"error: .*{name}: not "):
+        here("predict", f"run={run.name}", "images=images")
