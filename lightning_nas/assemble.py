@@ -16,7 +16,7 @@ from pytorch_lightning.callbacks import RichProgressBar, Timer
 from pytorch_lightning.loggers import Logger, TensorBoardLogger
 
 from lightning_nas.architecture import Architecture
-from lightning_nas.config import ConfigError, check_component
+from lightning_nas.config import ConfigError, check_component, check_numbers
 from lightning_nas.networks.backbone import load_weights
 from lightning_nas.networks.inherit import inherit_from_run
 from lightning_nas.networks.transfer import load_backbone_weights
@@ -36,6 +36,7 @@ def prepare(config: DictConfig, components: list[str]) -> Path:
     Raises:
         ConfigError: If a component or a value cannot be run, or the folder holds a run of another command.
     """
+    check_numbers(config)
     for name in components:
         check_component(config[name], name)
     hydra = HydraConfig.get()
@@ -44,8 +45,6 @@ def prepare(config: DictConfig, components: list[str]) -> Path:
             f"trainer.devices = {config.trainer.devices!r}: multirun jobs run on one device each, because the ranks that "
             "Lightning starts would each start the sweep again; start the jobs one by one, or use trainer.devices=1"
         )
-    if config.max_time is not None and len(str(config.max_time).split(":")) != 4:
-        raise ConfigError(f"max_time = {config.max_time!r}: expected DD:HH:MM:SS, e.g. 00:01:30:00")
     folder = Path(hydra.runtime.output_dir)
     claim(config, folder)
     pl.seed_everything(config.seed, workers=True, verbose=False)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import sys
 import traceback
 import warnings
@@ -17,6 +18,9 @@ from lightning_nas.architecture import ArchitectureError
 from lightning_nas.config import ConfigError, register_schemas
 from lightning_nas.networks.weights import WeightsError
 from lightning_nas.report.run_folder import ReportError
+from lightning_nas.run_record import alone_in
+from lightning_nas.search.costs import UncountableError
+from lightning_nas.search.evaluators.table import TableError
 from lightning_nas.search.persistence import CheckpointError
 from lightning_nas.search.storage import StudyError
 from lightning_nas.sweep import is_multirun, keep_failure
@@ -29,7 +33,17 @@ COMMANDS: dict[str, Callable[[DictConfig], object]] = {
     "benchmark": run.benchmark,
 }
 
-NAMED = (ConfigError, CheckpointError, ArchitectureError, WeightsError, ReportError, StudyError, FloatingPointError)
+NAMED = (
+    ConfigError,
+    ArchitectureError,
+    CheckpointError,
+    ReportError,
+    StudyError,
+    TableError,
+    UncountableError,
+    WeightsError,
+    FloatingPointError,
+)
 """Errors whose text says what is wrong, with which value: no traceback helps."""
 
 
@@ -67,7 +81,9 @@ def _execute(command: str, config: DictConfig) -> None:
         SystemExit: With what is wrong, if it is the user's to mend.
     """
     try:
-        COMMANDS[command](config)
+        folder = Path(HydraConfig.get().runtime.output_dir)
+        with alone_in(folder) if command in ("search", "train") else contextlib.nullcontext():
+            COMMANDS[command](config)
     except Exception as error:
         known = isinstance(error, NAMED) or (isinstance(error, OSError) and error.strerror is not None)
         if is_multirun():

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import contextlib
 import inspect
+import math
+import re
 import typing
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
@@ -127,6 +129,45 @@ def register_schemas() -> None:
     store.store(name="train_schema", node=TrainSchema)
     store.store(name="report_schema", node=ReportSchema)
     store.store(name="predict_schema", node=PredictSchema)
+
+
+LIMITS = {
+    "seed": (0, 2**32 - 1),
+    "epochs": (1, math.inf),
+    "search.epochs": (1, math.inf),
+    "search.warmup_epochs": (0, math.inf),
+    "search.arch_every_n_steps": (1, math.inf),
+    "search.accumulate_grad_batches": (1, math.inf),
+    "search.gradient_clip_val": (0, math.inf),
+    "trials.count": (1, math.inf),
+    "trials.most_failures": (1, math.inf),
+    "trials.worker": (0, math.inf),
+    "evaluate.epochs": (1, math.inf),
+    "evaluate.random": (0, math.inf),
+    "evaluate.draws": (1, math.inf),
+    "pretrain.epochs": (1, math.inf),
+    "trainer.limit_train_batches": (math.nextafter(0, 1), math.inf),
+}
+"""The least and the largest value of numbers, where a key is given: an epoch number of -1 would never end, 0 train nothing."""
+
+_MAX_TIME = re.compile(r"(\d+):([01]\d|2[0-3]):([0-5]\d):([0-5]\d)")
+
+
+def check_numbers(config: DictConfig) -> None:
+    """Compares numbers with :data:`LIMITS`, and ``max_time`` with its form.
+
+    Raises:
+        ConfigError: Naming the key, its value and what was expected.
+    """
+    for key, (low, high) in LIMITS.items():
+        value = OmegaConf.select(config, key)
+        if value is not None and not (isinstance(value, int | float) and low <= value <= high):
+            least = "more than 0" if 0 < low < 1 else f"at least {low}"
+            raise ConfigError(f"{key} = {value}: expected {least}" + ("" if high == math.inf else f", at most {high}"))
+    if config.max_time is not None and (
+        not _MAX_TIME.fullmatch(config.max_time) or not any(int(part) for part in config.max_time.split(":"))
+    ):
+        raise ConfigError(f"max_time = {config.max_time!r}: expected DD:HH:MM:SS of more than 0, e.g. 00:01:30:00")
 
 
 def check_component(config: DictConfig | Mapping[str, Any], key: str) -> None:

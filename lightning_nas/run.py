@@ -54,9 +54,6 @@ def search(config: DictConfig) -> Path:
     """
     folder = prepare(config, list(COMPONENTS))
     check_component({**config.task, **config.evaluate.task}, "evaluate.task")
-    for name, low in (("random", 0), ("draws", 1), ("epochs", 1)):
-        if config.evaluate[name] < low:
-            raise ConfigError(f"evaluate.{name} = {config.evaluate[name]}: expected at least {low}")
     for name in ("pruner", "prefilter"):
         if config[name] is not None:
             check_component(config[name], name)

@@ -6,10 +6,12 @@ record of another run; here they are written after the comparison.
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
+from filelock import FileLock, Timeout
 from hydra.core.hydra_config import HydraConfig
 from omegaconf import DictConfig, OmegaConf
 from pytorch_lightning.utilities import rank_zero_only
@@ -19,6 +21,12 @@ from lightning_nas.config import ConfigError
 
 RECORD = ".hydra"
 CONFIG, OVERRIDES, HYDRA = f"{RECORD}/config.yaml", f"{RECORD}/overrides.yaml", f"{RECORD}/hydra.yaml"
+
+LOCK = ".lock"
+"""Held by the process that works in a run folder; the system releases it when the process dies."""
+
+PATIENCE_S = 15
+"""How long a command waits for a folder: loaders of a process that was killed live on for some seconds."""
 
 RESULTS = (
     "architecture.json",
@@ -49,6 +57,37 @@ FREE = {
 
 _SHOWN = 6
 """How many differences a message lists."""
+
+
+@contextlib.contextmanager
+def alone_in(folder: Path) -> Iterator[None]:
+    """Keeps other processes out of a run folder as long as the block lasts; ranks of one run are one.
+
+    Args:
+        folder: Of the run.
+
+    Raises:
+        ConfigError: If another process is at work there, or the folder cannot be written.
+    """
+    if rank_zero_only.rank != 0:  # type: ignore[attr-defined]
+        yield
+        return
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        lock = FileLock(folder / LOCK, timeout=PATIENCE_S)
+        lock.acquire()
+    except Timeout:
+        raise ConfigError(
+            f"hydra.run.dir = {folder}: another process is at work there; wait for it, or name another folder"
+        ) from None
+    except OSError as error:
+        raise ConfigError(
+            f"hydra.run.dir = {folder}: cannot be written: {error.strerror}; name another folder"
+        ) from None
+    try:
+        yield
+    finally:
+        lock.release()
 
 
 def claim(config: DictConfig, folder: Path) -> None:

@@ -105,10 +105,11 @@ class BenchmarkCallback(CommandCallback):
 
 
 def _require_writable(key: str, folder: str) -> None:
-    """The folder is made only by whoever writes into it; here its nearest ancestor that is there is asked."""
-    place = Path(folder).resolve()
-    there = next(path for path in (place, *place.parents) if path.exists())
-    if not there.is_dir():
-        raise SystemExit(f"error: {key} = {folder}: {there} is a file, expected a folder")
-    if not os.access(there, os.W_OK | os.X_OK):
-        raise SystemExit(f"error: {key} = {folder}: {there} cannot be written; name another folder")
+    """Makes the folder, as Hydra would do next, in words if that fails."""
+    place = Path(folder)
+    try:
+        place.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise SystemExit(f"error: {key} = {folder}: cannot be made: {error.strerror}; name another folder") from None
+    if not os.access(place, os.W_OK | os.X_OK):
+        raise SystemExit(f"error: {key} = {folder}: cannot be written; name another folder")
