@@ -16,24 +16,27 @@ from pytorch_lightning.callbacks import RichProgressBar, Timer
 from pytorch_lightning.loggers import Logger, TensorBoardLogger
 
 from lightning_nas.architecture import Architecture
-from lightning_nas.config import ConfigError, check_component
+from lightning_nas.config import ConfigError, check_component, check_numbers
 from lightning_nas.networks.backbone import load_weights
 from lightning_nas.networks.inherit import inherit_from_run
 from lightning_nas.networks.transfer import load_backbone_weights
+from lightning_nas.run_record import claim
+from lightning_nas.search.finite import FiniteTraining
 from lightning_nas.search.persistence import ContinuedCSVLogger, LastCheckpoint
 from lightning_nas.spaces import Backbone, SearchSpace
 from lightning_nas.spaces.genotypes import published, published_names
 
 
 def prepare(config: DictConfig, components: list[str]) -> Path:
-    """Checks the components of a config, seeds all generators.
+    """Checks the components of a config, claims the run folder, seeds all generators.
 
     Returns:
         The run folder.
 
     Raises:
-        ConfigError: If a component or a value cannot be run.
+        ConfigError: If a component or a value cannot be run, or the folder holds a run of another command.
     """
+    check_numbers(config)
     for name in components:
         check_component(config[name], name)
     hydra = HydraConfig.get()
@@ -42,10 +45,10 @@ def prepare(config: DictConfig, components: list[str]) -> Path:
             f"trainer.devices = {config.trainer.devices!r}: multirun jobs run on one device each, because the ranks that "
             "Lightning starts would each start the sweep again; start the jobs one by one, or use trainer.devices=1"
         )
-    if config.max_time is not None and len(str(config.max_time).split(":")) != 4:
-        raise ConfigError(f"max_time = {config.max_time!r}: expected DD:HH:MM:SS, e.g. 00:01:30:00")
+    folder = Path(hydra.runtime.output_dir)
+    claim(config, folder)
     pl.seed_everything(config.seed, workers=True, verbose=False)
-    return Path(hydra.runtime.output_dir)
+    return folder
 
 
 def named_architecture(config: DictConfig) -> Architecture:
@@ -166,7 +169,13 @@ def make_trainer(
         config.trainer,
         max_epochs=epochs,
         logger=loggers,
-        callbacks=[*callbacks, checkpoint, Timer(max_time), *([RichProgressBar()] if progress_bar else [])],
+        callbacks=[
+            FiniteTraining(),
+            *callbacks,
+            checkpoint,
+            Timer(max_time),
+            *([RichProgressBar()] if progress_bar else []),
+        ],
         enable_progress_bar=progress_bar,
         default_root_dir=str(folder),
         enable_model_summary=False,
@@ -190,9 +199,3 @@ def make_silent_trainer(config: DictConfig, folder: Path, **changed: Any) -> pl.
 def chosen(group: str) -> str:
     """Name of the config that the user chose for a group, e.g. ``"classification"`` for ``"task"``."""
     return str(HydraConfig.get().runtime.choices[group])
-
-
-def last_checkpoint(folder: Path) -> str | None:
-    """The checkpoint that an interrupted run left in its folder."""
-    last = folder / "checkpoints" / "last.ckpt"
-    return str(last) if last.is_file() else None

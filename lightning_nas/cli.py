@@ -2,16 +2,28 @@
 
 from __future__ import annotations
 
+import contextlib
 import sys
+import traceback
 import warnings
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import hydra
+from hydra.core.hydra_config import HydraConfig
 from omegaconf import DictConfig, OmegaConf
 
 from lightning_nas import run
+from lightning_nas.architecture import ArchitectureError
 from lightning_nas.config import ConfigError, register_schemas
+from lightning_nas.networks.weights import WeightsError
+from lightning_nas.report.run_folder import ReportError
+from lightning_nas.run_record import alone_in
+from lightning_nas.search.costs import UncountableError
+from lightning_nas.search.evaluators.table import TableError
+from lightning_nas.search.persistence import CheckpointError
+from lightning_nas.search.storage import StudyError
+from lightning_nas.sweep import is_multirun, keep_failure
 
 COMMANDS: dict[str, Callable[[DictConfig], object]] = {
     "search": run.search,
@@ -20,6 +32,19 @@ COMMANDS: dict[str, Callable[[DictConfig], object]] = {
     "predict": run.predict,
     "benchmark": run.benchmark,
 }
+
+NAMED = (
+    ConfigError,
+    ArchitectureError,
+    CheckpointError,
+    ReportError,
+    StudyError,
+    TableError,
+    UncountableError,
+    WeightsError,
+    FloatingPointError,
+)
+"""Errors whose text says what is wrong, with which value: no traceback helps."""
 
 
 def main(argv: Sequence[str] | None = None) -> None:
@@ -43,10 +68,31 @@ def main(argv: Sequence[str] | None = None) -> None:
         sys.argv = [sys.argv[0], *overrides]
         # With arguments handed to main(), a DDP child that Lightning starts from sys.argv needs the command as well.
         hydra.main(version_base="1.3", config_path="pkg://lightning_nas.conf", config_name=command)(
-            lambda config: COMMANDS[command](config)
+            lambda config: _execute(command, config)
         )()
     except ConfigError as error:
         raise SystemExit(f"error: {error}") from None
+
+
+def _execute(command: str, config: DictConfig) -> None:
+    """Runs a command within Hydra. A job of a sweep that fails leaves its reason, so that the others go on.
+
+    Raises:
+        SystemExit: With what is wrong, if it is the user's to mend.
+    """
+    try:
+        folder = Path(HydraConfig.get().runtime.output_dir)
+        with alone_in(folder) if command in ("search", "train") else contextlib.nullcontext():
+            COMMANDS[command](config)
+    except Exception as error:
+        known = isinstance(error, NAMED) or (isinstance(error, OSError) and error.strerror is not None)
+        if is_multirun():
+            keep_failure(str(error) if known else traceback.format_exc())
+            print(f"error: job {HydraConfig.get().job.num}: {error}", file=sys.stderr)
+        elif known:
+            raise SystemExit(f"error: {error}") from error
+        else:
+            raise
 
 
 def _locate_resumed_run(command: str, overrides: list[str]) -> list[str]:

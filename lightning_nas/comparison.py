@@ -61,8 +61,13 @@ def compare(
 
 def evaluated_task(config: DictConfig) -> Callable[..., Any]:
     """The task of a search's comparison: that of the search, with the arguments of ``evaluate.task``."""
-    task: Callable[..., Any] = instantiate({**config.task, **config.get("evaluate", {}).get("task", {})})
+    task: Callable[..., Any] = instantiate(evaluated_config(config))
     return task
+
+
+def evaluated_config(config: DictConfig) -> dict[str, Any]:
+    """The config of :func:`evaluated_task`."""
+    return {**config.task, **config.get("evaluate", {}).get("task", {})}
 
 
 def nearest_draw(

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import contextlib
 import inspect
+import math
+import re
 import typing
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -13,6 +15,8 @@ import pydantic
 from hydra.core.config_store import ConfigStore
 from hydra.utils import get_object
 from omegaconf import DictConfig, OmegaConf
+
+PACKAGE = "lightning_nas"
 
 
 class ConfigError(ValueError):
@@ -115,6 +119,7 @@ class PredictSchema:
     batch_size: int = 4
     skip_invalid: bool = False
     device: str = "auto"
+    allow: list[str] = field(default_factory=list)
 
 
 def register_schemas() -> None:
@@ -124,6 +129,45 @@ def register_schemas() -> None:
     store.store(name="train_schema", node=TrainSchema)
     store.store(name="report_schema", node=ReportSchema)
     store.store(name="predict_schema", node=PredictSchema)
+
+
+LIMITS = {
+    "seed": (0, 2**32 - 1),
+    "epochs": (1, math.inf),
+    "search.epochs": (1, math.inf),
+    "search.warmup_epochs": (0, math.inf),
+    "search.arch_every_n_steps": (1, math.inf),
+    "search.accumulate_grad_batches": (1, math.inf),
+    "search.gradient_clip_val": (0, math.inf),
+    "trials.count": (1, math.inf),
+    "trials.most_failures": (1, math.inf),
+    "trials.worker": (0, math.inf),
+    "evaluate.epochs": (1, math.inf),
+    "evaluate.random": (0, math.inf),
+    "evaluate.draws": (1, math.inf),
+    "pretrain.epochs": (1, math.inf),
+    "trainer.limit_train_batches": (math.nextafter(0, 1), math.inf),
+}
+"""The least and the largest value of numbers, where a key is given: an epoch number of -1 would never end, 0 train nothing."""
+
+_MAX_TIME = re.compile(r"(\d+):([01]\d|2[0-3]):([0-5]\d):([0-5]\d)")
+
+
+def check_numbers(config: DictConfig) -> None:
+    """Compares numbers with :data:`LIMITS`, and ``max_time`` with its form.
+
+    Raises:
+        ConfigError: Naming the key, its value and what was expected.
+    """
+    for key, (low, high) in LIMITS.items():
+        value = OmegaConf.select(config, key)
+        if value is not None and not (isinstance(value, int | float) and low <= value <= high):
+            least = "more than 0" if 0 < low < 1 else f"at least {low}"
+            raise ConfigError(f"{key} = {value}: expected {least}" + ("" if high == math.inf else f", at most {high}"))
+    if config.max_time is not None and (
+        not _MAX_TIME.fullmatch(config.max_time) or not any(int(part) for part in config.max_time.split(":"))
+    ):
+        raise ConfigError(f"max_time = {config.max_time!r}: expected DD:HH:MM:SS of more than 0, e.g. 00:01:30:00")
 
 
 def check_component(config: DictConfig | Mapping[str, Any], key: str) -> None:
@@ -160,6 +204,49 @@ def check_component(config: DictConfig | Mapping[str, Any], key: str) -> None:
                 check_component(part, f"{key}.{name}.{part_name}")
         elif name in hints:
             _check_type(hints[name], value, f"{key}.{name}")
+
+
+def own_class(target: Any, key: str, allowed: Collection[str] = ()) -> Any:
+    """The class that a file of a stranger names: one of this package, or one that the user has allowed.
+
+    A path that leads through this package to something else, e.g. to a module that one of its files imports, is none of its
+    classes. Nothing outside is imported to find that out.
+
+    Args:
+        target: What the file says.
+        key: Its place there, for messages.
+        allowed: Dotted names of others.
+
+    Raises:
+        ConfigError: If it is anything else.
+    """
+    if isinstance(target, str) and (target in allowed or target.startswith(f"{PACKAGE}.")):
+        try:
+            found = get_object(target)
+        except (ImportError, ValueError) as error:
+            raise ConfigError(f"{key} = {target!r} cannot be imported: {error}") from None
+        if target in allowed or (inspect.isclass(found) and found.__module__.partition(".")[0] == PACKAGE):
+            return found
+    raise ConfigError(
+        f"{key} = {target!r}: a run folder may name classes of {PACKAGE} alone, so that no code of strangers is run; if you "
+        f"trust it, add allow=[{target}]"
+    )
+
+
+def require_own_classes(node: Any, key: str, allowed: Collection[str] = ()) -> None:
+    """Looks at every ``_target_`` of a plain config, see :func:`own_class`.
+
+    Raises:
+        ConfigError: If one is neither of this package nor allowed.
+    """
+    if isinstance(node, Mapping):
+        if "_target_" in node:
+            own_class(node["_target_"], f"{key}._target_", allowed)
+        for name, value in node.items():
+            require_own_classes(value, f"{key}.{name}", allowed)
+    elif isinstance(node, list):
+        for index, value in enumerate(node):
+            require_own_classes(value, f"{key}[{index}]", allowed)
 
 
 def _function(target: Any) -> Any:

@@ -18,12 +18,13 @@ from hydra.utils import instantiate
 from omegaconf import DictConfig
 
 from lightning_nas.architecture import ArchitectureError, Choices, Option
-from lightning_nas.assemble import last_checkpoint, make_data, make_silent_trainer, make_trainer
+from lightning_nas.assemble import make_data, make_silent_trainer, make_trainer
 from lightning_nas.comparison import evaluated_task
 from lightning_nas.config import ConfigError
 from lightning_nas.networks.transfer import copy_trunk
 from lightning_nas.search import SampledPaths, ScreeningData, SeedBatches
 from lightning_nas.search.costs import macs_of_choice
+from lightning_nas.search.persistence import last_checkpoint
 from lightning_nas.search.scoring import best_of
 from lightning_nas.search.shared_weights import SharedWeights
 from lightning_nas.spaces import Product, SearchSpace, Supernet

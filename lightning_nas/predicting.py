@@ -4,13 +4,17 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import Any
 
 import torch
+from hydra.utils import instantiate
 from omegaconf import DictConfig, OmegaConf
+from omegaconf.errors import OmegaConfBaseException
+from yaml import YAMLError
 
 from lightning_nas.architecture import Architecture
-from lightning_nas.comparison import evaluated_task
-from lightning_nas.config import ConfigError
+from lightning_nas.comparison import evaluated_config
+from lightning_nas.config import ConfigError, require_own_classes
 from lightning_nas.networks.backbone import build_network
 from lightning_nas.networks.run_weights import FOUND, TRAINED, is_search, trained_weights
 from lightning_nas.networks.weights import read_state_dict
@@ -19,6 +23,9 @@ from lightning_nas.networks.weights import read_state_dict
 def predict_folder(config: DictConfig) -> Path:
     """Loads the trained network of ``config.run`` and lets its task predict the images of ``config.images``.
 
+    The run may be a stranger's: its config is built from classes of this package and those that ``config.allow`` names, its
+    checkpoint is read as tensors.
+
     The task's ``predict_folder(images, out, classes, *, batch_size, preparation, skip_invalid)`` is called with the folders,
     what the run's summary says of the classes and of how images were brought to the network, and two keys of the config.
 
@@ -26,7 +33,8 @@ def predict_folder(config: DictConfig) -> Path:
         The folder that was written.
 
     Raises:
-        ConfigError: If run or images are not there, or the task of the run has no ``predict_folder``.
+        ConfigError: If run or images are not there, the task of the run has no ``predict_folder``, or its config names a class
+            of others.
     """
     for key in ("run", "images"):
         if not config[key]:
@@ -39,15 +47,15 @@ def predict_folder(config: DictConfig) -> Path:
     for name in ("architecture.json", "summary.json", ".hydra/config.yaml"):
         if not (run / name).is_file():
             raise ConfigError(f"run = {config.run!r}: there is no {name}, so it is no finished run")
-    saved = OmegaConf.load(run / ".hydra" / "config.yaml")
-    summary = json.loads((run / "summary.json").read_text(encoding="utf-8"))
-    assert isinstance(saved, DictConfig)
+    saved, summary = _saved(run)
     checkpoint = trained_weights(run)
     if checkpoint is None:
         raise ConfigError(
             f"run = {config.run!r}: there is no {FOUND if is_search(run) else TRAINED}, the trained network"
         )
-    task = evaluated_task(saved)(
+    node = OmegaConf.to_container(OmegaConf.create(evaluated_config(saved)), resolve=True)
+    require_own_classes(node, "task", config.allow)
+    task = instantiate(node)(
         backbone=build_network(Architecture.load(run / "architecture.json")), num_classes=len(summary["classes"])
     )
     if not hasattr(task, "predict_folder"):
@@ -70,3 +78,26 @@ def predict_folder(config: DictConfig) -> Path:
     )
     print(f"predictions: {out}")
     return out
+
+
+def _saved(run: Path) -> tuple[DictConfig, dict[str, Any]]:
+    """Config and summary of a run.
+
+    Raises:
+        ConfigError: Naming the file that is not what it should be.
+    """
+    path = run / ".hydra" / "config.yaml"
+    try:
+        saved = OmegaConf.load(path)
+    except (OmegaConfBaseException, YAMLError, ValueError, RecursionError) as error:
+        raise ConfigError(f"{path}: not a config of a run: {type(error).__name__}: {error}") from None
+    if not isinstance(saved, DictConfig) or not isinstance(saved.get("task"), DictConfig):
+        raise ConfigError(f"{path}: not a config of a run: there is no task")
+    path = run / "summary.json"
+    try:
+        summary = json.loads(path.read_text(encoding="utf-8"))
+    except (ValueError, RecursionError) as error:
+        raise ConfigError(f"{path}: not valid JSON: {error}") from None
+    if not isinstance(summary, dict) or not isinstance(summary.get("classes"), list) or "task" not in summary:
+        raise ConfigError(f"{path}: not a summary of a run: expected an object with 'classes' and 'task'")
+    return saved, summary

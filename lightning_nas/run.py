@@ -17,7 +17,6 @@ from rich.console import Console
 from lightning_nas.architecture import Architecture, write_atomic
 from lightning_nas.assemble import (
     chosen,
-    last_checkpoint,
     make_data,
     make_sampler,
     make_space,
@@ -33,7 +32,9 @@ from lightning_nas.config import ConfigError, check_component
 from lightning_nas.networks.backbone import build_network
 from lightning_nas.predicting import predict_folder
 from lightning_nas.report.page import build as build_report
+from lightning_nas.run_record import claim_architecture
 from lightning_nas.search import DropPathSchedule, SeedBatches
+from lightning_nas.search.persistence import last_checkpoint
 from lightning_nas.search.summary import write_summary
 from lightning_nas.search.trials import TrialResult
 from lightning_nas.searching import find_architecture
@@ -53,9 +54,6 @@ def search(config: DictConfig) -> Path:
     """
     folder = prepare(config, list(COMPONENTS))
     check_component({**config.task, **config.evaluate.task}, "evaluate.task")
-    for name, low in (("random", 0), ("draws", 1), ("epochs", 1)):
-        if config.evaluate[name] < low:
-            raise ConfigError(f"evaluate.{name} = {config.evaluate[name]}: expected at least {low}")
     for name in ("pruner", "prefilter"):
         if config[name] is not None:
             check_component(config[name], name)
@@ -97,12 +95,12 @@ def train(config: DictConfig) -> Path:
     architecture = resized(architecture, config, datamodule.in_channels)
     for name, part in architecture.components.items():
         print(f"building {name} of {config.architecture}: {part.to_dict()}")
-    architecture.save(folder / "architecture.json")
 
     backbone = build_network(architecture)
     start_from(backbone, architecture, config)
     task = instantiate(config.task)(backbone=backbone, num_classes=datamodule.num_classes)
     callbacks = [SeedBatches(config.seed), DropPathSchedule(config.drop_path)]
+    claim_architecture(architecture, folder)
     trainer = make_trainer(config, folder, config.epochs, callbacks, config.max_time)
     trainer.fit(task, datamodule=datamodule, ckpt_path=last_checkpoint(folder))
     trainer.test(task, datamodule=datamodule, verbose=False)

@@ -11,11 +11,12 @@ from hydra.utils import instantiate
 from omegaconf import DictConfig
 
 from lightning_nas.architecture import Architecture, Option
-from lightning_nas.assemble import chosen, last_checkpoint, make_trainer
+from lightning_nas.assemble import chosen, make_trainer
 from lightning_nas.black_box import is_black_box, search_trials
 from lightning_nas.config import ConfigError
 from lightning_nas.one_shot import optimization, path_trainer, search_paths
 from lightning_nas.search import ArchitectureHistory, BilevelDataModule, ControllerPhase, SearchModule, WeightsHalf
+from lightning_nas.search.persistence import last_checkpoint
 from lightning_nas.search.scoring import best_of
 from lightning_nas.spaces import SearchSpace
 from lightning_nas.strategies import Enas, Rsps, SinglePath, Strategy
@@ -61,9 +62,19 @@ def _refuse_what_does_not_fit(config: DictConfig, space: SearchSpace, strategy: 
         )
 
 
+def _refuse_a_warmup_without_end(config: DictConfig) -> None:
+    """Epochs of the weights alone must leave one in which something is searched."""
+    if config.search.warmup_epochs >= config.search.epochs:
+        raise ConfigError(
+            f"search.warmup_epochs = {config.search.warmup_epochs}: expected less than "
+            f"search.epochs = {config.search.epochs}, or nothing would be searched"
+        )
+
+
 def _train_logits(
     config: DictConfig, folder: Path, datamodule: Any, space: SearchSpace, strategy: Strategy
 ) -> SearchModule:
+    _refuse_a_warmup_without_end(config)
     supernet = space.supernet(generator=torch.Generator().manual_seed(config.seed))
     task = instantiate(config.task)(backbone=supernet, num_classes=datamodule.num_classes)
     arguments = {key: value for key, value in config.search.items() if key not in ("epochs", "fraction")}
@@ -75,6 +86,11 @@ def _train_logits(
     trainer = make_trainer(config, folder, config.search.epochs, [history], config.max_time, **changed)
     halves = BilevelDataModule(datamodule, seed=config.seed, fraction=config.search.fraction)
     trainer.fit(module, datamodule=halves, ckpt_path=last_checkpoint(folder))
+    if not module.arch_steps:
+        raise ConfigError(
+            f"no architecture step was made in {trainer.current_epoch} epochs: max_time = {config.max_time} or a limit of the "
+            "Trainer ended the search before"
+        )
     return module
 
 
@@ -82,6 +98,7 @@ def _train_controller(
     config: DictConfig, folder: Path, datamodule: Any, space: SearchSpace, strategy: Enas
 ) -> dict[str, Option]:
     """Weights and controller in turns, then the best of some architectures from the controller."""
+    _refuse_a_warmup_without_end(config)
     try:
         strategy.controller(space)
     except ValueError as error:  # a policy that does not know the space

@@ -118,9 +118,11 @@ def test_limits_are_of_the_whole_network_and_refused_before_any_training(here, c
 
 
 def test_an_evolution_under_other_limits_is_not_gone_on_with(here, capfd):
-    (here.folder / "older").mkdir()
+    """An earlier version took them for limits of the backbone."""
+    folder = here("older", *SINGLE, "strategy.max_macs=1e9")
+    (folder / "architecture.json").unlink()
     told = {"choices": {"cell.1.0": "none"}, "fitness": 0.5}
-    (here.folder / "older" / "evolution.jsonl").write_text(json.dumps(told) + "\n")
+    (folder / "evolution.jsonl").write_text(json.dumps(told) + "\n")
     with pytest.raises(SystemExit) as stopped:
         here("older", *SINGLE, "strategy.max_macs=1e9")
     assert "max_macs and min_macs are limits of the whole network" in capfd.readouterr().err + str(stopped.value.code)

@@ -10,21 +10,40 @@ MAX_BYTES = 4 * 2**20
 """No architecture record is larger; a file that is, is something else."""
 
 
-def write_atomic(path: str | os.PathLike[str], content: str | bytes) -> None:
-    """Writes a file so that a crash leaves the old one or the new one, never half of one."""
+def write_atomic(
+    path: str | os.PathLike[str], content: str | bytes | memoryview, *, before: str | os.PathLike[str] | None = None
+) -> None:
+    """Writes a file so that a crash leaves the old one or the new one, never half of one.
+
+    What is written goes into a file beside it, which takes its name when it is whole.
+
+    Args:
+        path: The file.
+        content: All of it.
+        before: The old file, if there is one, takes this name in the moment before. A crash between both leaves this one.
+
+    Raises:
+        OSError: If it cannot be written; it names the file.
+    """
     target = Path(path)
     target.parent.mkdir(parents=True, exist_ok=True)
     data = content.encode() if isinstance(content, str) else content
-    handle, temporary = tempfile.mkstemp(dir=target.parent, prefix=f".{target.name}.")
+    temporary = ""
     try:
+        handle, temporary = tempfile.mkstemp(dir=target.parent, prefix=f".{target.name}.")
         with os.fdopen(handle, "wb") as file:
             file.write(data)
             file.flush()
             os.fsync(file.fileno())
         os.chmod(temporary, 0o644)
+        if before is not None and target.exists():
+            os.replace(target, before)
         os.replace(temporary, target)
-    except BaseException:
-        Path(temporary).unlink(missing_ok=True)
+    except BaseException as error:
+        if temporary:
+            Path(temporary).unlink(missing_ok=True)
+        if isinstance(error, OSError):
+            raise OSError(error.errno, error.strerror, str(target)) from error
         raise
 
 

@@ -178,7 +178,10 @@ class Architecture:
             if isinstance(error, ArchitectureError):
                 raise
             raise ArchitectureError(f"not valid JSON: {error}") from None
-        return cls.from_dict(data)
+        try:
+            return cls.from_dict(data)
+        except RecursionError:
+            raise ArchitectureError("nested too deeply for an architecture record") from None
 
     def save(self, path: str | os.PathLike[str]) -> None:
         """Writes the record as JSON: to a temporary file first, then renamed into place."""

@@ -7,12 +7,15 @@ import warnings
 from collections.abc import Sequence
 from pathlib import Path
 
+import psutil
+import torch
 from torch import Tensor
 
-from lightning_nas.architecture import Architecture
+from lightning_nas.architecture import Architecture, ArchitectureError, Choices
+from lightning_nas.cost.probe import random_numbers_kept
 from lightning_nas.networks.run_weights import FOUND, TRAINED, trained_weights
 from lightning_nas.networks.weights import WeightsError, load_weights
-from lightning_nas.spaces import Backbone, published, published_names
+from lightning_nas.spaces import Backbone, SearchSpace, published, published_names
 from lightning_nas.spaces.rebuild import from_architecture
 
 __all__ = ["SelectedFeatures", "build_network", "find_architecture", "load_backbone", "load_weights"]
@@ -54,10 +57,30 @@ def build_network(architecture: Architecture) -> Backbone:
     """The network of an architecture, freshly initialised.
 
     Raises:
-        ArchitectureError: If the record names an unknown space, argument, decision or option.
+        ArchitectureError: If the record names an unknown space, argument, decision or option, or its network needs more memory
+            than is free.
     """
     space, choices = from_architecture(architecture)
+    _require_memory(space, choices)
     return space.network(choices)
+
+
+def _require_memory(space: SearchSpace, choices: Choices) -> None:
+    """A record is small whatever it asks for, so the network is built without memory first and its weights are counted."""
+    try:
+        with random_numbers_kept(), torch.device("meta"):
+            network = space.network(choices)
+    except Exception as error:  # whatever the values of a stranger's record lead to
+        raise ArchitectureError(
+            f"the network of this record cannot be built: {type(error).__name__}: {error}"
+        ) from error
+    needed = sum(tensor.numel() * tensor.element_size() for tensor in (*network.parameters(), *network.buffers()))
+    free = psutil.virtual_memory().available
+    if needed > free:
+        raise ArchitectureError(
+            f"the network of this record needs {needed / 2**30:.1f} GiB for its weights alone, and {free / 2**30:.1f} GiB "
+            "are free"
+        )
 
 
 def find_architecture(source: str | os.PathLike[str] | Architecture) -> tuple[Architecture, Path | None]:

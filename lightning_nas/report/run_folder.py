@@ -104,7 +104,7 @@ def read_history(path: Path) -> tuple[Mapping[str, Any], ...]:
 
 
 def read_fitness(path: Path) -> tuple[float, ...]:
-    """The fitness of every candidate of an evolution.
+    """The fitness of every candidate of an evolution, without those that failed.
 
     Raises:
         ReportError: Naming the file and the line that is malformed.
@@ -113,7 +113,10 @@ def read_fitness(path: Path) -> tuple[float, ...]:
         return ()
     values = []
     for number, line in enumerate(path.read_text(encoding="utf-8").splitlines(), start=1):
-        value = _json(line, f"{path}, line {number}").get("fitness")
+        entry = _json(line, f"{path}, line {number}")
+        value = entry.get("fitness")
+        if value is None and "fitness" in entry:
+            continue  # a candidate that failed
         if not isinstance(value, int | float):
             raise ReportError(f"{path}, line {number}: expected a number 'fitness', got {value!r}")
         values.append(float(value))

@@ -108,12 +108,15 @@ def comparison_sentence(comparison: Sequence[Mapping[str, Any]], metric: str) ->
     sentences = [_against_random(found[0], measured(comparison, metric, "random"), metric, better)]
     for entry in comparison:
         value = entry["metrics"].get(metric)
-        if entry["kind"] == "baseline" and value is None:
+        if entry["kind"] == "baseline" and value is None and not entry.get("failure"):
             sentences.append(f"The test gave no {metric} of {entry['name']}.")
-        elif entry["kind"] == "baseline":
+        elif entry["kind"] == "baseline" and value is not None:
             gain = better * (found[0] - value)
             how = "better than" if gain > 0 else "worse than" if gain < 0 else "equal to"
             sentences.append(f"It is {how} {entry['name']} ({value:.4f}).")
+    sentences += [
+        f"The training of {entry['name']} failed: {entry['failure']}." for entry in comparison if entry.get("failure")
+    ]
     return " ".join([*sentences, "The found network was trained once here: other seeds may change the order."])
 
 

@@ -130,7 +130,8 @@ class ArchitectureHistory(Callback):
     def on_train_start(self, trainer: pl.Trainer, pl_module: Any) -> None:
         """Drops lines of epochs that a resumed run does again."""
         if trainer.is_global_zero and self.path.is_file():
-            lines = [json.loads(line) for line in self.path.read_text().splitlines() if line.endswith("}")]
+            whole = [line for line in self.path.read_text().splitlines(keepends=True) if line.endswith("\n")]
+            lines = [json.loads(line) for line in whole]
             kept = [line for line in lines if line["epoch"] < trainer.current_epoch]
             write_atomic(self.path, "".join(json.dumps(line) + "\n" for line in kept))
 

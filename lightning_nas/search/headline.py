@@ -6,6 +6,8 @@ import math
 from collections.abc import Mapping
 from typing import Any
 
+from lightning_nas.search.finite import losses_of
+
 HEADLINES = ("accuracy", "map", "miou")
 """Metrics that decide a comparison, in order of preference; otherwise the first one does."""
 
@@ -56,6 +58,8 @@ def validation_metric(metrics: Mapping[str, Any], wanted: str | None = None) -> 
 def validation_score(metrics: Mapping[str, Any], wanted: str | None = None) -> tuple[str, float]:
     """Name and value of what a search maximises. A name with a minus stands for the negative of a metric.
 
+    The value is NaN if a loss is not finite, whatever the metric: a network whose outputs are NaN has an accuracy, too.
+
     Args:
         metrics: Everything that was logged in validation, numbers or tensors of one.
         wanted: A logged name, maximised, or one with a minus in front, minimised: ``"-val/loss"``. If None, accuracy, AP or
@@ -72,4 +76,5 @@ def validation_score(metrics: Mapping[str, Any], wanted: str | None = None) -> t
     name, sign = wanted.removeprefix("-"), -1.0 if wanted.startswith("-") else 1.0
     if name not in metrics:
         raise ValueError(f"metric = {wanted!r} is not logged in validation; logged are {sorted(metrics)}")
-    return wanted, sign * float(metrics[name])
+    failed = any(not math.isfinite(value) for value in losses_of(metrics).values())
+    return wanted, math.nan if failed else sign * float(metrics[name])

@@ -85,6 +85,11 @@ class SearchModule(SearchLifecycle):
         self._pairs: list[dict[str, Any]] | None = None  # of the architecture step that comes before the batch
         self._together = False  # whether the weight step under way moves the logits, too
 
+    @property
+    def arch_steps(self) -> int:
+        """Number of architecture steps so far."""
+        return self._counts["arch_step"]
+
     # ---- the two steps --------------------------------------------------------------------------------------------------
 
     def training_step(self, batch: Any, batch_idx: int) -> Any:

@@ -3,15 +3,87 @@
 from __future__ import annotations
 
 import csv
-from collections.abc import Mapping
+import io
+import os
+import zipfile
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+import torch
+
+from lightning_nas.architecture import write_atomic
 from lightning_nas.search.families import pl
+
+CHECKPOINTS, LAST, BEFORE = "checkpoints", "last.ckpt", "before_last.ckpt"
+
+
+class CheckpointError(ValueError):
+    """A checkpoint that is damaged while there is no other."""
+
+
+def last_checkpoint(folder: Path) -> str | None:
+    """The checkpoint from which a training goes on, if an interrupted one has left any.
+
+    Args:
+        folder: Of the training.
+
+    Returns:
+        The last one; the one before, with a warning, if the last one is damaged or a kill came between both.
+
+    Raises:
+        CheckpointError: If it is damaged and there is none before.
+    """
+    last, before = folder / CHECKPOINTS / LAST, folder / CHECKPOINTS / BEFORE
+    damage = _damage(last) if last.is_file() else None
+    if last.is_file() and damage is None:
+        return str(last)
+    whole_before = before.is_file() and _damage(before) is None
+    if damage is None:
+        return str(before) if whole_before else None
+    if not whole_before:
+        raise CheckpointError(
+            f"{last} is damaged ({damage}), and no whole checkpoint lies beside it: delete it to train from the start"
+        )
+    pl.utilities.rank_zero_warn(f"{last} is damaged ({damage}): the training goes on from the one before, {before}")
+    return str(before)
+
+
+def _damage(path: Path) -> str | None:
+    """What is wrong with a file of ``torch.save``: all of it is read and compared with its checksums."""
+    try:
+        with zipfile.ZipFile(path) as archive:
+            broken = archive.testzip()
+    except (zipfile.BadZipFile, OSError, EOFError) as error:
+        return str(error)
+    return None if broken is None else f"{broken} does not match its checksum"
+
+
+class AtomicCheckpointIO(pl.plugins.io.TorchCheckpointIO):
+    """Writes a checkpoint into a file beside its place and renames it when it is whole; keeps the one before.
+
+    Lightning writes it in the folder of temporary files and moves it. From another file system that is a copy over the old
+    checkpoint: a kill or a full disk in that moment destroys both.
+    """
+
+    def save_checkpoint(
+        self, checkpoint: dict[str, Any], path: str | os.PathLike[str], storage_options: Any = None
+    ) -> None:
+        """Writes a checkpoint.
+
+        Raises:
+            OSError: If it cannot be written, e.g. on a full disk; the old one is still there.
+        """
+        target = Path(path)
+        for left_by_a_kill in target.parent.glob(f".{target.name}.*"):
+            left_by_a_kill.unlink(missing_ok=True)
+        buffer = io.BytesIO()
+        torch.save(checkpoint, buffer)
+        write_atomic(target, buffer.getbuffer(), before=target.with_name(BEFORE) if target.name == LAST else None)
 
 
 class LastCheckpoint(pl.callbacks.ModelCheckpoint):
-    """Writes ``last.ckpt`` after every epoch, atomically over the one before.
+    """Writes ``last.ckpt`` after every epoch, atomically, and keeps the one before until the training has ended.
 
     ``ModelCheckpoint(save_last=True, save_top_k=0)`` writes it at the end of the training only.
 
@@ -21,6 +93,19 @@ class LastCheckpoint(pl.callbacks.ModelCheckpoint):
 
     def __init__(self, folder: Path) -> None:
         super().__init__(folder, filename="last", save_top_k=1, every_n_epochs=1, enable_version_counter=False)
+
+    def setup(self, trainer: pl.Trainer, pl_module: Any, stage: str) -> None:
+        """Tells the Trainer how checkpoints are written, unless it was told already."""
+        super().setup(trainer, pl_module, stage)
+        if type(trainer.strategy.checkpoint_io) is pl.plugins.io.TorchCheckpointIO:
+            trainer.strategy.checkpoint_io = AtomicCheckpointIO()
+
+    def on_train_end(self, trainer: pl.Trainer, pl_module: Any) -> None:
+        """Deletes the one before."""
+        super().on_train_end(trainer, pl_module)
+        folder = Path(str(self.dirpath))
+        if trainer.is_global_zero and (folder / LAST).is_file():
+            (folder / BEFORE).unlink(missing_ok=True)
 
 
 class ContinuedCSVLogger(pl.loggers.CSVLogger):
@@ -32,28 +117,52 @@ class ContinuedCSVLogger(pl.loggers.CSVLogger):
 
     def __init__(self, folder: Path) -> None:
         super().__init__(folder, name="", version="")
-        self._past = _rows(folder / "metrics.csv")
 
-    @pl.utilities.rank_zero_only
-    def log_metrics(self, metrics: Mapping[str, Any], step: int | None = None) -> None:
-        """Adds a line."""
-        if self._past and step is not None:
-            self.experiment.metrics.extend(row for row in self._past if int(row["step"]) < step)
-            self._past = []
-        super().log_metrics(dict(metrics), step)
+    @property
+    @pl.loggers.logger.rank_zero_experiment
+    def experiment(self) -> Any:
+        """What writes the file."""
+        if self._experiment is None:
+            self._experiment = _ContinuedWriter(self.log_dir)
+        return self._experiment
 
-    @pl.utilities.rank_zero_only
-    def finalize(self, status: str) -> None:
-        """Keeps all lines if there was nothing new: the training had ended before the run was interrupted."""
-        if self._past and self._experiment is not None:
-            self.experiment.metrics.extend(self._past)
-            self._past = []
-        super().finalize(status)
+
+class _ContinuedWriter(pl.loggers.csv_logs.ExperimentWriter):
+    """The file is never gone: until there is a new line it stays as it was, then one with that line takes its place."""
+
+    def __init__(self, log_dir: str) -> None:
+        super().__init__(log_dir)
+        self._begun = False
+
+    def _check_log_dir_exists(self) -> None:
+        """Lightning's deletes the file here."""
+
+    def log_metrics(self, metrics_dict: dict[str, Any], step: int | None = None) -> None:
+        """Adds a line; before the first one, drops those of an earlier attempt that it repeats."""
+        super().log_metrics(metrics_dict, step)
+        if not self._begun:
+            first = int(self.metrics[-1]["step"])
+            self._write([row for row in _rows(Path(self.metrics_file_path)) if int(row["step"]) < first])
+            self._begun = True
+
+    def _rewrite_with_new_header(self, fieldnames: list[str]) -> None:
+        self._write(_rows(Path(self.metrics_file_path)), fieldnames)
+
+    def _write(self, rows: Sequence[Mapping[str, Any]], fieldnames: Sequence[str] = ()) -> None:
+        """Rows of earlier attempts, with the columns that new ones have as well."""
+        names = sorted({*fieldnames, *(name for row in (*rows, *self.metrics) for name in row)})
+        text = io.StringIO(newline="")
+        writer = csv.DictWriter(text, names)
+        writer.writeheader()
+        writer.writerows(rows)
+        write_atomic(self.metrics_file_path, text.getvalue())
+        self.metrics_keys = names
 
 
 def _rows(path: Path) -> list[dict[str, Any]]:
+    """The whole lines of a file: a kill may have cut the last one."""
     if not path.is_file():
         return []
-    with path.open(newline="") as file:
-        rows = [{key: value for key, value in row.items() if value} for row in csv.DictReader(file)]
+    lines = [line for line in path.read_text(encoding="utf-8").splitlines(keepends=True) if line.endswith("\n")]
+    rows = [{key: value for key, value in row.items() if value} for row in csv.DictReader(lines)]
     return [row for row in rows if str(row.get("step", "")).isdecimal()]

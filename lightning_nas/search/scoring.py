@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -11,6 +12,7 @@ from typing import Protocol
 from rich.progress import track
 
 from lightning_nas.architecture import Choices, Option, write_atomic
+from lightning_nas.search.headline import finite_or_none
 from lightning_nas.strategies.sampling.evolution import Evolution, replay
 from lightning_nas.strategies.sampling.shortlist import Shortlist
 
@@ -47,23 +49,43 @@ def best_of(
 
     Returns:
         The best architecture.
+
+    Raises:
+        FloatingPointError: If no candidate has a finite score.
     """
     if file.is_file():
         told = [json.loads(line) for line in file.read_text(encoding="utf-8").splitlines()]
-        replay(candidates, [(entry["choices"], entry["fitness"]) for entry in told])
+        replay(candidates, [(entry["choices"], fitness_of(entry["fitness"])) for entry in told])
     seconds = scoring_seconds(file.parent)
     for _ in track(range(total - len(candidates.history)), title):
         if candidates.done:  # a small space has fewer candidates than asked for
             break
         start = time.perf_counter()
         choices = candidates.ask()
-        candidates.tell(choices, measure(choices))
+        candidates.tell(choices, fitness_of(measure(choices)))
         seconds += time.perf_counter() - start
         if writer.is_global_zero:
             write_atomic(file.parent / SCORING, json.dumps({"seconds": seconds}) + "\n")
-            lines = (json.dumps({"choices": known, "fitness": value}) for known, value in candidates.history)
+            lines = (
+                json.dumps({"choices": known, "fitness": finite_or_none(value)}) for known, value in candidates.history
+            )
             write_atomic(file, "".join(f"{line}\n" for line in lines))
-    return candidates.best()[0]
+    best, fitness = candidates.best()
+    if fitness == -math.inf:
+        raise FloatingPointError(
+            f"{title}: no candidate has a score that is a finite number; was the supernet trained?"
+        )
+    return best
+
+
+def fitness_of(score: float | None) -> float:
+    """The fitness of a candidate: one without a finite score has failed and is worse than all others.
+
+    Example:
+        >>> fitness_of(0.5), fitness_of(float("nan")), fitness_of(None)
+        (0.5, -inf, -inf)
+    """
+    return score if score is not None and math.isfinite(score) else -math.inf
 
 
 def scoring_seconds(folder: Path) -> float:

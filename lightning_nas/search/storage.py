@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import socket
 import time
 import warnings
@@ -13,10 +14,11 @@ from optuna.storages import BaseStorage, JournalStorage, RDBStorage, RetryHeartb
 from optuna.storages.journal import JournalFileBackend
 from optuna.trial import TrialState
 
+from lightning_nas.search.heartbeats import Heartbeats
 from lightning_nas.strategies.blackbox import RETRIES
 
 WORKER = "worker"
-"""User attribute of a trial: the process that evaluates it, ``host:pid:start``."""
+"""User attribute of a trial: the process that evaluates it, ``place:pid:start``."""
 
 HEARTBEAT_S = 30
 ATTEMPTS = 5
@@ -65,15 +67,40 @@ def _database(url: str) -> RDBStorage:
 
 
 def worker_name(pid: int | None = None) -> str:
-    """A process of this machine (this one if None), so that no later process of the same number is taken for it."""
-    process = psutil.Process(pid)
-    return f"{socket.gethostname()}:{process.pid}:{process.create_time():.2f}"
+    """A process of this machine (this one if None), so that no other process is ever taken for it.
+
+    Where Linux tells, the place is host, boot and namespace of process numbers: containers may have equal host names, and each
+    counts its processes by itself. The start is counted from the boot, since a time of day changes when the clock is set.
+
+    Raises:
+        NoSuchProcess: If there is none.
+    """
+    number = os.getpid() if pid is None else pid
+    stat = Path(f"/proc/{number}/stat")
+    if stat.parent.parent.joinpath("self").exists():
+        try:
+            start = (
+                stat.read_text().rpartition(")")[2].split()[19]
+            )  # see proc_pid_stat(5): field 22, the second is in brackets
+        except (FileNotFoundError, ProcessLookupError):
+            raise psutil.NoSuchProcess(number) from None
+    else:
+        start = f"{psutil.Process(number).create_time():.2f}"
+    return f"{_place()}:{number}:{start}"
+
+
+def _place() -> str:
+    try:
+        boot = Path("/proc/sys/kernel/random/boot_id").read_text().strip()
+        return f"{socket.gethostname()}/{boot}/{os.readlink('/proc/self/ns/pid')}"
+    except OSError:  # no Linux
+        return socket.gethostname()
 
 
 def is_gone(worker: str) -> bool:
-    """Whether a worker was a process of this machine that does not run any more."""
-    host, pid, _ = worker.rsplit(":", 2)
-    if host != socket.gethostname():
+    """Whether a worker was a process of this machine, boot and namespace that does not run any more."""
+    place, pid, _ = worker.rsplit(":", 2)
+    if place != _place():
         return False
     try:
         return worker_name(int(pid)) != worker
@@ -81,14 +108,14 @@ def is_gone(worker: str) -> bool:
         return True
 
 
-def requeue_abandoned(study: optuna.Study, *, alone: bool = False) -> int:
+def requeue_abandoned(study: optuna.Study, *, alone: bool = False, beats: Heartbeats | None = None) -> int:
     """Puts the architectures of trials whose worker died back into the queue.
 
-    Found are workers of this machine. Those of other machines are found by Optuna's heartbeat, where the storage is a
-    database.
+    Workers of this machine are found at once, those of others by their silence.
 
     Args:
         study: The study.
+        beats: Listens to workers.
         alone: Whether nobody else works on it, so that no running trial can have a worker.
 
     Returns:
@@ -97,7 +124,8 @@ def requeue_abandoned(study: optuna.Study, *, alone: bool = False) -> int:
     count = 0
     for trial in study.get_trials(deepcopy=False, states=(TrialState.RUNNING,)):
         worker = trial.user_attrs.get(WORKER)
-        if (alone or (worker is not None and is_gone(worker))) and _closed(study, trial.number):
+        gone = worker is not None and is_gone(worker)
+        if (alone or gone or (beats is not None and beats.silent(trial))) and _closed(study, trial.number):
             study.enqueue_trial(trial.params, user_attrs={RETRIES: trial.number})
             count += 1
     return count

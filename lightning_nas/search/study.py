@@ -5,8 +5,12 @@ Nothing is kept beside the study: any worker may be killed at any moment, and wh
 
 from __future__ import annotations
 
+import contextlib
 import json
+import logging
 import math
+import time
+import warnings
 from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal, Protocol
@@ -18,6 +22,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 
 from lightning_nas.architecture import Choices, Option
 from lightning_nas.search.headline import finite_or_none
+from lightning_nas.search.heartbeats import PATIENCE_S, Heartbeats
 from lightning_nas.search.storage import WORKER, StudyError, requeue_abandoned, worker_name
 from lightning_nas.spaces import SearchSpace
 from lightning_nas.strategies.blackbox import choices_of, parameters_of, suggest
@@ -25,6 +30,14 @@ from lightning_nas.strategies.blackbox.base import FINISHED
 
 Reuse = Literal["none", "same", "isomorphic"]
 """Which results are told again instead of evaluated: none, those of the same architecture, those of the same function."""
+
+MOST_KNOWN = 100
+"""Trials in a row without a new architecture after which a space counts as exhausted."""
+
+PAUSE_S = 5.0
+"""Longest wait of a worker whose architecture another one evaluates: together longer than the patience with a dead one."""
+
+_log = logging.getLogger(__name__)
 
 METRICS, ERROR, TWIN = "metrics", "error", "twin"
 """User attributes of trials: everything that was measured; why it failed; the trial whose results it has."""
@@ -101,6 +114,7 @@ class Trials:
         reuse: Which results are told again instead of evaluated.
         most_failures: Failed trials in a row after which the search gives up.
         alone: Whether no other process works on the study.
+        patience: Seconds without a sign of life after which the trial of another worker is queued again.
     """
 
     space: SearchSpace
@@ -110,6 +124,7 @@ class Trials:
     reuse: Reuse = "same"
     most_failures: int = 5
     alone: bool = False
+    patience: float = PATIENCE_S
 
     def __post_init__(self) -> None:
         if self.count < 1:
@@ -129,26 +144,42 @@ class Trials:
         Raises:
             StudyError: If too many trials fail in a row.
         """
-        requeue_abandoned(study, alone=self.alone)
+        beats = None if self.alone else Heartbeats(self.patience)
+        requeue_abandoned(study, alone=self.alone, beats=beats)
         if finished(study) >= self.count:
             return
-        failures = _FailureLimit(self.most_failures)
+        limits = _Limits(self.most_failures, self.count)
+        deadline = math.inf if timeout is None else time.monotonic() + timeout
+        under_way: list[int] = []
         with _progress() as progress:
             task = progress.add_task("trials", total=self.count, completed=finished(study))
 
+            def evaluate(trial: optuna.Trial) -> tuple[float, ...]:
+                under_way[:] = [trial.number]
+                with contextlib.nullcontext() if beats is None else beats.of(trial):
+                    return self._evaluate(trial)
+
             def show(study: optuna.Study, trial: FrozenTrial) -> None:
+                under_way.clear()
                 progress.update(task, completed=finished(study), description=_best_so_far(study))
 
             def requeue(study: optuna.Study, trial: FrozenTrial) -> None:
                 if not self.alone:
-                    requeue_abandoned(study)
+                    requeue_abandoned(study, beats=beats)
 
-            study.optimize(
-                self._evaluate,
-                timeout=timeout,
-                catch=(Exception,),
-                callbacks=[MaxTrialsCallback(self.count, states=FINISHED), show, requeue, failures],
-            )
+            while finished(study) < self.count and time.monotonic() < deadline:
+                try:
+                    study.optimize(
+                        evaluate,
+                        timeout=None if timeout is None else deadline - time.monotonic(),
+                        catch=(Exception,),
+                        callbacks=[show, MaxTrialsCallback(self.count, states=FINISHED), requeue, limits],
+                    )
+                    return
+                except ValueError:
+                    if not _taken_over(study, under_way):
+                        raise
+                    _log.info("trial %d was taken over by another worker; its result here is dropped", under_way[0])
 
     def _evaluate(self, trial: optuna.Trial) -> tuple[float, ...]:
         trial.set_user_attr(WORKER, worker_name())
@@ -202,20 +233,38 @@ class Trials:
         return None
 
 
-class _FailureLimit:
-    """Gives up after so many failed trials in a row of this worker."""
+def _taken_over(study: optuna.Study, under_way: Sequence[int]) -> bool:
+    """Whether another worker has ended the trial that this one has not told yet."""
+    return any(study.get_trials(deepcopy=False)[number].state.is_finished() for number in under_way)
 
-    def __init__(self, most: int) -> None:
-        self.most, self.failed = most, 0
+
+class _Limits:
+    """Gives up after so many failed trials in a row of this worker; ends the search where nothing new is asked any more."""
+
+    def __init__(self, most_failures: int, count: int) -> None:
+        self.most_failures, self.count = most_failures, count
+        self.failed = self.known = self.waiting = 0
 
     def __call__(self, study: optuna.Study, trial: FrozenTrial) -> None:
         reason = trial.user_attrs.get(ERROR, "")
+        duplicate = reason.startswith(DuplicateTrialError.__name__)
         if trial.state is not TrialState.FAIL:
             self.failed = 0
-        elif not reason.startswith(DuplicateTrialError.__name__):
+        elif not duplicate:
             self.failed += 1
-        if self.failed >= self.most:
+        if self.failed >= self.most_failures:
             raise StudyError(f"{self.failed} trials in a row have failed, the last one, {trial.number}, with {reason}")
+        self.known = self.known + 1 if duplicate or TWIN in trial.user_attrs else 0
+        self.waiting = self.waiting + 1 if duplicate else 0
+        if self.known >= MOST_KNOWN:
+            warnings.warn(
+                f"{self.known} trials in a row asked for architectures that are known or being evaluated by other workers: the "
+                f"space seems exhausted, the search ends after {finished(study)} of {self.count} trials",
+                stacklevel=2,
+            )
+            study.stop()
+        elif duplicate:  # the other worker needs its time, or is found to be dead
+            time.sleep(min(0.01 * 2**self.waiting, PAUSE_S))
 
 
 def decided_choices(trial: FrozenTrial, space: SearchSpace) -> dict[str, Option] | None:

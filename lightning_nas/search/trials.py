@@ -16,6 +16,7 @@ from lightning_nas.cost.probe import random_numbers_kept
 from lightning_nas.search.costs import Part, TaskCost, cost_of_task
 from lightning_nas.search.families import FAMILIES, pl
 from lightning_nas.search.headline import finite_or_none
+from lightning_nas.search.persistence import last_checkpoint
 from lightning_nas.spaces import Backbone
 
 
@@ -32,6 +33,7 @@ class TrialResult:
             ``forward`` could not be run, or if an earlier version wrote the result.
         seconds: Wall time of the training, over all attempts where it was resumed.
         input_size: Channels, height and width of the image that cost was counted for.
+        failure: Why it has no metrics, if its training failed.
     """
 
     name: str
@@ -41,9 +43,12 @@ class TrialResult:
     network: Cost | None
     seconds: float
     input_size: tuple[int, int, int]
+    failure: str | None = None
 
     @classmethod
-    def of(cls, name: str, kind: str, trainer: pl.Trainer, task: Any, datamodule: Any) -> TrialResult:
+    def of(
+        cls, name: str, kind: str, trainer: pl.Trainer, task: Any, datamodule: Any, failure: str | None = None
+    ) -> TrialResult:
         """The result of a task that a Trainer has trained and tested just now; it must hold a ``Timer``."""
         timers = tuple(family.callbacks.Timer for family in FAMILIES)
         (timer,) = (callback for callback in trainer.callbacks if isinstance(callback, timers))  # type: ignore[attr-defined]
@@ -51,11 +56,12 @@ class TrialResult:
         return cls(
             name,
             kind,
-            plain_metrics(trainer.callback_metrics),
+            {} if failure else plain_metrics(trainer.callback_metrics),
             backbone=cost.backbone,
             network=cost.network,
             seconds=timer.time_elapsed("train"),
             input_size=cost.input_size,
+            failure=failure,
         )
 
     @classmethod
@@ -74,6 +80,7 @@ class TrialResult:
             network=None if network is None else Cost.from_dict(network),
             seconds=record["seconds"],
             input_size=tuple(record["input_size"]),
+            failure=record.get("failure"),
         )
 
 
@@ -102,7 +109,11 @@ class TrialRunner:
     seed: int
 
     def run(self, name: str, kind: str, build: Callable[[], Backbone]) -> TrialResult:
-        """Trains and tests one network, resuming from its checkpoint if it was interrupted."""
+        """Trains and tests one network, resuming from its checkpoint if it was interrupted.
+
+        Raises:
+            FloatingPointError: If a loss or a weight of the found network is not finite; of others that is their result.
+        """
         folder = self.folder / name.replace(" ", "_").replace(":", "")
         record = folder / "result.json"
         if record.is_file():
@@ -111,10 +122,16 @@ class TrialRunner:
         backbone = build()
         trainer = self.make_trainer(folder)
         task = self.make_task(backbone)
-        last = folder / "checkpoints" / "last.ckpt"
-        trainer.fit(task, datamodule=self.datamodule, ckpt_path=str(last) if last.is_file() else None)
-        trainer.test(task, datamodule=self.datamodule, verbose=False)
-        result = TrialResult.of(name, kind, trainer, task, self.datamodule)
+        failure = None
+        try:
+            trainer.fit(task, datamodule=self.datamodule, ckpt_path=last_checkpoint(folder))
+            trainer.test(task, datamodule=self.datamodule, verbose=False)
+        except FloatingPointError as error:
+            if kind == "found":
+                raise
+            failure = str(error)
+            pl.utilities.rank_zero_warn(f"{name} is out of the comparison: {failure}")
+        result = TrialResult.of(name, kind, trainer, task, self.datamodule, failure)
         if trainer.is_global_zero:
             write_atomic(record, json.dumps(asdict(result), indent=2, sort_keys=True) + "\n")
         return result

@@ -10,9 +10,11 @@ import time
 from collections import Counter
 
 import optuna
+import psutil
 import pytest
 from optuna.trial import TrialState
 
+from lightning_nas.search.heartbeats import BEAT, Heartbeats
 from lightning_nas.search.storage import WORKER, StudyError, is_gone, open_storage, requeue_abandoned, worker_name
 from lightning_nas.search.study import Objective, Trials, best_trial, finished, open_study
 from lightning_nas.spaces import NasBench201
@@ -237,6 +239,89 @@ def test_a_worker_of_this_machine_is_known_to_be_gone():
     assert is_gone(name)
     host, pid, _ = worker_name().rsplit(":", 2)
     assert is_gone(f"{host}:{pid}:0.00")  # the number belongs to another process now
+
+
+def test_a_worker_of_another_container_with_the_same_name_is_not_judged_by_its_number():
+    place, pid, start = worker_name().rsplit(":", 2)
+    host, boot, namespace = place.split("/", 2)
+    assert not is_gone(f"{host}/{boot}/pid:[1]:{pid}:0")
+    assert not is_gone(f"{host}/another-boot/{namespace}:{pid}:0")
+    assert not is_gone(f"{host}:999999:0.00")  # as an earlier version wrote it
+    assert is_gone(f"{place}:{pid}:{int(start) + 1}")
+
+
+def test_a_clock_that_is_set_kills_no_worker(monkeypatch):
+    name = worker_name()
+    created = psutil.Process().create_time()
+    monkeypatch.setattr(psutil.Process, "create_time", lambda self: created + 3600)
+    assert not is_gone(name)
+    assert worker_name() == name
+
+
+def test_a_trial_that_was_taken_over_ends_quietly():
+    study, taken = study_of(RandomSearch(SPACE)), []
+
+    def evaluate(choices, trial):
+        if not taken:
+            taken.append(trial.number)
+            study.tell(trial.number, state=TrialState.FAIL)
+        return accuracy(choices)
+
+    trials(evaluate, 3).run(study)
+    assert finished(study) == 3
+    assert study.trials[taken[0]].state is TrialState.FAIL
+
+
+class Always(optuna.samplers.RandomSampler):
+    """Asks for one architecture again and again, as a sampler does when nothing else is left."""
+
+    def sample_independent(self, study, trial, name, distribution):
+        return distribution.choices[0]
+
+
+def orphan_of(study, worker="elsewhere:1:0"):
+    trial = study.ask()
+    trial.set_user_attr(WORKER, worker)
+    for decision in SPACE.decisions:
+        trial.suggest_categorical(decision, list(SPACE.ops))
+    return trial
+
+
+def test_the_trial_of_a_dead_machine_is_evaluated_by_another(tmp_path):
+    """In a journal, where nobody but us listens."""
+    study = study_of(Always(), open_storage(str(tmp_path / "study.log")))
+    lost = orphan_of(study)
+    trials(accuracy, 1, patience=0.2).run(study, timeout=60)
+    assert finished(study) == 1
+    assert study.trials[lost.number].state is TrialState.FAIL
+
+
+def test_a_worker_that_gives_signs_of_life_is_left_alone_and_the_search_ends(monkeypatch):
+    monkeypatch.setattr("lightning_nas.search.study.PAUSE_S", 0.02)
+    study = study_of(Always())
+    alive = orphan_of(study)
+    with Heartbeats(every=0.01).of(alive), pytest.warns(UserWarning, match="exhausted, the search ends after 0 of 5"):
+        trials(accuracy, 5, patience=1.0).run(study, timeout=60)
+    assert study.trials[alive.number].state is TrialState.RUNNING
+
+
+def test_an_exhausted_space_ends_the_search_and_says_so():
+    evaluator, study = Counting(), study_of(Always())
+    with pytest.warns(UserWarning, match="the space seems exhausted"):
+        trials(evaluator, 10_000).run(study)
+    assert len(evaluator.asked) == 1
+    assert finished(study) < 200
+
+
+def test_silence_is_measured_by_the_listeners_own_clock():
+    study = study_of(Always())
+    orphan_of(study)
+    beats = Heartbeats(patience=0.05)
+    assert not beats.silent(study.trials[0])
+    time.sleep(0.1)
+    assert beats.silent(study.trials[0])
+    study._storage.set_trial_user_attr(study.trials[0]._trial_id, BEAT, 1)
+    assert not beats.silent(study.trials[0])
 
 
 SAMPLERS = {

@@ -13,6 +13,7 @@ from lightning_nas.search.callbacks import SeedBatches
 from lightning_nas.search.evaluators.base import Workplace
 from lightning_nas.search.families import Callback, pl
 from lightning_nas.search.headline import validation_metric
+from lightning_nas.search.persistence import CHECKPOINTS, last_checkpoint
 
 
 class ReportToTrial(Callback):
@@ -79,9 +80,8 @@ class TrainEvaluator:
         if len(trial.study.directions) == 1:  # Optuna takes no reports of trials with several objectives
             callbacks.append(ReportToTrial(trial, self.wanted))
         trainer = self.workplace.make_trainer(folder, self.epochs, callbacks)
-        last = folder / "checkpoints" / "last.ckpt"
-        trainer.fit(task, datamodule=self.workplace.datamodule, ckpt_path=str(last) if last.is_file() else None)
+        trainer.fit(task, datamodule=self.workplace.datamodule, ckpt_path=last_checkpoint(folder))
         metrics = {name: float(value) for name, value in trainer.callback_metrics.items() if name.startswith("val/")}
         name = validation_metric(metrics, self.wanted)
-        shutil.rmtree(folder / "checkpoints", ignore_errors=True)
+        shutil.rmtree(folder / CHECKPOINTS, ignore_errors=True)
         return {**metrics, self.metric: metrics[name]}

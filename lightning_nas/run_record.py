@@ -1,0 +1,187 @@
+"""The command of a run, kept in its folder: whoever starts there again must mean the same run.
+
+The files are those that Hydra would write, in the same places. Hydra writes them before it calls anybody, and so over the
+record of another run; here they are written after the comparison.
+"""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+from filelock import FileLock, Timeout
+from hydra.core.hydra_config import HydraConfig
+from omegaconf import DictConfig, OmegaConf
+from pytorch_lightning.utilities import rank_zero_only
+
+from lightning_nas.architecture import Architecture, write_atomic
+from lightning_nas.config import ConfigError
+
+RECORD = ".hydra"
+CONFIG, OVERRIDES, HYDRA = f"{RECORD}/config.yaml", f"{RECORD}/overrides.yaml", f"{RECORD}/hydra.yaml"
+
+LOCK = ".lock"
+"""Held by the process that works in a run folder; the system releases it when the process dies."""
+
+PATIENCE_S = 15
+"""How long a command waits for a folder: loaders of a process that was killed live on for some seconds."""
+
+RESULTS = (
+    "architecture.json",
+    "checkpoints",
+    "evaluation",
+    "evolution.jsonl",
+    "history.jsonl",
+    "metrics.csv",
+    "pretrain",
+    "study.db",
+    "summary.json",
+    "trials",
+    "trials.jsonl",
+)
+"""What a run leaves in its folder and reads again."""
+
+FREE = {
+    "resume",
+    "max_time",
+    "data.num_workers",
+    "trainer.accelerator",
+    "trainer.devices",
+    "trainer.num_nodes",
+    "trainer.strategy",
+    "trainer.log_every_n_steps",
+}
+"""Keys that may differ: they say how long, how fast and where a run goes on, not what it is."""
+
+_SHOWN = 6
+"""How many differences a message lists."""
+
+
+@contextlib.contextmanager
+def alone_in(folder: Path) -> Iterator[None]:
+    """Keeps other processes out of a run folder as long as the block lasts; ranks of one run are one.
+
+    Args:
+        folder: Of the run.
+
+    Raises:
+        ConfigError: If another process is at work there, or the folder cannot be written.
+    """
+    if rank_zero_only.rank != 0:  # type: ignore[attr-defined]
+        yield
+        return
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        lock = FileLock(folder / LOCK, timeout=PATIENCE_S)
+        lock.acquire()
+    except Timeout:
+        raise ConfigError(
+            f"hydra.run.dir = {folder}: another process is at work there; wait for it, or name another folder"
+        ) from None
+    except OSError as error:
+        raise ConfigError(
+            f"hydra.run.dir = {folder}: cannot be written: {error.strerror}; name another folder"
+        ) from None
+    try:
+        yield
+    finally:
+        lock.release()
+
+
+def claim(config: DictConfig, folder: Path) -> None:
+    """Writes the command of a run into its folder, or compares it with the one that is there.
+
+    Args:
+        config: Of the command.
+        folder: Of the run.
+
+    Raises:
+        ConfigError: If the folder holds results of another command; what differs is named, and nothing is written.
+    """
+    if any((folder / name).exists() for name in RESULTS):
+        _compare(config, folder)
+    else:
+        _write(config, folder)
+
+
+def claim_architecture(architecture: Architecture, folder: Path) -> None:
+    """Writes the architecture that a run trains, or compares it with the one that is there.
+
+    Raises:
+        ConfigError: If another one was trained there: its file may have changed since.
+    """
+    path = folder / "architecture.json"
+    if path.is_file() and Architecture.load(path).hash != architecture.hash:
+        raise ConfigError(
+            f"hydra.run.dir = {folder}: another architecture was trained there, that of {path}: name another folder"
+        )
+    architecture.save(path)
+
+
+def _compare(config: DictConfig, folder: Path) -> None:
+    where = f"hydra.run.dir = {folder}"
+    if not (folder / CONFIG).is_file():
+        raise ConfigError(
+            f"{where}: the folder holds results, and no {CONFIG} says of which command: name another folder"
+        )
+    saved = OmegaConf.to_container(OmegaConf.load(folder / CONFIG))
+    new = OmegaConf.to_container(OmegaConf.create(OmegaConf.to_yaml(config)))
+    assert isinstance(saved, dict)
+    assert isinstance(new, dict)
+    found = sorted(
+        differences(saved, new), key=lambda text: "." in text.partition(" ")[0]
+    )  # what is chosen comes first
+    if ("strategy" in saved) != ("strategy" in new):
+        found = [f"command ({_command(saved)}, now {_command(new)})"]
+    if not found:
+        return
+    more = f", and {len(found) - _SHOWN} more" if len(found) > _SHOWN else ""
+    past = OmegaConf.load(folder / OVERRIDES) if (folder / OVERRIDES).is_file() else []
+    raise ConfigError(
+        f"{where}: the folder holds a run of another command, from which this one differs in {', '.join(found[:_SHOWN])}"
+        f"{more}. Name another folder, or go on with the first command: {' '.join(map(str, past)) or 'no overrides'}"
+    )
+
+
+@rank_zero_only
+def _write(config: DictConfig, folder: Path) -> None:
+    write_atomic(folder / HYDRA, OmegaConf.to_yaml(HydraConfig.instance().cfg))
+    write_atomic(folder / OVERRIDES, OmegaConf.to_yaml(HydraConfig.get().overrides.task))
+    write_atomic(folder / CONFIG, OmegaConf.to_yaml(config))
+
+
+def differences(saved: Mapping[str, Any], new: Mapping[str, Any], prefix: str = "") -> Iterator[str]:
+    """What makes two commands different runs, e.g. ``"seed (0, now 7)"``.
+
+    A component of another class is one difference, whatever its arguments.
+
+    Args:
+        saved: Config of the run in the folder.
+        new: Config of the command.
+        prefix: Place of both in the config.
+
+    Example:
+        >>> list(differences({"seed": 0, "resume": False}, {"seed": 7, "resume": True}))
+        ['seed (0, now 7)']
+    """
+    for name in [*saved, *(name for name in new if name not in saved)]:
+        place, old, value = f"{prefix}{name}", saved.get(name), new.get(name)
+        if place in FREE or old == value:
+            continue
+        if isinstance(old, Mapping) and isinstance(value, Mapping):
+            if old.get("_target_") == value.get("_target_"):
+                yield from differences(old, value, f"{place}.")
+                continue
+            old, value = (str(node.get("_target_", node)).rsplit(".", 1)[-1] for node in (old, value))
+        yield f"{place} ({_short(old)}, now {_short(value)})"
+
+
+def _command(config: Mapping[str, Any]) -> str:
+    return "search" if "strategy" in config else "train"
+
+
+def _short(value: Any) -> str:
+    text = str(value.get("_target_", value) if isinstance(value, Mapping) else value)
+    return text if len(text) <= 60 else f"{text[:57]}..."
