@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import Any
 
+from lightning_nas.architecture.errors import RefusedError
 from lightning_nas.architecture.io import read_text, write_atomic
 from lightning_nas.architecture.text_files import parse_json
 
@@ -25,7 +26,7 @@ FORMAT = 1
 _NAME = re.compile(r"[a-z][a-z0-9_]{0,63}")
 
 
-class ArchitectureError(ValueError):
+class ArchitectureError(RefusedError):
     """An architecture record that is malformed, of another version, or does not belong to its search space."""
 
 

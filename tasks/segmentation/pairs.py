@@ -10,13 +10,13 @@ from pathlib import Path
 import numpy as np
 from rich.progress import track
 
-from lightning_nas.tasks.images.problems import Problems
+from lightning_nas.tasks.images.problems import DataError, Problems
 from lightning_nas.tasks.images.reading import decoded_size, is_sideways, shown_size
 from lightning_nas.tasks.segmentation.labels import LabelTable
 from lightning_nas.tasks.segmentation.mask_files import open_mask
 
 
-class SegmentationError(ValueError):
+class SegmentationError(DataError):
     """Images or masks that cannot be used; the text names the file."""
 
 
@@ -143,4 +143,7 @@ def _examine(image: Path, mask: Path, checks: Checks) -> Pair | tuple[str, str]:
     if least is not None and (size[0] < least[0] or size[1] < least[1]):
         text = f"{image} is {size[0]} x {size[1]}, smaller than the crop, which needs {least[0]} x {least[1]}"
         return "image smaller than the crop", text
-    return Pair(image, mask, *size) if content is None else Pair(image, mask, *size, pixels, content.colours)
+    height, width = size
+    if content is None:
+        return Pair(image, mask, height, width)
+    return Pair(image, mask, height, width, pixels, content.colours)

@@ -11,7 +11,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from lightning_nas.architecture import ArchitectureError, Choices, Option, decode_text
+from lightning_nas.architecture import ArchitectureError, Choices, Option, RefusedError, decode_text
 from lightning_nas.search.evaluators.base import Workplace
 from lightning_nas.spaces import SearchSpace
 
@@ -23,7 +23,7 @@ SEPARATORS = ",;\t"
 """Between the values of a line."""
 
 
-class TableError(ValueError):
+class TableError(RefusedError):
     """A table that cannot be used; the text names the file and what is wrong."""
 
 
