@@ -2,24 +2,24 @@
 
 from __future__ import annotations
 
+import os
 import sys
-import warnings
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
+from contextlib import nullcontext
+from importlib import import_module
 from pathlib import Path
 
 import hydra
+from hydra.core.hydra_config import HydraConfig
 from omegaconf import DictConfig, OmegaConf
 
-from lightning_nas import run
-from lightning_nas.config import ConfigError, register_schemas
+from lightning_nas.config import ConfigError, check_early, register_schemas
+from lightning_nas.help_page import help_page
+from lightning_nas.quiet import hush
+from lightning_nas.refusing import CONFIGS, FULL_ERRORS, hydras_own_errors, in_words, refusal, remove_untouched
 
-COMMANDS: dict[str, Callable[[DictConfig], object]] = {
-    "search": run.search,
-    "train": run.train,
-    "report": run.report,
-    "predict": run.predict,
-    "benchmark": run.benchmark,
-}
+COMMANDS = ("search", "train", "report", "predict", "benchmark")
+"""Functions of ``run.py``, which is imported once the settings have been checked: it takes seconds."""
 
 
 def main(argv: Sequence[str] | None = None) -> None:
@@ -37,16 +37,34 @@ def main(argv: Sequence[str] | None = None) -> None:
         raise SystemExit(0 if asked_for_help else 2)
     command, overrides = arguments[0], arguments[1:]
     register_schemas()
-    warnings.filterwarnings("ignore", message=".*LeafSpec.*")  # Lightning 2.6 on PyTorch 2.15, with every trainer
-    try:
+    hush()
+    in_full = os.environ.get(FULL_ERRORS) == "1"
+    with nullcontext() if in_full else in_words(command):
+        if {"-h", "--help"} & set(overrides):
+            print(help_page(command, [item for item in overrides if not item.startswith("-")]))
+            raise SystemExit(0)
         overrides = _locate_resumed_run(command, overrides)
         sys.argv = [sys.argv[0], *overrides]
         # With arguments handed to main(), a DDP child that Lightning starts from sys.argv needs the command as well.
-        hydra.main(version_base="1.3", config_path="pkg://lightning_nas.conf", config_name=command)(
-            lambda config: COMMANDS[command](config)
+        hydra.main(version_base="1.3", config_path=f"pkg://{CONFIGS}", config_name=command)(
+            lambda config: _run(command, config, in_full=in_full)
         )()
-    except ConfigError as error:
-        raise SystemExit(f"error: {error}") from None
+
+
+def _run(command: str, config: DictConfig, *, in_full: bool) -> object:
+    """One job. A refused one leaves no folder behind; one of a sweep is left to Hydra."""
+    state = HydraConfig.get()
+    sweep = state.mode is not None and state.mode.name == "MULTIRUN"
+    try:
+        check_early(config)
+        with nullcontext() if in_full else hydras_own_errors():
+            return getattr(import_module("lightning_nas.run"), command)(config)
+    except Exception as error:
+        text = refusal(error, command)
+        if sweep or in_full or text is None:
+            raise
+        remove_untouched(Path(state.runtime.output_dir))
+        raise SystemExit(f"error: {text}") from None  # past Hydra, which would print the command once more
 
 
 def _locate_resumed_run(command: str, overrides: list[str]) -> list[str]:

@@ -5,8 +5,9 @@ from __future__ import annotations
 import contextlib
 import inspect
 import typing
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any
 
 import pydantic
@@ -14,8 +15,12 @@ from hydra.core.config_store import ConfigStore
 from hydra.utils import get_object
 from omegaconf import DictConfig, OmegaConf
 
+from lightning_nas.architecture import RefusedError
+from lightning_nas.signatures import Signature, static_signature
+from lightning_nas.spelling import did_you_mean
 
-class ConfigError(ValueError):
+
+class ConfigError(RefusedError):
     """A config that cannot be run; the text names the key, its value and what was expected."""
 
 
@@ -126,12 +131,38 @@ def register_schemas() -> None:
     store.store(name="predict_schema", node=PredictSchema)
 
 
-def check_component(config: DictConfig | Mapping[str, Any], key: str) -> None:
+def check_early(config: DictConfig) -> None:
+    """Checks a whole config as far as that is possible without importing what it names, which takes seconds.
+
+    Raises:
+        ConfigError: On an unknown argument of a component, a value of the wrong type, or one that is impossible.
+    """
+    for key in config:
+        node = config[key]
+        if isinstance(node, DictConfig) and "_target_" in node:
+            check_component(node, str(key), static_signature)
+    if "_target_" in config:  # of a benchmark, whose settings are its own arguments
+        settings = OmegaConf.to_container(config, resolve=True)
+        assert isinstance(settings, dict)
+        settings.pop("strategy", None)
+        check_component({str(key): value for key, value in settings.items()}, "benchmark", static_signature)
+    if "evaluate" in config:
+        for name, low in (("random", 0), ("draws", 1), ("epochs", 1)):
+            if config.evaluate[name] < low:
+                raise ConfigError(f"evaluate.{name} = {config.evaluate[name]}: expected at least {low}")
+
+
+def check_component(
+    config: DictConfig | Mapping[str, Any],
+    key: str,
+    signature: Callable[[str], Signature | None] | None = None,
+) -> None:
     """Compares a ``_target_`` node with the signature of its target.
 
     Args:
         config: The node.
         key: Its place in the config, for messages.
+        signature: Gives the signature of a target, or None for one that is not to be checked; imports it by default.
 
     Raises:
         ConfigError: On an unknown argument or a value of the wrong type.
@@ -139,27 +170,36 @@ def check_component(config: DictConfig | Mapping[str, Any], key: str) -> None:
     node: Any = OmegaConf.to_container(config, resolve=True) if isinstance(config, DictConfig) else dict(config)
     if not isinstance(node, dict) or "_target_" not in node:
         raise ConfigError(f"{key}: expected a component with `_target_`, got {node!r}")
-    try:
-        target = get_object(node["_target_"])
-    except (ImportError, ValueError) as error:
-        raise ConfigError(f"{key}._target_ = {node['_target_']!r} cannot be imported: {error}") from None
-    parameters = inspect.signature(target).parameters
-    accepts_any = any(p.kind is p.VAR_KEYWORD for p in parameters.values())
-    hints = {**(_hints(target) if inspect.isclass(target) else {}), **_hints(_function(target))}
+    taken = (signature or partial(_imported_signature, key))(node["_target_"])
+    if taken is None:
+        return
     for name, value in node.items():
         if name.startswith("_") and name.endswith("_"):
             continue
-        if name not in parameters:
-            if accepts_any:
+        if name not in taken.names:
+            if taken.accepts_any:
                 continue
-            raise ConfigError(f"unknown key {key}.{name}; {node['_target_']} takes {sorted(parameters)}")
+            raise ConfigError(
+                f"unknown key {key}.{name}; {node['_target_']} takes {sorted(taken.names)}{did_you_mean(name, taken.names)}"
+            )
         if isinstance(value, dict) and "_target_" in value:
-            check_component(value, f"{key}.{name}")
+            check_component(value, f"{key}.{name}", signature)
         elif isinstance(value, dict) and any(isinstance(part, dict) and "_target_" in part for part in value.values()):
             for part_name, part in value.items():
-                check_component(part, f"{key}.{name}.{part_name}")
-        elif name in hints:
-            _check_type(hints[name], value, f"{key}.{name}")
+                check_component(part, f"{key}.{name}.{part_name}", signature)
+        elif name in taken.hints:
+            _check_type(taken.hints[name], value, f"{key}.{name}")
+
+
+def _imported_signature(key: str, name: str) -> Signature:
+    try:
+        target = get_object(name)
+    except (ImportError, ValueError) as error:
+        raise ConfigError(f"{key}._target_ = {name!r} cannot be imported: {error}") from None
+    parameters = inspect.signature(target).parameters
+    accepts_any = any(p.kind is p.VAR_KEYWORD for p in parameters.values())
+    hints = {**(_hints(target) if inspect.isclass(target) else {}), **_hints(_function(target))}
+    return Signature(tuple(parameters), accepts_any, hints)
 
 
 def _function(target: Any) -> Any:

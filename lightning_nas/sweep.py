@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from hydra.experimental.callback import Callback
 from hydra.utils import get_class
 from omegaconf import DictConfig, OmegaConf
 from rich.console import Console
 
-from lightning_nas.benchmark import Benchmark
-from lightning_nas.report.multirun import write_table
+if TYPE_CHECKING:
+    from lightning_nas.benchmark import Benchmark
 
 
 class TableCallback(Callback):
@@ -20,6 +20,9 @@ class TableCallback(Callback):
 
     def on_multirun_end(self, config: DictConfig, **kwargs: Any) -> None:
         """Called by Hydra after the last job."""
+        # Imported here: Hydra makes its callbacks before a command looks at its settings, and this takes seconds.
+        from lightning_nas.report.multirun import write_table
+
         print(write_table(Path(config.hydra.sweep.dir)))
 
 

@@ -228,12 +228,12 @@ def test_a_classifier_is_searched_by_paths_too(here):
 
 def test_paths_cannot_be_judged_without_validation_images(here, capfd):
     class_folders(here.folder / "unheld")
-    with pytest.raises(SystemExit):
+    with pytest.raises(SystemExit) as stopped:
         here(
             "search", "data=imagefolder", "data.root=unheld", "data.val_fraction=0", "data.test_fraction=0.2",
             "space=shufflenetv2", "strategy=single_path", "hydra.run.dir=blind",
         )  # fmt: skip
-    assert "judges candidates on validation images" in capfd.readouterr().err
+    assert "judges candidates on validation images" in capfd.readouterr().err + str(stopped.value.code)
     assert not (here.folder / "blind" / "checkpoints").exists()
 
 

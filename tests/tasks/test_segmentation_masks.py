@@ -88,7 +88,9 @@ def test_numbers_where_colours_are_expected_are_named(tmp_path, image):
 def test_files_that_number_their_colours_each_anew_are_noticed(tmp_path):
     colours = {0: PALETTE[1:], 1: PALETTE[:0:-1]}
     data = masks(tmp_path, lambda _, number: own_palette(square().astype(np.uint8), colours[number]))
-    with pytest.warns(UserWarning, match=r"0 is the colour \[255, 255, 255\] in .*0\.png and \[200, 10, 10\] in .*1\.png"):
+    with pytest.warns(
+        UserWarning, match=r"0 is the colour \[255, 255, 255\] in .*0\.png and \[200, 10, 10\] in .*1\.png"
+    ):
         data.setup()
     assert open_mask(tmp_path / "masks" / "train" / "0.png").colours == {0: (255, 255, 255), 1: (200, 10, 10)}
 
@@ -147,7 +149,9 @@ def test_train_ids_in_files_of_label_ids_are_refused(tmp_path):
         for frame in range(frames):
             image, mask = city_files(root, split, city, frame)
             write_pair(image, mask, data.table.lookup()[random_labels(48, 64, seed=frame + len(split))])
-    with pytest.raises(SegmentationError, match=r"train: the masks hold the values \[0, .*, 255\], which look like train ids"):
+    with pytest.raises(
+        SegmentationError, match=r"train: the masks hold the values \[0, .*, 255\], which look like train ids"
+    ):
         data.setup()
 
 
