@@ -10,10 +10,13 @@ if TYPE_CHECKING:
     from lightning_nas.networks import load_backbone
     from lightning_nas.search import BilevelDataModule, SearchModule
 
+__version__ = "0.1.0"
+
 __all__ = [
     "Architecture",
     "BilevelDataModule",
     "SearchModule",
+    "__version__",
     "cost",
     "load_backbone",
     "networks",

@@ -16,7 +16,7 @@ from pytorch_lightning.callbacks import RichProgressBar, Timer
 from pytorch_lightning.loggers import Logger, TensorBoardLogger
 
 from lightning_nas.architecture import Architecture
-from lightning_nas.config import ConfigError, check_component, check_numbers
+from lightning_nas.config import ConfigError, check_component
 from lightning_nas.networks.backbone import load_weights
 from lightning_nas.networks.inherit import inherit_from_run
 from lightning_nas.networks.transfer import load_backbone_weights
@@ -36,7 +36,6 @@ def prepare(config: DictConfig, components: list[str]) -> Path:
     Raises:
         ConfigError: If a component or a value cannot be run, or the folder holds a run of another command.
     """
-    check_numbers(config)
     for name in components:
         check_component(config[name], name)
     hydra = HydraConfig.get()

@@ -2,49 +2,26 @@
 
 from __future__ import annotations
 
-import contextlib
+import os
 import sys
 import traceback
-import warnings
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
+from contextlib import nullcontext
+from importlib import import_module
 from pathlib import Path
 
 import hydra
 from hydra.core.hydra_config import HydraConfig
 from omegaconf import DictConfig, OmegaConf
 
-from lightning_nas import run
-from lightning_nas.architecture import ArchitectureError
-from lightning_nas.config import ConfigError, register_schemas
-from lightning_nas.networks.weights import WeightsError
-from lightning_nas.report.run_folder import ReportError
-from lightning_nas.run_record import alone_in
-from lightning_nas.search.costs import UncountableError
-from lightning_nas.search.evaluators.table import TableError
-from lightning_nas.search.persistence import CheckpointError
-from lightning_nas.search.storage import StudyError
+from lightning_nas.config import ConfigError, check_early, register_schemas
+from lightning_nas.help_page import help_page
+from lightning_nas.quiet import hush
+from lightning_nas.refusing import CONFIGS, FULL_ERRORS, hydras_own_errors, in_words, leaving_nothing, refusal
 from lightning_nas.sweep import is_multirun, keep_failure
 
-COMMANDS: dict[str, Callable[[DictConfig], object]] = {
-    "search": run.search,
-    "train": run.train,
-    "report": run.report,
-    "predict": run.predict,
-    "benchmark": run.benchmark,
-}
-
-NAMED = (
-    ConfigError,
-    ArchitectureError,
-    CheckpointError,
-    ReportError,
-    StudyError,
-    TableError,
-    UncountableError,
-    WeightsError,
-    FloatingPointError,
-)
-"""Errors whose text says what is wrong, with which value: no traceback helps."""
+COMMANDS = ("search", "train", "report", "predict", "benchmark")
+"""Functions of ``run.py``, which is imported once the settings have been checked: it takes seconds."""
 
 
 def main(argv: Sequence[str] | None = None) -> None:
@@ -62,37 +39,42 @@ def main(argv: Sequence[str] | None = None) -> None:
         raise SystemExit(0 if asked_for_help else 2)
     command, overrides = arguments[0], arguments[1:]
     register_schemas()
-    warnings.filterwarnings("ignore", message=".*LeafSpec.*")  # Lightning 2.6 on PyTorch 2.15, with every trainer
-    try:
+    hush()
+    in_full = os.environ.get(FULL_ERRORS) == "1"
+    with nullcontext() if in_full else in_words(command):
+        if {"-h", "--help"} & set(overrides):
+            print(help_page(command, [item for item in overrides if not item.startswith("-")]))
+            raise SystemExit(0)
         overrides = _locate_resumed_run(command, overrides)
         sys.argv = [sys.argv[0], *overrides]
         # With arguments handed to main(), a DDP child that Lightning starts from sys.argv needs the command as well.
-        hydra.main(version_base="1.3", config_path="pkg://lightning_nas.conf", config_name=command)(
-            lambda config: _execute(command, config)
+        hydra.main(version_base="1.3", config_path=f"pkg://{CONFIGS}", config_name=command)(
+            lambda config: _run(command, config, in_full=in_full)
         )()
-    except ConfigError as error:
-        raise SystemExit(f"error: {error}") from None
 
 
-def _execute(command: str, config: DictConfig) -> None:
-    """Runs a command within Hydra. A job of a sweep that fails leaves its reason, so that the others go on.
-
-    Raises:
-        SystemExit: With what is wrong, if it is the user's to mend.
-    """
+def _run(command: str, config: DictConfig, *, in_full: bool) -> object:
+    """One job. A refused one leaves no folder behind; one of a sweep leaves its reason there, and the others go on."""
     try:
+        check_early(config)
+        from lightning_nas.run_record import alone_in  # takes seconds
+
         folder = Path(HydraConfig.get().runtime.output_dir)
-        with alone_in(folder) if command in ("search", "train") else contextlib.nullcontext():
-            COMMANDS[command](config)
+        with (
+            nullcontext() if in_full else hydras_own_errors(),
+            alone_in(folder) if command in ("search", "train") else nullcontext(),
+            leaving_nothing(folder, command),
+        ):
+            return getattr(import_module("lightning_nas.run"), command)(config)
     except Exception as error:
-        known = isinstance(error, NAMED) or (isinstance(error, OSError) and error.strerror is not None)
+        text = refusal(error, command)
         if is_multirun():
-            keep_failure(str(error) if known else traceback.format_exc())
-            print(f"error: job {HydraConfig.get().job.num}: {error}", file=sys.stderr)
-        elif known:
-            raise SystemExit(f"error: {error}") from error
-        else:
+            keep_failure(text or traceback.format_exc())
+            print(f"error: job {HydraConfig.get().job.num}: {text or repr(error)}", file=sys.stderr)
+            return None
+        if in_full or text is None:
             raise
+        raise SystemExit(f"error: {text}") from None  # past Hydra, which would print the command once more
 
 
 def _locate_resumed_run(command: str, overrides: list[str]) -> list[str]:

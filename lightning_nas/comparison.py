@@ -24,11 +24,32 @@ from lightning_nas.search.trials import TrialResult, TrialRunner
 from lightning_nas.spaces import Backbone, SearchSpace, build_space
 from lightning_nas.spaces.product import ProductNetwork
 
+HAND_MADE = "the one made by hand"
+
+
+def contestants(config: DictConfig) -> list[str]:
+    """What :func:`compare` trains, in order."""
+    hand = [HAND_MADE] if config.evaluate.hand_made else []
+    return ["found", *(f"random {index}" for index in range(config.evaluate.random)), *hand]
+
 
 def compare(
-    config: DictConfig, folder: Path, datamodule: Any, space: SearchSpace, architecture: Architecture
+    config: DictConfig,
+    folder: Path,
+    datamodule: Any,
+    space: SearchSpace,
+    architecture: Architecture,
+    begin: Callable[[str], None] = lambda name: None,
 ) -> list[TrialResult]:
     """Trains and tests the networks; those that have finished in the run's folder are read.
+
+    Args:
+        config: Of the search.
+        folder: Of the run.
+        datamodule: The data.
+        space: The search space.
+        architecture: The found one.
+        begin: Called with each of :func:`contestants` before it is trained.
 
     Returns:
         The results, the found network's first.
@@ -44,16 +65,19 @@ def compare(
         datamodule=datamodule,
         seed=config.seed,
     )
+    begin("found")
     results = [runner.run("found", "found", partial(build_network, architecture))]
     rng = random.Random(config.seed)
     macs = partial(macs_of_choice, runner.make_task, datamodule)
     for index in range(config.evaluate.random):
+        begin(f"random {index}")
         try:
             drawn = nearest_draw(space, rng, config.evaluate.draws, partial(build_network, architecture), macs)
         except UncountableError as error:
             raise ConfigError(f"evaluate.draws = {config.evaluate.draws}: {error}") from error
         results.append(runner.run(f"random {index}", "random", partial(space.network, drawn)))
     if config.evaluate.hand_made:
+        begin(HAND_MADE)
         name, build = hand_made(architecture, datamodule.in_channels, strides_given=not space.levels_follow_choices)
         results.append(runner.run(name, "baseline", build))
     return results

@@ -7,8 +7,9 @@ import inspect
 import math
 import re
 import typing
-from collections.abc import Collection, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any
 
 import pydantic
@@ -16,10 +17,14 @@ from hydra.core.config_store import ConfigStore
 from hydra.utils import get_object
 from omegaconf import DictConfig, OmegaConf
 
+from lightning_nas.architecture import RefusedError
+from lightning_nas.signatures import Signature, static_signature
+from lightning_nas.spelling import did_you_mean
+
 PACKAGE = "lightning_nas"
 
 
-class ConfigError(ValueError):
+class ConfigError(RefusedError):
     """A config that cannot be run; the text names the key, its value and what was expected."""
 
 
@@ -164,18 +169,40 @@ def check_numbers(config: DictConfig) -> None:
         if value is not None and not (isinstance(value, int | float) and low <= value <= high):
             least = "more than 0" if 0 < low < 1 else f"at least {low}"
             raise ConfigError(f"{key} = {value}: expected {least}" + ("" if high == math.inf else f", at most {high}"))
-    if config.max_time is not None and (
-        not _MAX_TIME.fullmatch(config.max_time) or not any(int(part) for part in config.max_time.split(":"))
-    ):
-        raise ConfigError(f"max_time = {config.max_time!r}: expected DD:HH:MM:SS of more than 0, e.g. 00:01:30:00")
+    time = OmegaConf.select(config, "max_time")
+    if time is not None and (not _MAX_TIME.fullmatch(time) or not any(int(part) for part in time.split(":"))):
+        raise ConfigError(f"max_time = {time!r}: expected DD:HH:MM:SS of more than 0, e.g. 00:01:30:00")
 
 
-def check_component(config: DictConfig | Mapping[str, Any], key: str) -> None:
+def check_early(config: DictConfig) -> None:
+    """Checks a whole config as far as that is possible without importing what it names, which takes seconds.
+
+    Raises:
+        ConfigError: On an unknown argument of a component, a value of the wrong type, or one that is impossible.
+    """
+    for key in config:
+        node = config[key]
+        if isinstance(node, DictConfig) and "_target_" in node:
+            check_component(node, str(key), static_signature)
+    if "_target_" in config:  # of a benchmark, whose settings are its own arguments
+        settings = OmegaConf.to_container(config, resolve=True)
+        assert isinstance(settings, dict)
+        settings.pop("strategy", None)
+        check_component({str(key): value for key, value in settings.items()}, "benchmark", static_signature)
+    check_numbers(config)
+
+
+def check_component(
+    config: DictConfig | Mapping[str, Any],
+    key: str,
+    signature: Callable[[str], Signature | None] | None = None,
+) -> None:
     """Compares a ``_target_`` node with the signature of its target.
 
     Args:
         config: The node.
         key: Its place in the config, for messages.
+        signature: Gives the signature of a target, or None for one that is not to be checked; imports it by default.
 
     Raises:
         ConfigError: On an unknown argument or a value of the wrong type.
@@ -183,27 +210,36 @@ def check_component(config: DictConfig | Mapping[str, Any], key: str) -> None:
     node: Any = OmegaConf.to_container(config, resolve=True) if isinstance(config, DictConfig) else dict(config)
     if not isinstance(node, dict) or "_target_" not in node:
         raise ConfigError(f"{key}: expected a component with `_target_`, got {node!r}")
-    try:
-        target = get_object(node["_target_"])
-    except (ImportError, ValueError) as error:
-        raise ConfigError(f"{key}._target_ = {node['_target_']!r} cannot be imported: {error}") from None
-    parameters = inspect.signature(target).parameters
-    accepts_any = any(p.kind is p.VAR_KEYWORD for p in parameters.values())
-    hints = {**(_hints(target) if inspect.isclass(target) else {}), **_hints(_function(target))}
+    taken = (signature or partial(_imported_signature, key))(node["_target_"])
+    if taken is None:
+        return
     for name, value in node.items():
         if name.startswith("_") and name.endswith("_"):
             continue
-        if name not in parameters:
-            if accepts_any:
+        if name not in taken.names:
+            if taken.accepts_any:
                 continue
-            raise ConfigError(f"unknown key {key}.{name}; {node['_target_']} takes {sorted(parameters)}")
+            raise ConfigError(
+                f"unknown key {key}.{name}; {node['_target_']} takes {sorted(taken.names)}{did_you_mean(name, taken.names)}"
+            )
         if isinstance(value, dict) and "_target_" in value:
-            check_component(value, f"{key}.{name}")
+            check_component(value, f"{key}.{name}", signature)
         elif isinstance(value, dict) and any(isinstance(part, dict) and "_target_" in part for part in value.values()):
             for part_name, part in value.items():
-                check_component(part, f"{key}.{name}.{part_name}")
-        elif name in hints:
-            _check_type(hints[name], value, f"{key}.{name}")
+                check_component(part, f"{key}.{name}.{part_name}", signature)
+        elif name in taken.hints:
+            _check_type(taken.hints[name], value, f"{key}.{name}")
+
+
+def _imported_signature(key: str, name: str) -> Signature:
+    try:
+        target = get_object(name)
+    except (ImportError, ValueError) as error:
+        raise ConfigError(f"{key}._target_ = {name!r} cannot be imported: {error}") from None
+    parameters = inspect.signature(target).parameters
+    accepts_any = any(p.kind is p.VAR_KEYWORD for p in parameters.values())
+    hints = {**(_hints(target) if inspect.isclass(target) else {}), **_hints(_function(target))}
+    return Signature(tuple(parameters), accepts_any, hints)
 
 
 def own_class(target: Any, key: str, allowed: Collection[str] = ()) -> Any:

@@ -27,10 +27,12 @@ from lightning_nas.assemble import (
     start_from,
 )
 from lightning_nas.benchmark import Benchmark
-from lightning_nas.comparison import compare
+from lightning_nas.comparison import compare, contestants
 from lightning_nas.config import ConfigError, check_component
 from lightning_nas.networks.backbone import build_network
+from lightning_nas.phases import Phases
 from lightning_nas.predicting import predict_folder
+from lightning_nas.report.ending import ending
 from lightning_nas.report.page import build as build_report
 from lightning_nas.run_record import claim_architecture
 from lightning_nas.search import DropPathSchedule, SeedBatches
@@ -66,8 +68,12 @@ def search(config: DictConfig) -> Path:
     if config.pretrain is not None and not isinstance(strategy, SinglePath):
         raise ConfigError(f"pretrain is a stage of strategy=single_path, got strategy={chosen('strategy')}")
 
+    compared = contestants(config)
+    searching = f"searching with {chosen('strategy')}"
+    phases = Phases([searching, *([] if config.trials.worker else [f"training {name}" for name in compared])])
     architecture_file = folder / "architecture.json"
     if not architecture_file.is_file():
+        phases.begin(searching)
         find_architecture(config, folder, datamodule, space, strategy).save(architecture_file)
     if config.trials.worker:
         print(
@@ -75,7 +81,9 @@ def search(config: DictConfig) -> Path:
         )
         return folder
     architecture = Architecture.load(architecture_file)
-    results = compare(config, folder, datamodule, space, architecture)
+    results = compare(
+        config, folder, datamodule, space, architecture, begin=lambda name: phases.begin(f"training {name}")
+    )
     _finish(config, folder, architecture, results, datamodule, strategy=chosen("strategy"))
     return folder
 
@@ -101,13 +109,16 @@ def train(config: DictConfig) -> Path:
     task = instantiate(config.task)(backbone=backbone, num_classes=datamodule.num_classes)
     callbacks = [SeedBatches(config.seed), DropPathSchedule(config.drop_path)]
     claim_architecture(architecture, folder)
+    phases = Phases(["training", "testing"])
     trainer = make_trainer(config, folder, config.epochs, callbacks, config.max_time)
+    phases.begin("training")
     trainer.fit(task, datamodule=datamodule, ckpt_path=last_checkpoint(folder))
+    phases.begin("testing")
     trainer.test(task, datamodule=datamodule, verbose=False)
     result = TrialResult.of("found", "found", trainer, task, datamodule)
     _finish(config, folder, architecture, [result], datamodule, strategy="train")
     if trainer.is_global_zero:
-        print(f"checkpoint:   {folder / 'checkpoints' / 'last.ckpt'}\ntest:         {result.metrics}")
+        print(f"checkpoint:   {folder / 'checkpoints' / 'last.ckpt'}")
     return folder
 
 
@@ -184,5 +195,6 @@ def _finish(
         strategy=strategy,
         seed=config.seed,
     )
-    report = build_report(folder)
-    print(f"architecture: {folder / 'architecture.json'}\nreport:       {report}")
+    build_report(folder)
+    data_of_run = [item for item in HydraConfig.get().overrides.task if item.startswith("data.")]
+    print(ending(folder, data_of_run))

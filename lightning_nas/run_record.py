@@ -138,7 +138,7 @@ def _compare(config: DictConfig, folder: Path) -> None:
     if not found:
         return
     more = f", and {len(found) - _SHOWN} more" if len(found) > _SHOWN else ""
-    past = OmegaConf.load(folder / OVERRIDES) if (folder / OVERRIDES).is_file() else []
+    past: Any = OmegaConf.load(folder / OVERRIDES) if (folder / OVERRIDES).is_file() else []
     raise ConfigError(
         f"{where}: the folder holds a run of another command, from which this one differs in {', '.join(found[:_SHOWN])}"
         f"{more}. Name another folder, or go on with the first command: {' '.join(map(str, past)) or 'no overrides'}"
@@ -152,7 +152,7 @@ def _write(config: DictConfig, folder: Path) -> None:
     write_atomic(folder / CONFIG, OmegaConf.to_yaml(config))
 
 
-def differences(saved: Mapping[str, Any], new: Mapping[str, Any], prefix: str = "") -> Iterator[str]:
+def differences(saved: Mapping[Any, Any], new: Mapping[Any, Any], prefix: str = "") -> Iterator[str]:
     """What makes two commands different runs, e.g. ``"seed (0, now 7)"``.
 
     A component of another class is one difference, whatever its arguments.
@@ -178,7 +178,7 @@ def differences(saved: Mapping[str, Any], new: Mapping[str, Any], prefix: str = 
         yield f"{place} ({_short(old)}, now {_short(value)})"
 
 
-def _command(config: Mapping[str, Any]) -> str:
+def _command(config: Mapping[Any, Any]) -> str:
     return "search" if "strategy" in config else "train"
 
 

@@ -7,7 +7,7 @@ import os
 import shutil
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from hydra.core.hydra_config import HydraConfig
 from hydra.experimental.callback import Callback
@@ -15,9 +15,10 @@ from omegaconf import DictConfig, OmegaConf
 from rich.console import Console
 
 from lightning_nas.architecture import write_atomic
-from lightning_nas.benchmark import Benchmark
 from lightning_nas.config import own_class
-from lightning_nas.report.multirun import write_table
+
+if TYPE_CHECKING:
+    from lightning_nas.benchmark import Benchmark
 
 ERRORS = "errors"
 """Folder of a sweep: ``<number of the job>.txt`` says why it failed."""
@@ -78,6 +79,9 @@ class TableCallback(CommandCallback):
 
     def show(self, sweep: Path) -> None:
         """Prints and writes the table."""
+        # Imported here: Hydra makes its callbacks before a command looks at its settings, and this takes seconds.
+        from lightning_nas.report.multirun import write_table
+
         print(write_table(sweep))
 
 

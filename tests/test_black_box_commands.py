@@ -123,10 +123,11 @@ def test_what_cannot_be_run_is_refused(here, arguments, said, capfd):
 
 
 def test_a_search_that_gives_up_says_why(here, capfd):
-    (here.folder / "empty.csv").write_text("arch,accuracy\n")
+    cell = "|none~0|+|none~0|none~1|+|none~0|none~1|none~2|"
+    (here.folder / "poor.csv").write_text(f"arch,accuracy\n{cell},10\n")
     with pytest.raises(SystemExit) as stopped:
         here(
-            "search", *TINY, "strategy=random", "evaluator=table", "evaluator.file=empty.csv", "evaluator.metric=accuracy",
+            "search", *TINY, "strategy=random", "evaluator=table", "evaluator.file=poor.csv", "evaluator.metric=accuracy",
             "trials.most_failures=3", "hydra.run.dir=given_up",
         )  # fmt: skip
     assert "3 trials in a row have failed" in capfd.readouterr().err + str(stopped.value.code)

@@ -6,6 +6,8 @@ import os
 import tempfile
 from pathlib import Path
 
+from lightning_nas.architecture.text_files import decode_text
+
 MAX_BYTES = 4 * 2**20
 """No architecture record is larger; a file that is, is something else."""
 
@@ -48,7 +50,7 @@ def write_atomic(
 
 
 def read_text(path: str | os.PathLike[str]) -> str:
-    """Reads a small UTF-8 file.
+    """Reads a small text file.
 
     Raises:
         FileNotFoundError: If there is none.
@@ -59,7 +61,4 @@ def read_text(path: str | os.PathLike[str]) -> str:
         raise FileNotFoundError(f"no architecture file at {source}")
     if source.stat().st_size > MAX_BYTES:
         raise ValueError(f"larger than {MAX_BYTES} bytes: not an architecture record")
-    try:
-        return source.read_bytes().decode("utf-8")
-    except UnicodeDecodeError as error:
-        raise ValueError(f"not UTF-8 text: {error}") from None
+    return decode_text(source.read_bytes())

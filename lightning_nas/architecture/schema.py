@@ -12,7 +12,9 @@ from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import Any
 
+from lightning_nas.architecture.errors import RefusedError
 from lightning_nas.architecture.io import read_text, write_atomic
+from lightning_nas.architecture.text_files import parse_json
 
 Option = str | int
 """One way to take a decision. Text or a whole number, so that it survives JSON unchanged."""
@@ -24,7 +26,7 @@ FORMAT = 1
 _NAME = re.compile(r"[a-z][a-z0-9_]{0,63}")
 
 
-class ArchitectureError(ValueError):
+class ArchitectureError(RefusedError):
     """An architecture record that is malformed, of another version, or does not belong to its search space."""
 
 
@@ -173,10 +175,10 @@ class Architecture:
             ArchitectureError: If the text is not JSON or not an architecture.
         """
         try:
-            data = json.loads(text, object_pairs_hook=_unique_keys, parse_constant=_no_constant)
-        except (ValueError, RecursionError) as error:
-            if isinstance(error, ArchitectureError):
-                raise
+            data = parse_json(text, parse_constant=_no_constant)
+        except ArchitectureError:
+            raise
+        except ValueError as error:
             raise ArchitectureError(f"not valid JSON: {error}") from None
         try:
             return cls.from_dict(data)
@@ -231,13 +233,6 @@ def _expect_keys(data: Mapping[str, Any], required: set[str], optional: set[str]
             f"{where}: missing keys {sorted(missing)}, unknown keys {sorted(unknown)}; "
             f"expected {sorted(required)}" + (f" and optionally {sorted(optional)}" if optional else "")
         )
-
-
-def _unique_keys(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    result = dict(pairs)
-    if len(result) != len(pairs):
-        raise ArchitectureError(f"duplicate keys in JSON object: {[key for key, _ in pairs]}")
-    return result
 
 
 def _no_constant(name: str) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,7 +12,7 @@ from typing import NamedTuple
 import torch
 from rich.progress import track
 
-from lightning_nas.architecture import write_atomic
+from lightning_nas.architecture import decode_text, parse_json, write_atomic
 from lightning_nas.cost.latency import measure_latency
 from lightning_nas.ops import build_op
 from lightning_nas.ops.parameter_free import Zero
@@ -89,11 +90,13 @@ class LatencyTable:
             ValueError: If the file is not one.
         """
         try:
-            data = json.loads(Path(path).read_text(encoding="utf-8"))
+            data = parse_json(decode_text(Path(path).read_bytes()))
             times = {}
             for op, *numbers, time in data["rows"]:
                 key = OpKey(str(op), *(int(number) for number in numbers))
                 times[key] = float(time)
+                if not 0 <= times[key] < math.inf:
+                    raise ValueError(f"{key} takes {time!r} ms")
             return cls(times, str(data["device"]))
-        except (ValueError, KeyError, TypeError) as error:
+        except (ValueError, KeyError, TypeError, OverflowError) as error:
             raise ValueError(f"{path}: not a latency table ({error})") from None

@@ -28,7 +28,7 @@ from lightning_nas.report.tables import (
     matched_sentence,
 )
 from lightning_nas.report.trials import TrialReport, trial_report
-from lightning_nas.report.verdict import entropy, judge, skip_share
+from lightning_nas.report.verdict import Verdict, entropy, judge, skip_share
 from lightning_nas.search.headline import headline
 
 TEMPLATE = Path(__file__).with_name("template.html")
@@ -57,6 +57,11 @@ def build(run_folder: str | Path) -> Path:
     return path
 
 
+def verdict_of(run: RunFolder) -> Verdict:
+    """Whether the search of a run went well."""
+    return judge(*_over_time(run.history))
+
+
 def _values(run: RunFolder) -> dict[str, Any]:
     summary, comparison = run.summary, run.summary["comparison"]
     source = run.path / "summary.json"
@@ -78,7 +83,7 @@ def _values(run: RunFolder) -> dict[str, Any]:
         "finished": _time(source.stat().st_mtime),
         "headline": (metric, decimal(summary["metrics"].get(metric))),
         "metrics": [(name, decimal(value)) for name, value in sorted(summary["metrics"].items())],
-        "verdict": judge(shares, entropies),
+        "verdict": verdict_of(run),
         "drawings": [(drawing.title, Markup(drawing.svg), _final_share(drawing)) for drawing in drawings],
         "share_chart": _chart(shares, run.history, "share"),
         "entropy_chart": _chart(entropies, run.history, "entropy"),

@@ -9,10 +9,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from lightning_nas.architecture import Architecture
+from lightning_nas.architecture import Architecture, RefusedError
 
 
-class ReportError(ValueError):
+class ReportError(RefusedError):
     """A run folder lacks a file that a report needs, or a file is not what it should be."""
 
 

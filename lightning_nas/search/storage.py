@@ -14,6 +14,7 @@ from optuna.storages import BaseStorage, JournalStorage, RDBStorage, RetryHeartb
 from optuna.storages.journal import JournalFileBackend
 from optuna.trial import TrialState
 
+from lightning_nas.architecture import RefusedError
 from lightning_nas.search.heartbeats import Heartbeats
 from lightning_nas.strategies.blackbox import RETRIES
 
@@ -24,7 +25,7 @@ HEARTBEAT_S = 30
 ATTEMPTS = 5
 
 
-class StudyError(ValueError):
+class StudyError(RefusedError):
     """A study that cannot be opened or gone on with; the text says why and what would help."""
 
 

@@ -18,16 +18,18 @@ from lightning_nas.tasks.classification.data import (
     check_subset,
     stratified,
 )
-from lightning_nas.tasks.classification.folders import class_folders, list_images
+from lightning_nas.tasks.classification.folders import class_folders, leave_out_damaged, list_images
+from lightning_nas.tasks.classification.splits import check_level, find_parts
 from lightning_nas.tasks.images import IMAGENET_MEAN, IMAGENET_STD, ImageDataModule, read_rgb
 
 
 class ImageFolderDataModule(ImageDataModule):
     """Images sorted into one folder per class; the names of the folders are the classes.
 
-    ``root`` holds ``train/`` and, as far as they exist, ``val/`` and ``test/``, each with class folders; or it holds the
-    class folders itself. What does not exist is held out of the training images, class by class. Without test images,
-    neither given nor held out, the validation images are the test images.
+    ``root`` holds ``train/`` and, as far as they exist, ``val/`` and ``test/``, each with class folders (or ``Training``,
+    ``valid``, ``test_set``, ..., see ``splits.py``); or it holds the class folders itself. What does not exist is held out of
+    the training images, class by class. Without test images, neither given nor held out, the validation images are the
+    test images.
 
     Args:
         root: The folder.
@@ -40,11 +42,14 @@ class ImageFolderDataModule(ImageDataModule):
         val_fraction: Share of the training images that validate, where there is no ``val/``.
         test_fraction: Share of the training images that test, where there is no ``test/``.
         subset: Number of training images to use of those left, chosen by class; None for all.
+        skip_invalid: Leave out images that cannot be read with a warning that counts them, instead of refusing.
+        decode: Decode every image once before training, to find damaged ones.
         num_workers: Processes that read images.
         seed: Of splits, subset and order.
 
     Raises:
-        ValueError: If an argument is out of range, or ``val/`` or ``test/`` has a class that ``train/`` lacks.
+        ValueError: If an argument is out of range, an image cannot be read, ``val/`` or ``test/`` has a class that ``train/``
+            lacks, or ``root`` lies above the folder that was meant.
         FileNotFoundError: If folders or images are missing.
     """
 
@@ -60,6 +65,8 @@ class ImageFolderDataModule(ImageDataModule):
         val_fraction: float = 0.1,
         test_fraction: float = 0.0,
         subset: int | None = None,
+        skip_invalid: bool = False,
+        decode: bool = True,
         num_workers: int = 0,
         seed: int = 0,
     ) -> None:
@@ -77,14 +84,16 @@ class ImageFolderDataModule(ImageDataModule):
         self.root = Path(root)
         self.image_size = (image_size, image_size)
         self.val_fraction, self.test_fraction, self.subset = val_fraction, test_fraction, subset
+        self.skip_invalid, self.decode = skip_invalid, decode
         self.augment = training(augmentation, image_size, mean, std, cutout)
         prepared = preparation(augmentation, image_size, mean, std)
         self.keep, self.preparation = prepared.pipeline(), prepared.record()
-        self.folders = _folders(self.root)
+        self.folders = find_parts(self.root)
         self.class_names = class_folders(self.folders["train"])
         self.num_classes = len(self.class_names)
         if self.num_classes < 2:
             raise ValueError(f"{self.folders['train']}: expected two or more class folders, got {self.class_names}")
+        check_level(self.folders["train"], self.class_names)
 
     def read_sets(self) -> tuple[ImageDataset, ImageDataset, ImageDataset]:
         """Lists the images, holds out what has no folder of its own, chooses the subset."""
@@ -111,17 +120,10 @@ class ImageFolderDataModule(ImageDataModule):
         return kept, parts["val"], test
 
     def _read(self, part: str) -> ImageDataset:
-        paths, targets = list_images(self.folders[part], self.class_names)
+        folder = self.folders[part]
+        paths, targets = list_images(folder, self.class_names)
+        if self.decode:
+            paths, targets = leave_out_damaged(folder, paths, targets, self.class_names, skip_invalid=self.skip_invalid)
         # Classes come mixed, so that a run with limit_val_batches or limit_test_batches sees a fair sample of them.
         order = np.random.default_rng(self.seed).permutation(len(paths))
         return ImageDataset(paths, targets, self.keep, read_rgb).part(order, self.keep)
-
-
-def _folders(root: Path) -> dict[str, Path]:
-    """Where each part lies. A folder ``train`` that holds images only is a class: trains."""
-    if not root.is_dir():
-        raise FileNotFoundError(f"root = {str(root)!r}: there is no such folder")
-    train = root / "train"
-    if not train.is_dir() or not any(entry.is_dir() for entry in train.iterdir()):
-        return {"train": root}
-    return {part: root / part for part in ("train", "val", "test") if (root / part).is_dir()}

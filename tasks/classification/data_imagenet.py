@@ -20,6 +20,8 @@ class ImageNetDataModule(ImageFolderDataModule):
         batch_size: Images per batch.
         augmentation: A recipe of ``augmentation.py``.
         subset: Number of training images to use, chosen by class; None for all.
+        skip_invalid: Leave out images that cannot be read with a warning that counts them, instead of refusing.
+        decode: Decode every image once before training, to find damaged ones: of 1.3 million that takes a while.
         num_workers: Processes that read images.
         seed: Of subset and order.
 
@@ -35,6 +37,8 @@ class ImageNetDataModule(ImageFolderDataModule):
         batch_size: int = 128,
         augmentation: Recipe = "imagenet",
         subset: int | None = None,
+        skip_invalid: bool = False,
+        decode: bool = False,
         num_workers: int = 8,
         seed: int = 0,
     ) -> None:
@@ -50,6 +54,8 @@ class ImageNetDataModule(ImageFolderDataModule):
             batch_size=batch_size,
             augmentation=augmentation,
             subset=subset,
+            skip_invalid=skip_invalid,
+            decode=decode,
             num_workers=num_workers,
             seed=seed,
         )

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import json
-import math
-from collections.abc import Mapping
+import dataclasses
+from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,27 +12,22 @@ from typing import Any
 import numpy as np
 from rich.progress import track
 
-from lightning_nas.tasks.images.problems import Problems
+from lightning_nas.architecture import decode_text, parse_json
+from lightning_nas.tasks.detection.coco_fields import (
+    Annotation,
+    Category,
+    FieldError,
+    ImageRecord,
+    read_annotation,
+    read_category,
+    read_image,
+)
+from lightning_nas.tasks.images.problems import DataError, Problems
 from lightning_nas.tasks.images.reading import decoded_size, is_sideways
 
-ROUNDING = 1.0
-"""Pixels by which a box may stick out of its image before it counts as outside; it is clipped."""
 
-
-LEAST_SIDE = 0.01
-"""Pixels that a box must be wide and high: fewer cannot be told from none in single precision, on a large image."""
-
-
-class CocoError(ValueError):
+class CocoError(DataError):
     """Annotations or images that cannot be used; the text names the file and the annotation."""
-
-
-@dataclass(frozen=True)
-class Category:
-    """A class of objects: its id in the file, which need not be contiguous, and its name."""
-
-    id: int
-    name: str
 
 
 @dataclass(frozen=True)
@@ -84,9 +78,9 @@ def read_coco(annotations: Path, images: Path, *, skip_invalid: bool = False, de
 
     Raises:
         FileNotFoundError: If the file or the folder does not exist.
-        CocoError: If the file is no COCO file, an image is missing or does not decode, a box has no area (see
-            :data:`LEAST_SIDE`) or lies outside its image, a category or image is unknown, or nothing is left. It names
-            the file and the annotation.
+        CocoError: If the file is no COCO file, a field is of the wrong type or out of range, an image is missing or does not
+            decode, a box has no area (see :data:`~lightning_nas.tasks.detection.coco_fields.LEAST_SIDE`) or lies outside
+            its image, a category or image is unknown, or nothing is left. It names the file and the annotation.
     """
     if not annotations.is_file():
         raise FileNotFoundError(f"{annotations}: there is no such annotation file")
@@ -94,31 +88,63 @@ def read_coco(annotations: Path, images: Path, *, skip_invalid: bool = False, de
         raise FileNotFoundError(f"{images}: there is no such folder of images (annotations: {annotations})")
     data = _load(annotations)
     problems = Problems(annotations, CocoError, skip_invalid)
-    categories = _categories(data, annotations)
+    try:
+        categories = _categories(data["categories"])
+        records = _records(data["images"])
+    except FieldError as error:
+        raise CocoError(f"{annotations}: {error}") from None
     index = {category.id: position for position, category in enumerate(categories)}
-    records = _records(data, annotations)
-    usable = _usable_images(records, images, problems, decode)
-    rows: dict[int, list[tuple[Any, ...]]] = {image_id: [] for image_id in usable}
-    seen: set[Any] = set()
+    usable = _usable_images(list(records.values()), images, problems, decode)
+    objects: dict[int, list[Annotation]] = {image_id: [] for image_id in usable}
+    seen: set[int | str] = set()
     for entry in data["annotations"]:
-        row = _row(entry, records, index, seen, problems)
-        if row is not None and entry["image_id"] in rows:
-            rows[entry["image_id"]].append(row)
+        found = read_annotation(entry, records, index, seen, problems)
+        if found is not None and found.image_id in objects:
+            objects[found.image_id].append(found)
     problems.warn()
     if not usable:
         raise CocoError(f"{annotations}: no usable image; expected at least one")
-    if not any(rows.values()):
+    if not any(objects.values()):
         raise CocoError(f"{annotations}: no usable annotation on any of {len(usable)} images; expected at least one")
     split = tuple(
-        CocoImage(image_id, images / record["file_name"], record["height"], record["width"], _objects(rows[image_id]))
-        for image_id, record in usable.items()
+        CocoImage(number, path, records[number].height, records[number].width, _objects(objects[number]))
+        for number, path in usable.items()
     )
     return CocoSplit(annotations, split, categories)
 
 
+def with_categories(split: CocoSplit, categories: Sequence[Category], source: Path) -> CocoSplit:
+    """A split whose objects are numbered by the categories of another file, of which its own are all or some.
+
+    Args:
+        split: The split.
+        categories: Of the other file.
+        source: The other file, for messages.
+
+    Raises:
+        CocoError: If the split has a category that the other file lacks: it names all of them.
+    """
+    foreign = [category for category in split.categories if category not in categories]
+    if foreign:
+        listed = ", ".join(f"{category.id} {category.name!r}" for category in foreign)
+        raise CocoError(
+            f"{split.file}: the categories {listed} are not in {source}; there are "
+            + ", ".join(f"{category.id} {category.name!r}" for category in categories)
+        )
+    place = {category: position for position, category in enumerate(categories)}
+    index = np.array([place[category] for category in split.categories], dtype=np.int64)
+    images = tuple(
+        dataclasses.replace(
+            image, objects=dataclasses.replace(image.objects, categories=index[image.objects.categories])
+        )
+        for image in split.images
+    )
+    return CocoSplit(split.file, images, tuple(categories))
+
+
 def _load(file: Path) -> Mapping[str, Any]:
     try:
-        data = json.loads(file.read_text(encoding="utf-8"))
+        data = parse_json(decode_text(file.read_bytes()))
     except ValueError as error:
         raise CocoError(f"{file}: not valid JSON: {error}") from None
     lists = ("images", "annotations", "categories")
@@ -129,118 +155,68 @@ def _load(file: Path) -> Mapping[str, Any]:
     return data
 
 
-def _categories(data: Mapping[str, Any], file: Path) -> tuple[Category, ...]:
-    for entry in data["categories"]:
-        if (
-            not isinstance(entry, dict)
-            or not isinstance(entry.get("id"), int)
-            or not isinstance(entry.get("name"), str)
-        ):
-            raise CocoError(f"{file}: expected categories with 'id' and 'name', got {entry!r}")
-    categories = sorted((Category(entry["id"], entry["name"]) for entry in data["categories"]), key=lambda c: c.id)
+def _categories(entries: Sequence[Any]) -> tuple[Category, ...]:
+    categories = sorted(map(read_category, entries), key=lambda category: category.id)
     if not categories or len({category.id for category in categories}) != len(categories):
-        raise CocoError(f"{file}: expected categories with different ids, got {[c.id for c in categories]}")
+        raise FieldError(f"expected categories with different ids, got {[category.id for category in categories]}")
     return tuple(categories)
 
 
-def _records(data: Mapping[str, Any], file: Path) -> dict[int, Mapping[str, Any]]:
-    records: dict[int, Mapping[str, Any]] = {}
-    for entry in data["images"]:
-        whole = isinstance(entry, dict) and all(isinstance(entry.get(key), int) for key in ("id", "height", "width"))
-        if not whole or not isinstance(entry.get("file_name"), str):
-            raise CocoError(f"{file}: expected images with 'id', 'file_name', 'height' and 'width', got {entry!r}")
-        if entry["id"] in records:
-            raise CocoError(f"{file}: image id {entry['id']} occurs twice")
-        records[entry["id"]] = entry
+def _records(entries: Sequence[Any]) -> dict[int, ImageRecord]:
+    records: dict[int, ImageRecord] = {}
+    for record in map(read_image, entries):
+        if record.id in records:
+            raise FieldError(f"image id {record.id} occurs twice")
+        records[record.id] = record
     return records
 
 
-def _usable_images(
-    records: Mapping[int, Mapping[str, Any]], folder: Path, problems: Problems, decode: bool
-) -> dict[int, Mapping[str, Any]]:
-    """The images that exist and, if asked for, decode to the size that their record says."""
+def _usable_images(records: Sequence[ImageRecord], folder: Path, problems: Problems, decode: bool) -> dict[int, Path]:
+    """Id and file of the images that exist and, if asked for, decode to the size that their record says."""
+    paths = [_file(folder, record.file_name) for record in records]
 
-    def fault(record: Mapping[str, Any]) -> tuple[str, str] | None:
-        path = folder / record["file_name"]
-        if not path.is_file():
-            return "image missing", f"image {record['id']}: {path} does not exist"
+    def fault(record: ImageRecord, path: Path | None) -> tuple[str, str] | None:
+        if path is None:
+            return "image missing", f"image {record.id}: {folder / record.file_name} does not exist"
         if not decode:
             return None
         try:
             size = decoded_size(path)
         except ValueError as error:
-            return "image does not decode", f"image {record['id']}: {error}"
-        if size != (record["height"], record["width"]):
-            text = f"image {record['id']}: {path} is {size[0]} x {size[1]}, annotated {record['height']} x {record['width']}"
-            turned = size == (record["width"], record["height"]) and is_sideways(path)
+            return "image does not decode", f"image {record.id}: {error}"
+        if size != (record.height, record.width):
+            text = f"image {record.id}: {path} is {size[0]} x {size[1]}, annotated {record.height} x {record.width}"
+            turned = size == (record.width, record.height) and is_sideways(path)
             why = ": its EXIF orientation turns it, and the annotation takes it as it is stored" if turned else ""
             return "image of other size", text + why
         return None
 
     usable = {}
     with ThreadPoolExecutor() as pool:
-        faults = track(pool.map(fault, records.values()), f"checking {folder.name}", len(records), transient=True)
-        for (image_id, record), found in zip(records.items(), faults, strict=True):
-            if found is None:
-                usable[image_id] = record
-            else:
+        faults = track(pool.map(fault, records, paths), f"checking {folder.name}", len(records), transient=True)
+        for record, path, found in zip(records, paths, faults, strict=True):
+            if found is not None:
                 problems.note(*found)
+            elif path is not None:
+                usable[record.id] = path
     return usable
 
 
-def _row(
-    entry: Any,
-    records: Mapping[int, Mapping[str, Any]],
-    index: Mapping[int, int],
-    seen: set[Any],
-    problems: Problems,
-) -> tuple[Any, ...] | None:
-    """Box, category, area and crowd of an annotation, or None if it is left out."""
-    name = f"annotation {entry.get('id') if isinstance(entry, dict) else entry!r}"
-    missing = [
-        key for key in ("id", "image_id", "category_id", "bbox") if not isinstance(entry, dict) or key not in entry
-    ]
-    if missing:
-        return problems.note("incomplete", f"{name}: lacks {missing}")
-    if entry["id"] in seen:
-        return problems.note("repeated id", f"{name}: the id occurs twice")
-    seen.add(entry["id"])
-    if entry["image_id"] not in records:
-        return problems.note("unknown image", f"{name}: there is no image with id {entry['image_id']!r}")
-    if entry["category_id"] not in index:
-        return problems.note(
-            "unknown category", f"{name}: category {entry['category_id']!r} is unknown; known are {sorted(index)}"
-        )
-    box, record = entry["bbox"], records[entry["image_id"]]
-    numbers = (
-        isinstance(box, list) and len(box) == 4 and all(isinstance(n, int | float) and math.isfinite(n) for n in box)
-    )
-    if not numbers:
-        return problems.note("malformed box", f"{name}: bbox must be [x, y, width, height], got {box!r}")
-    left, top, width, height = (float(n) for n in box)
-    if width <= 0 or height <= 0:
-        return problems.note("box without area", f"{name}: bbox {box} has no area")
-    if min(width, height) < LEAST_SIDE:
-        return problems.note(
-            "box without area", f"{name}: bbox {box} has no area, since it is narrower than {LEAST_SIDE} pixels"
-        )
-    right, bottom = left + width, top + height
-    limits = (record["width"], record["height"])
-    if left < -ROUNDING or top < -ROUNDING or right > limits[0] + ROUNDING or bottom > limits[1] + ROUNDING:
-        return problems.note(
-            "box outside", f"{name}: bbox {box} lies outside of its image, {limits[0]} x {limits[1]} (width x height)"
-        )
-    left, top, right, bottom = max(left, 0.0), max(top, 0.0), min(right, limits[0]), min(bottom, limits[1])
-    if right - left < LEAST_SIDE or bottom - top < LEAST_SIDE:
-        return problems.note("box outside", f"{name}: bbox {box} lies outside of its image")
-    area = float(entry.get("area", width * height))
-    return (left, top, right, bottom), index[entry["category_id"]], area, bool(entry.get("iscrowd", 0))
+def _file(folder: Path, name: str) -> Path | None:
+    """The file of an image, also where a program of Windows has written its place; None if there is none."""
+    for spelling in dict.fromkeys((name, name.replace("\\", "/"))):
+        try:
+            if (folder / spelling).is_file():
+                return folder / spelling
+        except OSError:  # a name that is too long
+            return None
+    return None
 
 
-def _objects(rows: list[tuple[Any, ...]]) -> Objects:
+def _objects(found: Sequence[Annotation]) -> Objects:
     return Objects(
-        np.array([row[0] for row in rows], dtype=np.float32).reshape(-1, 4),
-        np.array([row[1] for row in rows], dtype=np.int64),
-        np.array([row[2] for row in rows], dtype=np.float32),
-        np.array([row[3] for row in rows], dtype=bool),
+        np.array([entry.box for entry in found], dtype=np.float32).reshape(-1, 4),
+        np.array([entry.category for entry in found], dtype=np.int64),
+        np.array([entry.area for entry in found], dtype=np.float32),
+        np.array([entry.crowd for entry in found], dtype=bool),
     )

@@ -3,11 +3,16 @@
 from __future__ import annotations
 
 import dataclasses
+import warnings
 from pathlib import Path
 
-from lightning_nas.tasks.detection.coco import Category, CocoError, CocoSplit, read_coco
+import numpy as np
+
+from lightning_nas.tasks.detection.coco import CocoError, CocoSplit, read_coco, with_categories
+from lightning_nas.tasks.detection.coco_fields import Category
 from lightning_nas.tasks.detection.dataset import CocoDataset, Recipe, collate
 from lightning_nas.tasks.images import ImageDataModule
+from lightning_nas.tasks.images.contents import named
 
 
 class CocoDataModule(ImageDataModule):
@@ -99,21 +104,44 @@ class CocoDataModule(ImageDataModule):
         if name not in self._splits:
             annotations, images = self.files.get(name, (None, None))
             root = self.root or Path()
-            self._splits[name] = read_coco(
+            split = read_coco(
                 Path(annotations) if annotations else root / "annotations" / f"instances_{name}.json",
                 Path(images) if images else root / name,
                 skip_invalid=self.skip_invalid,
                 decode=self.decode,
             )
+            if name != self.train_split:
+                split = with_categories(split, self.categories, self.split(self.train_split).file)
+            self._splits[name] = split
         return self._splits[name]
 
     def read_sets(self) -> tuple[CocoDataset, CocoDataset, CocoDataset]:
-        """Reads all splits; their categories must be the same."""
+        """Reads all splits, and looks whether the training images hold something to learn.
+
+        Raises:
+            CocoError: If a split has categories that the training file lacks, or the training images no object that is
+                trained on; classes without one are named in a warning.
+        """
         train, val = self.split(self.train_split), self.split(self.val_split)
         test = val if self.test_split is None else self.split(self.test_split)
-        for other in (val, test):
-            if other.categories != train.categories:
-                raise CocoError(f"{other.file}: its categories are not those of {train.file}")
         if self.subset is not None:
             train = dataclasses.replace(train, images=train.images[: self.subset])
+        check_training(train)
         return CocoDataset(train, self.augmentation, crowd=False), CocoDataset(val), CocoDataset(test)
+
+
+def check_training(split: CocoSplit) -> None:
+    """Names the classes of which no object is trained on.
+
+    Raises:
+        CocoError: If there is no object at all; else there is a warning.
+    """
+    counts = np.zeros(len(split.categories), dtype=np.int64)
+    for image in split.images:
+        counts += np.bincount(image.objects.categories[~image.objects.crowd], minlength=len(counts))
+    place = f"{split.file}: {len(split.images)} images"
+    if not counts.any():
+        raise CocoError(f"{place} hold no object to train on, crowds left out; expected at least one")
+    absent = [category.name for category, count in zip(split.categories, counts, strict=True) if not count]
+    if absent:
+        warnings.warn(f"{place} hold no object to train on of {named('class', 'classes', absent)}", stacklevel=2)

@@ -14,7 +14,7 @@ from rich.progress import track
 from torch import Tensor, nn
 
 from lightning_nas.architecture import write_atomic
-from lightning_nas.tasks.detection.coco import Category
+from lightning_nas.tasks.detection.coco_fields import Category
 from lightning_nas.tasks.detection.drawing import Sample, draw_sample
 from lightning_nas.tasks.detection.records import result_rows
 from lightning_nas.tasks.images import read_rgb

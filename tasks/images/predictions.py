@@ -5,14 +5,11 @@ from __future__ import annotations
 import contextlib
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
-from rich.progress import track
-
+from lightning_nas.tasks.images.checking import readable
 from lightning_nas.tasks.images.files import ENDINGS, image_files
-from lightning_nas.tasks.images.problems import Problems
-from lightning_nas.tasks.images.reading import decoded_size
+from lightning_nas.tasks.images.problems import DataError, Problems
 
 
 def images_to_predict(folder: Path, out: Path, *, skip_invalid: bool = False) -> list[Path]:
@@ -24,21 +21,14 @@ def images_to_predict(folder: Path, out: Path, *, skip_invalid: bool = False) ->
         skip_invalid: Leave out images that cannot be read with a warning that counts them, instead of raising.
 
     Raises:
-        ValueError: If there are no images, or one cannot be read: it names the file.
+        DataError: If there are no images, or one cannot be read: it names the file.
     """
-    problems = Problems(folder, ValueError, skip_invalid, "skip_invalid=true")
+    problems = Problems(folder, DataError, skip_invalid, "skip_invalid=true")
     paths = image_files(folder, without=out)
-    usable = []
-    with ThreadPoolExecutor() as pool:
-        faults = track(pool.map(_fault, paths), f"checking {folder.name}", len(paths), transient=True)
-        for path, fault in zip(paths, faults, strict=True):
-            if fault is None:
-                usable.append(path)
-            else:
-                problems.note("image does not decode", fault)
+    usable = [path for path, whole in zip(paths, readable(paths, problems), strict=True) if whole]
     problems.warn()
     if not usable:
-        raise ValueError(f"images = {str(folder)!r}: no image in this folder or below; known are {ENDINGS}")
+        raise DataError(f"images = {str(folder)!r}: no image in this folder or below; known are {ENDINGS}")
     return usable
 
 
@@ -46,12 +36,12 @@ def stems(paths: Iterable[Path], folder: Path) -> list[Path]:
     """The places of images in a folder, without ending: what files about them are named by.
 
     Raises:
-        ValueError: If two images differ in their ending only.
+        DataError: If two images differ in their ending only.
     """
     found = [path.relative_to(folder).with_suffix("") for path in paths]
     twice = next((stem for stem, count in Counter(found).items() if count > 1), None)
     if twice is not None:
-        raise ValueError(
+        raise DataError(
             f"images = {str(folder)!r}: several images are named {twice.as_posix()!r}, and what is written about them "
             "would be one file"
         )
@@ -62,12 +52,12 @@ def make_folders(files: Iterable[Path], images: Iterable[Path]) -> None:
     """Makes the folders of the files that will be written.
 
     Raises:
-        ValueError: If one of the files is one of the images.
+        DataError: If one of the files is one of the images.
     """
     taken = {image.resolve() for image in images}
     for file in files:
         if file.resolve() in taken:
-            raise ValueError(f"{file}: this image would be written over; name another folder with out=<folder>")
+            raise DataError(f"{file}: this image would be written over; name another folder with out=<folder>")
         file.parent.mkdir(parents=True, exist_ok=True)
 
 
@@ -82,11 +72,3 @@ def naming(images: Sequence[Path]) -> Iterator[None]:
         yield
     except (ValueError, RuntimeError) as error:
         raise RuntimeError(f"{', '.join(map(str, images))}: {error}") from error
-
-
-def _fault(path: Path) -> str | None:
-    try:
-        decoded_size(path)
-    except ValueError as error:
-        return str(error)
-    return None

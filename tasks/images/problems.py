@@ -7,6 +7,12 @@ from collections import Counter
 from pathlib import Path
 from typing import Any
 
+from lightning_nas.architecture import RefusedError
+
+
+class DataError(RefusedError):
+    """Data that cannot be used; the text names the file."""
+
 
 class Problems:
     """Collects what is invalid in one file or folder.
@@ -18,9 +24,7 @@ class Problems:
         option: What a user writes to have it left out.
     """
 
-    def __init__(
-        self, place: Path, error: type[ValueError], skip: bool, option: str = "data.skip_invalid=true"
-    ) -> None:
+    def __init__(self, place: Path, error: type[DataError], skip: bool, option: str = "data.skip_invalid=true") -> None:
         self.place, self.error, self.skip, self.option = place, error, skip, option
         self.counts: Counter[str] = Counter()
 
@@ -31,7 +35,7 @@ class Problems:
             None, where a value was looked for.
 
         Raises:
-            ValueError: Of the given kind, unless such things are left out.
+            DataError: Of the given kind, unless such things are left out.
         """
         if not self.skip:
             raise self.error(f"{self.place}: {text}; {self.option} leaves such things out and counts them")

@@ -3,15 +3,20 @@
 from __future__ import annotations
 
 import struct
+import zlib
 from pathlib import Path
 
 import numpy as np
 from PIL import ExifTags, Image
 
-UNREADABLE = (OSError, SyntaxError, ValueError, Image.DecompressionBombError)
-"""What Pillow raises over a file that it cannot decode."""
+MOST_PIXELS = 178_956_970
+"""Of one image; the limit of Pillow, beyond which a small file may fill the memory."""
 
-_DAMAGED_TAGS = (*UNREADABLE, KeyError, TypeError, struct.error)
+UNREADABLE = (
+    OSError, SyntaxError, ValueError, EOFError, KeyError, IndexError, TypeError, AttributeError, ArithmeticError,
+    MemoryError, NotImplementedError, RuntimeError, struct.error, zlib.error, Image.DecompressionBombError,
+)  # fmt: skip
+"""What Pillow raises over a file that it cannot decode: its readers trust what a file says of itself."""
 
 SIXTEEN_BITS = 257
 """65535 / 255: values of 16 bits per unit of those of 8 bits."""
@@ -23,7 +28,8 @@ def read_rgb(path: str | Path) -> np.ndarray:
     Values of 16 bits are scaled to 8; what is transparent has the colour that is stored there.
 
     Raises:
-        ValueError: If the file cannot be decoded wholly, or holds values whose range is not known.
+        ValueError: If the file cannot be decoded wholly, has more than :data:`MOST_PIXELS`, or holds values whose range is not
+            known.
     """
     return _read(path, "RGB")
 
@@ -44,26 +50,28 @@ def decoded_size(path: str | Path) -> tuple[int, int]:
     try:
         with Image.open(path) as image:
             stored = image.size
+            check_pixels(image)
             image.draft("RGB", (1, 1))
             drafted = image.size != stored
             image.load()
             _check_mode(image)
             return _shown(stored if drafted else image.size, orientation(image))
     except UNREADABLE as error:
-        raise ValueError(f"{path}: not an image that can be read ({error})") from error
+        raise ValueError(unreadable(path, error)) from error
 
 
 def shown_size(path: str | Path) -> tuple[int, int]:
     """Height and width as :func:`read_rgb` gives them, of an image that need not decode.
 
     Raises:
-        ValueError: If there is no image in the file.
+        ValueError: If there is no image in the file, or it has more than :data:`MOST_PIXELS`.
     """
     try:
         with Image.open(path) as image:
+            check_pixels(image)
             return _shown(image.size, orientation(image))
     except UNREADABLE as error:
-        raise ValueError(f"{path}: not an image that can be read ({error})") from error
+        raise ValueError(unreadable(path, error)) from error
 
 
 def is_sideways(path: str | Path) -> bool:
@@ -72,13 +80,30 @@ def is_sideways(path: str | Path) -> bool:
         return orientation(image) >= 5
 
 
+def unreadable(path: str | Path, error: Exception) -> str:
+    """What to say of an image that cannot be read."""
+    if isinstance(error, Image.DecompressionBombError):
+        return f"{path}: more than {MOST_PIXELS:,} pixels, the most that are read; cut it into tiles or make it smaller"
+    return f"{path}: not an image that can be read ({error})"
+
+
+def check_pixels(image: Image.Image) -> None:
+    """Refuses an image that is too large, also where Pillow's own limit was changed.
+
+    Raises:
+        Image.DecompressionBombError: If it has more than :data:`MOST_PIXELS`.
+    """
+    if image.width * image.height > MOST_PIXELS:
+        raise Image.DecompressionBombError
+
+
 def orientation(image: Image.Image) -> int:
     """The EXIF orientation of an image, from 1 (as it is stored) to 8; 1 where there is none, or none that can be read."""
     if image.format == "TIFF":
         image.load()  # turns the image, and forgets the orientation
     try:
         value = image.getexif().get(ExifTags.Base.Orientation, 1)
-    except _DAMAGED_TAGS:
+    except UNREADABLE:
         return 1
     return int(value) if value in range(1, 9) else 1
 
@@ -97,6 +122,7 @@ def upright(pixels: np.ndarray, orientation: int) -> np.ndarray:
 def _read(path: str | Path, mode: str) -> np.ndarray:
     try:
         with Image.open(path) as image:
+            check_pixels(image)
             image.load()
             _check_mode(image)
             turned = orientation(image)
@@ -107,7 +133,7 @@ def _read(path: str | Path, mode: str) -> np.ndarray:
                 pixels = np.array(image.convert(mode))  # a copy: the array of an image is read-only
             return upright(pixels, turned)
     except UNREADABLE as error:
-        raise ValueError(f"{path}: not an image that can be read ({error})") from error
+        raise ValueError(unreadable(path, error)) from error
 
 
 def _check_mode(image: Image.Image) -> None:

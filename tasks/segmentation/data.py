@@ -8,6 +8,7 @@ from pathlib import Path
 
 from lightning_nas.tasks.images import ImageDataModule
 from lightning_nas.tasks.segmentation.augmentation import Recipe, make_pipeline
+from lightning_nas.tasks.segmentation.contents import check_counted, check_training, warn_of_other_colours
 from lightning_nas.tasks.segmentation.dataset import SegmentationDataset, collate
 from lightning_nas.tasks.segmentation.labels import LabelClass, LabelTable
 from lightning_nas.tasks.segmentation.pairs import Checks, Pair, check_pairs
@@ -117,15 +118,25 @@ class SegmentationDataModule(ImageDataModule):
         return self._pairs[split]
 
     def read_sets(self) -> tuple[SegmentationDataset, SegmentationDataset, SegmentationDataset]:
-        """Reads all splits."""
+        """Reads all splits, and looks whether they hold something to learn and to measure."""
         train, val = self.pairs("train")[: self.subset], self.pairs("val")
-        test = val if self.files("test") == self.files("val") else self.pairs("test")
+        tests_on_val = self.files("test") == self.files("val")
+        test = val if tests_on_val else self.pairs("test")
+        for split, pairs in (("train", train), ("val", val), *(() if tests_on_val else (("test", test),))):
+            self.check_values(self.files(split)[0], pairs)
+            check_counted(self.files(split)[0], pairs, self.table)
+        check_training(self.files("train")[0], train, self.table)
+        if self.palette is None:
+            warn_of_other_colours(self.files("train")[0], [*train, *val, *test])
         lookup = self.table.lookup()
         return (
             SegmentationDataset(train, lookup, self.train_pipeline, self.palette),
             SegmentationDataset(val, lookup, self.test_pipeline, self.palette),
             SegmentationDataset(test, lookup, self.test_pipeline, self.palette),
         )
+
+    def check_values(self, place: Path, pairs: Sequence[Pair]) -> None:
+        """Refuses masks whose values are those of another kind of file, where a layout knows of one."""
 
     def _needed(self, length: int) -> int:
         """Pixels of a file that give so many after scaling."""

@@ -7,8 +7,10 @@ from pathlib import Path
 
 from lightning_nas.tasks.images.files import is_image
 from lightning_nas.tasks.segmentation.augmentation import Recipe
+from lightning_nas.tasks.segmentation.contents import refuse_train_ids
 from lightning_nas.tasks.segmentation.data import Files, SegmentationDataModule, check_folder
 from lightning_nas.tasks.segmentation.labels import cityscapes_table
+from lightning_nas.tasks.segmentation.pairs import Pair
 
 IMAGE, MASK = "_leftImg8bit.png", "_gtFine_labelIds.png"
 
@@ -83,3 +85,11 @@ class CityscapesDataModule(SegmentationDataModule):
             for folder, end in zip(folders, (IMAGE, MASK), strict=True)
         )
         return folders[0], images, masks
+
+    def check_values(self, place: Path, pairs: Sequence[Pair]) -> None:
+        """Refuses train ids in the files of label ids.
+
+        Raises:
+            SegmentationError: If the masks look like it.
+        """
+        refuse_train_ids(place, pairs)

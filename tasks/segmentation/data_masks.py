@@ -10,6 +10,7 @@ from lightning_nas.tasks.segmentation.augmentation import Recipe
 from lightning_nas.tasks.segmentation.data import Files, SegmentationDataModule, check_folder
 from lightning_nas.tasks.segmentation.drawing import default_palette
 from lightning_nas.tasks.segmentation.labels import IGNORE, numbered_table
+from lightning_nas.tasks.segmentation.pairs import keyed
 
 
 class MasksDataModule(SegmentationDataModule):
@@ -25,7 +26,8 @@ class MasksDataModule(SegmentationDataModule):
         test_images: The same for the test; the validation images if None.
         test_masks: The same for the test.
         ignore_index: Value of pixels that do not count.
-        palette: Colour of each class, for coloured masks and for pictures; None for indexed masks.
+        palette: Colour of each class, for masks in which colours say the class, whether a file stores them as such, as shades
+            of grey or as a palette of its own; None for masks that store the numbers of the classes.
         class_names: Name of each class.
         crop: See :class:`SegmentationDataModule`, also for all that follow.
         scales: Smallest and largest random scale.
@@ -96,9 +98,11 @@ class MasksDataModule(SegmentationDataModule):
         }
 
     def files(self, split: str) -> tuple[Path, Files, Files]:
-        """Keys are names without ending, and folders within the given ones; hidden files are left out."""
+        """Keys are names without ending, and folders within the given ones; hidden files are left out.
+
+        Raises:
+            SegmentationError: If two images or two masks have one name.
+        """
         folders = [check_folder(self.root / name, "images or masks") for name in self.folders[split]]
-        images, masks = (
-            {str(path.relative_to(folder).with_suffix("")): path for path in image_files(folder)} for folder in folders
-        )
+        images, masks = (keyed(image_files(folder), folder) for folder in folders)
         return folders[0], images, masks

@@ -2,32 +2,43 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
 from rich.progress import track
 
-from lightning_nas.tasks.images.problems import Problems
+from lightning_nas.tasks.images.problems import DataError, Problems
 from lightning_nas.tasks.images.reading import decoded_size, is_sideways, shown_size
 from lightning_nas.tasks.segmentation.labels import LabelTable
-from lightning_nas.tasks.segmentation.mask_files import read_mask
+from lightning_nas.tasks.segmentation.mask_files import open_mask
 
 
-class SegmentationError(ValueError):
+class SegmentationError(DataError):
     """Images or masks that cannot be used; the text names the file."""
 
 
 @dataclass(frozen=True)
 class Pair:
-    """An image and its mask, of equal size."""
+    """An image and its mask, of equal size.
+
+    Args:
+        image: The file.
+        mask: The file.
+        height: Of both.
+        width: Of both.
+        pixels: Value in the mask -> number of its pixels; None if it was not decoded.
+        colours: Value in the mask -> its colour in the file's own palette, if it has one.
+    """
 
     image: Path
     mask: Path
     height: int
     width: int
+    pixels: Mapping[int, int] | None = field(default=None, compare=False)
+    colours: Mapping[int, tuple[int, ...]] = field(default_factory=dict, compare=False)
 
 
 @dataclass(frozen=True)
@@ -47,6 +58,24 @@ class Checks:
     least_size: tuple[int, int] | None = None
     decode: bool = True
     skip_invalid: bool = False
+
+
+def keyed(paths: Iterable[Path], folder: Path) -> dict[str, Path]:
+    """Files by their place in a folder, without ending.
+
+    Raises:
+        SegmentationError: If two differ in their ending only: one of them would be lost.
+    """
+    found: dict[str, Path] = {}
+    for path in paths:
+        key = path.relative_to(folder).with_suffix("").as_posix()
+        if key in found:
+            raise SegmentationError(
+                f"{folder}: {found[key].name} and {path.name} are two files of one name, {key!r}; expected one image and one "
+                "mask of each name"
+            )
+        found[key] = path
+    return found
 
 
 def match(images: Mapping[str, Path], masks: Mapping[str, Path], problems: Problems) -> list[tuple[Path, Path]]:
@@ -96,8 +125,8 @@ def _examine(image: Path, mask: Path, checks: Checks) -> Pair | tuple[str, str]:
     except ValueError as error:
         return "image does not decode", str(error)
     try:
-        values = read_mask(mask, checks.palette) if checks.decode else None
-        mask_size = shown_size(mask) if values is None else values.shape
+        content = open_mask(mask, checks.palette) if checks.decode else None
+        mask_size = shown_size(mask) if content is None else content.values.shape
     except ValueError as error:
         return "invalid mask", str(error)
     if tuple(mask_size) != size:
@@ -105,11 +134,16 @@ def _examine(image: Path, mask: Path, checks: Checks) -> Pair | tuple[str, str]:
         turned = mask_size == size[::-1] and is_sideways(image)
         why = ": the EXIF orientation of the image turns it, the mask is as it is stored" if turned else ""
         return "mask of other size", f"{mask} is {sizes} (height x width){why}"
-    unknown = [] if values is None else checks.table.unknown(np.unique(values).tolist())
+    counts = np.zeros(256, np.int64) if content is None else np.bincount(content.values.ravel(), minlength=256)
+    pixels = {int(value): int(counts[value]) for value in np.flatnonzero(counts)}
+    unknown = checks.table.unknown(list(pixels))
     if unknown:
         return "unknown label", f"{mask}: label id {unknown[0]} is unknown; known are {sorted(checks.table.known)}"
     least = checks.least_size
     if least is not None and (size[0] < least[0] or size[1] < least[1]):
         text = f"{image} is {size[0]} x {size[1]}, smaller than the crop, which needs {least[0]} x {least[1]}"
         return "image smaller than the crop", text
-    return Pair(image, mask, *size)
+    height, width = size
+    if content is None:
+        return Pair(image, mask, height, width)
+    return Pair(image, mask, height, width, pixels, content.colours)

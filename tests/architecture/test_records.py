@@ -172,6 +172,13 @@ def test_records_that_no_space_knows_are_named(component, said):
         from_architecture(Architecture({"backbone": Component(*component)}))
 
 
+@pytest.mark.parametrize("encoding", ["utf-8-sig", "utf-16"])
+@pytest.mark.parametrize("newline", ["\n", "\r\n", "\r"])
+def test_records_that_other_systems_have_written_are_read(tmp_path, encoding, newline):
+    (tmp_path / "architecture.json").write_bytes(RECORD.to_json().replace("\n", newline).encode(encoding))
+    assert Architecture.load(tmp_path / "architecture.json") == RECORD
+
+
 def test_binary_and_oversized_files_are_refused(tmp_path):
     path = tmp_path / "architecture.json"
     path.write_bytes(b"\x80\x04\x95\xff\xfe")

@@ -1,6 +1,7 @@
 """The yardstick: what a search on a table reports, on a small table with known answers and on the real one."""
 
 import csv
+import gzip
 import itertools
 import os
 from functools import partial
@@ -123,11 +124,44 @@ CELL = "|none~0|+|none~0|none~1|+|none~0|none~1|none~2|"
         (("arch,score", "|none~0|,1"), "line 2"),
         (("arch,score", f"{CELL},1", f"{CELL},2"), "line 3.*twice"),
         (("arch,score", f"{CELL},high"), "line 2.*high"),
+        (("arch,score", f"{CELL},nan"), "line 2.*score = 'nan': expected a finite number"),
+        (("arch,score", f"{CELL},-inf"), "line 2.*score = '-inf': expected a finite number"),
+        (("arch,score", f"{CELL},1e999"), "line 2.*score = '1e999': expected a finite number"),
+        (("arch;score", f"{CELL};93,5"), "line 2.*score = '93,5': expected a finite number with a decimal point"),
+        (("arch,score,score", f"{CELL},1,2"), r"columns \['score'\] are there more than once"),
+        (("arch,score,arch", f"{CELL},1,{CELL}"), r"columns \['arch'\] are there more than once"),
+        (("arch,score", f"{CELL},1,2"), "line 2: 3 values, but the header has 2 columns"),
+        (("arch,score", CELL), "line 2: 1 values, but the header has 2 columns"),
+        (("arch,score", f"{CELL},{'9' * 200_000}"), "line 2.*field larger than field limit"),
+        (("arch,score",), "no row"),
+        ((), "no column 'arch'"),
     ],
 )
 def test_malformed_tables_are_refused(tmp_path, lines, said):
     with pytest.raises(TableError, match=said):
         ResultTable(write(tmp_path / "table.csv", *lines), SPACE)
+
+
+WRITTEN = f"arch,score\n{CELL},1.5\n\n"
+
+
+@pytest.mark.parametrize(
+    "raw",
+    [
+        WRITTEN.encode("utf-8-sig"),
+        WRITTEN.encode("utf-16"),
+        b"\xfe\xff" + WRITTEN.encode("utf-16-be"),
+        WRITTEN.replace("\n", "\r\n").encode(),
+        WRITTEN.replace("\n", "\r").encode(),
+        WRITTEN.replace(",", ";").encode(),
+        WRITTEN.replace(",", "\t").encode("utf-16"),
+    ],
+    ids=["mark", "UTF-16", "UTF-16, big endian", "CRLF", "CR", "semicolons", "tabs"],
+)
+def test_tables_that_other_systems_write_are_read(tmp_path, raw):
+    (tmp_path / "table.csv").write_bytes(raw)
+    known = ResultTable(tmp_path / "table.csv", SPACE)
+    assert (known.columns, known[SPACE.from_text(CELL)]) == (("score",), {"score": 1.5})
 
 
 def test_an_architecture_that_the_table_lacks_is_named(tmp_path):
@@ -142,6 +176,10 @@ def test_an_architecture_that_the_table_lacks_is_named(tmp_path):
 
 def test_binary_garbage_is_no_table(tmp_path):
     (tmp_path / "table.csv.gz").write_bytes(b"no gzip")
+    with pytest.raises(TableError, match="not readable"):
+        ResultTable(tmp_path / "table.csv.gz", SPACE)
+    whole = gzip.compress(f"arch,score\n{CELL},1\n".encode())
+    (tmp_path / "table.csv.gz").write_bytes(whole[:12] + b"\xff" + whole[13:])
     with pytest.raises(TableError, match="not readable"):
         ResultTable(tmp_path / "table.csv.gz", SPACE)
 

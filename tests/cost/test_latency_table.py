@@ -21,7 +21,17 @@ def test_what_was_not_measured_is_named():
         LatencyTable({}, "cpu").lookup(KEYS[2])
 
 
-@pytest.mark.parametrize("text", ["no json", "{}", '{"device": "cpu", "rows": [["a", 1]]}'])
+@pytest.mark.parametrize(
+    "text",
+    [
+        "no json",
+        "{}",
+        "[" * 100_000,
+        '{"device": "cpu", "rows": [["a", 1]]}',
+        '{"device": "cpu", "rows": [["a", 1, 1, 1, 1, 1, NaN]]}',
+        '{"device": "cpu", "rows": [["a", 1, 1, 1, 1, 1e999, 2]]}',
+    ],
+)
 def test_foreign_files_are_refused(tmp_path, text):
     (tmp_path / "table.json").write_text(text)
     with pytest.raises(ValueError, match=r"table\.json: not a latency table"):

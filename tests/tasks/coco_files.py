@@ -33,7 +33,7 @@ def write(root: Path, change=None) -> Path:
                 annotation(13, 1, [0, 0, 10, 10], 3, iscrowd=1),
                 annotation(14, 2, [1, 1, 30, 60], 3),
             ],
-            "categories": CATEGORIES,
+            "categories": [dict(entry) for entry in CATEGORIES],
         }
         if change is not None:
             change(data)

@@ -86,7 +86,7 @@ def boxes_only(*boxes):
 
     def change(data):
         data["images"] = data["images"][:1]
-        data["annotations"] = [{**annotation(n, 1, list(box)), "area": n} for n, box in enumerate(boxes)]
+        data["annotations"] = [{**annotation(n, 1, list(box)), "area": n} for n, box in enumerate(boxes, start=1)]
 
     return change
 
@@ -142,7 +142,7 @@ def test_a_crop_drops_the_boxes_of_which_less_than_a_tenth_is_left(tmp_path):
             torch.manual_seed(seed)
             target = one[0][1]
             sides = target["boxes"][:, 2:] - target["boxes"][:, :2]
-            left.append(dict(zip(target["area"].int().tolist(), sides, strict=True)))
+            left.append(dict(zip((target["area"].int() - 1).tolist(), sides, strict=True)))
         ours, visible = left
         scale = float(visible[0][1]) / 8  # of the thin box in the middle, which no crop reaches
         for number, sides in visible.items():
@@ -261,6 +261,35 @@ SPOILT = {
     "unknown category": (added(category_id=5), "annotation 99: category 5 is unknown", "unknown category"),
     "unknown image": (added(image_id=8), "annotation 99: there is no image with id 8", "unknown image"),
     "repeated id": (added(id=11), "annotation 11: the id occurs twice", "repeated id"),
+    "area below 0": (added(area=-1), "annotation 99: area = -1: expected a number from 0", "malformed area or iscrowd"),
+    "area beyond": (added(area=1e9), "annotation 99: area = 1000000000.0: .* 64 x 48", "malformed area or iscrowd"),
+    "area is no number": (added(area=float("nan")), "annotation 99: area = nan", "malformed area or iscrowd"),
+    "area is text": (added(area="9"), "annotation 99: area = '9'", "malformed area or iscrowd"),
+    "crowd is text": (
+        added(iscrowd="0"),
+        "annotation 99: iscrowd = '0' is text, expected 0 or 1",
+        "malformed area or iscrowd",
+    ),
+    "crowd is false as text": (
+        added(iscrowd="false"),
+        "annotation 99: iscrowd = 'false' is text",
+        "malformed area or iscrowd",
+    ),
+    "crowd is no number": (added(iscrowd=float("nan")), "annotation 99: iscrowd = nan", "malformed area or iscrowd"),
+    "crowd of 2": (added(iscrowd=2), "annotation 99: iscrowd = 2, expected 0 or 1", "malformed area or iscrowd"),
+    "id is a list": (added(id=[99]), r"annotation \[99\]: expected a whole number or a text", "malformed id"),
+    "image is text": (
+        added(image_id="1"),
+        "annotation 99: image_id = '1' is text, expected a whole number",
+        "malformed id",
+    ),
+    "image is a list": (added(image_id=[1]), r"annotation 99: image_id = \[1\] is a list", "malformed id"),
+    "category is an object": (added(category_id={}), "annotation 99: category_id = {} is an object", "malformed id"),
+    "category is true": (added(category_id=True), "annotation 99: category_id = True is true or false", "malformed id"),
+    "box beyond floats": (added(bbox=[1, 2, 10**400, 3]), "annotation 99: bbox must be", "malformed box"),
+    "box of infinite width": (added(bbox=[1, 2, float("inf"), 3]), "annotation 99: bbox must be", "malformed box"),
+    "box of true": (added(bbox=[1, 2, True, 3]), "annotation 99: bbox must be", "malformed box"),
+    "no object": (lambda data: data["annotations"].append(7), r"annotation 7: lacks", "incomplete"),
     "no box": (lambda data: data["annotations"][0].pop("bbox"), r"annotation 11: lacks \['bbox'\]", "incomplete"),
 }
 
@@ -316,15 +345,91 @@ def test_missing_files_are_named(tmp_path):
         ("{", "not valid JSON"),
         ("[]", "expected a COCO file"),
         ('{"images": [], "annotations": [], "categories": []}', "empty"),
-        ('{"images": [{"id": 1}], "annotations": [], "categories": [{"id": 1, "name": "a"}]}', "expected images with"),
-        ('{"images": [{}], "annotations": [], "categories": [{"id": 1}]}', "expected categories with"),
+        (
+            '{"images": [{"id": 1}], "annotations": [], "categories": [{"id": 1, "name": "a"}]}',
+            "expected image records with",
+        ),
+        ('{"images": [{}], "annotations": [], "categories": [{"id": 1}]}', "expected category records with"),
+        ("[" * 100_000, "nested too deeply"),
+        ('{"images": [], "images": [], "annotations": [], "categories": []}', r"duplicate keys .*\['images'\]"),
+        (b"\xff\xfe\x00", "not UTF-8 text, nor UTF-16"),
     ],
 )
 def test_files_that_are_not_coco_are_refused(tmp_path, content, said):
     root = write(tmp_path)
-    (root / "annotations" / "instances_train.json").write_text(content)
+    raw = content if isinstance(content, bytes) else content.encode()
+    (root / "annotations" / "instances_train.json").write_bytes(raw)
     with pytest.raises(CocoError, match=said):
         module(root).setup()
+
+
+def changed_image(**changes):
+    return lambda data: data["images"][0].update(changes)
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        (changed_image(id="1"), "image id = '1' is text, expected a whole number"),
+        (changed_image(id=10**30), "image id = 1000.*: expected a whole number from -922"),
+        (changed_image(id=[1]), r"image id = \[1\] is a list"),
+        (changed_image(height="48"), "image 1: height = '48' is text, expected a whole number"),
+        (changed_image(width=64.5), "image 1: width = 64.5, expected a whole number"),
+        (changed_image(width=0), "image 1: width = 0: expected a whole number from 1"),
+        (changed_image(file_name=7), "image 1: file_name = 7, expected a text"),
+        (changed_image(file_name="a\0.png"), r"image 1: file_name = 'a\\x00.png': expected a text without control"),
+        (changed_image(file_name="\ud800.png"), "image 1: file_name = .*: expected a text without control"),
+        (changed_image(file_name="a" * 5000), "image 1: .* does not exist"),
+        (changed_image(id=2), "image id 2 occurs twice"),
+        (lambda data: data["categories"][0].update(id="7"), "category id = '7' is text"),
+        (lambda data: data["categories"][0].update(name=7), "category 7: name = 7, expected a text"),
+    ],
+)
+def test_images_and_categories_of_the_wrong_type_are_named(tmp_path, change, said):
+    with pytest.raises(CocoError, match=f"instances_train.json: {said}"):
+        module(write(tmp_path, change)).setup()
+
+
+def test_whole_numbers_may_be_written_with_a_point_and_areas_left_open(tmp_path):
+    def change(data):
+        for entry in data["images"]:
+            entry.update(id=float(entry["id"]), height=float(entry["height"]))
+        for entry, area in zip(data["annotations"], (None, 0, 100.0, 900), strict=True):
+            entry.update(image_id=float(entry["image_id"]), category_id=float(entry["category_id"]), area=area)
+            entry["iscrowd"] = [None, 0, 1.0, False][entry["id"] - 11]
+
+    data = module(write(tmp_path, change))
+    data.setup()
+    target = data.val_set[0][1]
+    assert target["area"].tolist() == pytest.approx([600, 33.5 * 20, 100])
+    assert target["iscrowd"].tolist() == [0, 0, 1]
+
+
+@pytest.mark.parametrize("encoding", ["utf-8-sig", "utf-16"])
+def test_files_that_windows_has_written_are_read(tmp_path, encoding):
+    root = write(tmp_path, lambda data: [entry.update(file_name=f"sub\\{entry['id']}.png") for entry in data["images"]])
+    for split in ("train", "val"):
+        (root / split / "sub").mkdir()
+        for number in (1, 2, 3):
+            (root / split / f"{number}.png").rename(root / split / "sub" / f"{number}.png")
+        file = root / "annotations" / f"instances_{split}.json"
+        file.write_bytes(file.read_text().replace(", ", ",\r\n").encode(encoding))
+    data = module(root)
+    data.setup()
+    assert len(data.train_set) == 3
+
+
+@pytest.mark.parametrize("skip_invalid", [False, True])
+def test_training_images_of_which_all_objects_are_crowds_are_refused(tmp_path, skip_invalid):
+    root = write(tmp_path, lambda data: [entry.update(iscrowd=1) for entry in data["annotations"]])
+    with pytest.raises(CocoError, match="3 images hold no object to train on, crowds left out"):
+        module(root, skip_invalid=skip_invalid).setup()
+
+
+def test_classes_without_an_object_to_train_on_are_named(tmp_path):
+    data = module(write(tmp_path, lambda data: data["categories"].append({"id": 9, "name": "cow"})))
+    with pytest.warns(UserWarning, match="no object to train on of class 'cow'"):
+        data.setup()
 
 
 def test_a_set_without_any_object_is_refused(tmp_path):
@@ -333,14 +438,29 @@ def test_a_set_without_any_object_is_refused(tmp_path):
         module(root).setup()
 
 
-def test_splits_with_other_categories_are_refused(tmp_path):
-    root = write(tmp_path)
-    file = root / "annotations" / "instances_val.json"
+def rewritten(root, split, change):
+    file = root / "annotations" / f"instances_{split}.json"
     data = json.loads(file.read_text())
-    data["categories"].append({"id": 9, "name": "cow"})
+    change(data)
     file.write_text(json.dumps(data))
-    with pytest.raises(CocoError, match="its categories are not those of"):
+    return root
+
+
+def test_categories_that_the_training_file_lacks_are_listed(tmp_path):
+    root = rewritten(write(tmp_path), "val", lambda data: data["categories"].append({"id": 9, "name": "cow"}))
+    with pytest.raises(CocoError, match=r"the categories 9 'cow' are not in .*train.json; there are 3 'dog', 7 'cat'"):
         module(root).setup()
+
+
+def test_a_file_that_lists_some_of_the_training_categories_is_read_by_their_labels(tmp_path):
+    def cats_alone(data):
+        data["categories"] = [{"id": 7, "name": "cat"}]
+        data["annotations"] = [entry for entry in data["annotations"] if entry["category_id"] == 7]
+
+    data = module(rewritten(write(tmp_path), "val", cats_alone))
+    data.setup()
+    assert data.class_names == ("dog", "cat")
+    assert data.val_set[0][1]["labels"].tolist() == [2]
 
 
 def test_valid_data_bring_no_warning(tmp_path):

@@ -2,6 +2,7 @@
 
 import io
 import os
+import zlib
 
 import numpy as np
 import pytest
@@ -60,8 +61,6 @@ def test_damaged_exif_data_are_no_fault(tmp_path):
     path = save(pixels(), tmp_path / "a.png", 6)
     raw = path.read_bytes()
     start = raw.index(b"eXIf") + 4
-    import zlib
-
     body = b"XX" + raw[start + 2 : start + int.from_bytes(raw[start - 8 : start - 4], "big")]
     check = zlib.crc32(b"eXIf" + body).to_bytes(4, "big")
     path.write_bytes(raw[:start] + body + check + raw[start + len(body) + 4 :])
@@ -92,6 +91,20 @@ def test_values_of_unknown_range_are_refused_by_name(tmp_path, kind):
     for read in (read_rgb, read_grey, decoded_size):
         with pytest.raises(ValueError, match=r"depth\.tif.*32 bits.*8 or 16 bits"):
             read(tmp_path / "depth.tif")
+
+
+@pytest.mark.parametrize("read", [read_rgb, read_grey, decoded_size, shown_size, read_mask])
+@pytest.mark.parametrize("side", [13_400, 40_000])
+def test_images_beyond_the_limit_are_refused_before_they_are_decoded(tmp_path, monkeypatch, read, side):
+    monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", None if side < 14_000 else 10**8)
+    image = io.BytesIO()
+    Image.new("1", (side, 1)).save(image, "PNG")
+    raw = bytearray(image.getvalue())
+    raw[20:24] = side.to_bytes(4, "big")  # the height that the header promises
+    raw[29:33] = zlib.crc32(raw[12:29]).to_bytes(4, "big")
+    (tmp_path / "a.png").write_bytes(raw)
+    with pytest.raises(ValueError, match=r"a\.png: more than 178,956,970 pixels, the most that are read"):
+        read(tmp_path / "a.png")
 
 
 @pytest.mark.parametrize("mode", ["1", "L", "LA", "P", "RGB", "RGBA", "CMYK", "YCbCr"])
@@ -211,7 +224,7 @@ def test_hidden_files_are_no_images_of_a_class(tmp_path):
 def test_hidden_files_are_no_masks(tmp_path):
     for split in ("train", "val"):
         save(pixels(16, 16), tmp_path / "images" / split / "a.png")
-        save(np.zeros((16, 16), np.uint8), tmp_path / "masks" / split / "a.png")
+        save(np.eye(16, dtype=np.uint8), tmp_path / "masks" / split / "a.png")
         for kind in ("images", "masks"):
             (tmp_path / kind / split / "._a.png").write_bytes(b"\0\5\x16\7")
     data = MasksDataModule(str(tmp_path), 2, augmentation="none")

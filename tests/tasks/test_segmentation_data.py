@@ -95,21 +95,6 @@ def test_any_folder_of_masks(tmp_path):
     assert len({entry.color for entry in data.classes}) == 3
 
 
-@pytest.mark.parametrize("kind", ["RGB", "P", "L", "I"])
-def test_masks_of_every_kind(tmp_path, kind):
-    palette = [[0, 0, 0], [200, 10, 10], [10, 200, 10]]
-    values = np.array([[0, 1, 2], [2, 1, 0]], np.uint8)
-    if kind == "RGB":
-        Image.fromarray(np.array(palette, np.uint8)[values]).save(tmp_path / "m.png")
-    elif kind == "P":
-        image = Image.fromarray(values, "P")
-        image.putpalette([9, 9, 9] * 256)
-        image.save(tmp_path / "m.png")
-    else:
-        Image.fromarray(values.astype(np.uint16) if kind == "I" else values).save(tmp_path / "m.png")
-    assert read_mask(tmp_path / "m.png", palette).tolist() == values.tolist()
-
-
 def test_colours_that_are_not_in_the_palette_are_named(tmp_path):
     Image.new("RGB", (4, 4), (1, 2, 3)).save(tmp_path / "m.png")
     with pytest.raises(ValueError, match=r"m\.png: colour \[1, 2, 3\] is not in the palette"):

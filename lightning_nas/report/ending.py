@@ -1,0 +1,58 @@
+"""The last lines of a run in a terminal: how good, at what cost, whether to trust it, and what to do next."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from lightning_nas.report.page import verdict_of
+from lightning_nas.report.run_folder import read_run
+from lightning_nas.report.tables import comparison_sentence, count, decimal
+from lightning_nas.search.headline import headline
+
+
+def ending(folder: Path, data: Sequence[str] = ()) -> str:
+    """What a finished run says, from what lies in its folder.
+
+    Args:
+        folder: Of a search or a training.
+        data: Settings of the data that the next command needs, too, e.g. ``data.root=<folder>``.
+
+    Raises:
+        ReportError: If a needed file is missing or malformed.
+    """
+    run = read_run(folder)
+    summary = run.summary
+    searched = summary["strategy"] != "train"
+    metrics = summary["metrics"]
+    lines = []
+    if metrics:
+        metric = headline(metrics)
+        lines.append(("metric", f"{metric} {decimal(metrics[metric])} on the test images"))
+        if searched and len(summary["comparison"]) > 1:
+            lines.append(("", comparison_sentence(summary["comparison"], metric)))
+    lines.append(("cost", _cost(summary["cost"])))
+    if searched and run.history:
+        verdict = verdict_of(run)
+        lines.append(("verdict", f"{verdict.word}. {verdict.sentence}"))
+    architecture = folder / "architecture.json"
+    task = summary["task"]
+    lines += [("architecture", str(architecture)), ("report", str(folder / "report.html"))]
+    if searched:
+        settings = " ".join([f"task={task}", f"data={summary['data']}", *data])
+        lines.append(("next", f"lightning-nas train {settings} architecture={architecture}"))
+    else:
+        lines.append(("next", f"lightning-nas predict run={folder} images=<folder>"))
+    return "\n".join(f"{name + ':' if name else '':<13} {text}" for name, text in lines)
+
+
+def _cost(cost: Mapping[str, Any]) -> str:
+    """Of the whole network, where it is known, else of the backbone."""
+    whole = cost["network"]
+    numbers = whole or cost["backbone"]
+    text = f"{count(numbers['parameters'])} parameters, {count(numbers['macs'])} multiply-adds"
+    latency = numbers.get("latency")
+    if latency:
+        text += f", {latency['median_ms']:.1f} ms"
+    return f"{text} per image ({'whole network' if whole else 'backbone'})"

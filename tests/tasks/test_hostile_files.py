@@ -1,0 +1,259 @@
+"""Malformed files of every kind: refused by an error of ours that names the file, or accepted and sane; nothing is run.
+
+A few examples by default; ``NAS_HOSTILE_EXAMPLES=1000`` for many.
+"""
+
+import copy
+import json
+import os
+import random
+import string
+import sys
+import warnings
+
+import numpy as np
+import pytest
+from coco_files import CATEGORIES, annotation
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from PIL import Image
+
+from lightning_nas.architecture import Architecture, ArchitectureError
+from lightning_nas.search.evaluators import ResultTable, TableError
+from lightning_nas.spaces import NasBench201, from_architecture, published
+from lightning_nas.tasks.classification import ImageFolderDataModule
+from lightning_nas.tasks.detection import CocoDataModule
+from lightning_nas.tasks.detection.coco import CocoError
+from lightning_nas.tasks.images.reading import decoded_size, read_rgb
+
+FEW = settings(
+    max_examples=int(os.environ.get("NAS_HOSTILE_EXAMPLES", "25")),
+    deadline=None,
+    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow, HealthCheck.filter_too_much],
+)
+ODD = [
+    None, True, False, 0, -1, 1.5, 10**30, -(10**400), 2**63, float("nan"), float("inf"), "", "1", "\0", "\ud800", "../../etc",
+    "__import__('os').system('touch sprung')", "!!python/object/apply:os.system ['touch sprung']", [], [1], {}, {"id": 1},
+    {"_target_": "os.system", "command": "touch sprung"}, [[]], "a" * 5000,
+]  # fmt: skip
+VALUES = st.sampled_from(ODD) | st.integers() | st.floats() | st.text(max_size=5) | st.lists(st.integers(), max_size=4)
+
+
+@pytest.fixture(autouse=True)
+def _nothing_is_run(tmp_path, monkeypatch):
+    """Whatever a file asks for, no process starts and no pickle is read."""
+    ran = []
+    seen = {"os.system", "subprocess.Popen", "os.exec", "os.posix_spawn", "pickle.find_class"}
+    active = True
+    sys.addaudithook(lambda event, arguments: ran.append((event, arguments)) if active and event in seen else None)
+    monkeypatch.chdir(tmp_path)
+    yield
+    active = False
+    assert ran == []
+    assert not (tmp_path / "sprung").exists()
+
+
+def places(value, path=()):
+    """Where the parts of a JSON value are."""
+    yield path
+    parts = value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ()
+    for key, part in parts:
+        yield from places(part, (*path, key))
+
+
+def changed(value, path, new, how):
+    """A copy with one part replaced, removed or repeated."""
+    if not path:
+        return new
+    value = copy.deepcopy(value)
+    holder = value
+    for key in path[:-1]:
+        holder = holder[key]
+    if how == "remove":
+        del holder[path[-1]]
+    elif how == "repeat" and isinstance(holder, list):
+        holder.append(copy.deepcopy(holder[path[-1]]))
+    else:
+        holder[path[-1]] = new
+    return value
+
+
+@st.composite
+def spoilt(draw, whole):
+    """A JSON value with one to three faults, as text; sometimes cut, sometimes with other bytes."""
+    value = whole
+    for _ in range(draw(st.integers(1, 3))):
+        path = draw(st.sampled_from(sorted(places(value), key=repr)))
+        value = changed(value, path, draw(VALUES), draw(st.sampled_from(["replace", "replace", "remove", "repeat"])))
+    text = json.dumps(value).encode("utf-8", "surrogatepass")
+    return spoilt_bytes(draw, text) if draw(st.integers(0, 9)) == 0 else text
+
+
+def spoilt_bytes(draw, raw):
+    """Cut, changed in some bytes, or in another encoding."""
+    how = draw(st.sampled_from(["cut", "bytes", "utf-16", "nested"]))
+    if how == "cut":
+        return raw[: draw(st.integers(0, len(raw)))]
+    if how == "utf-16":
+        return b"\xff\xfe" + raw.decode("utf-8", "replace").encode("utf-16-le")
+    if how == "nested":
+        return b"[" * 50_000 + raw
+    changed = bytearray(raw)
+    for _ in range(draw(st.integers(1, 8))):
+        changed[draw(st.integers(0, len(changed) - 1))] = draw(st.integers(0, 255))
+    return bytes(changed)
+
+
+def refusal(kind, call):
+    """What is said if the call is refused, or None; any other error fails the test."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        try:
+            call()
+        except kind as error:
+            return str(error)
+    return None
+
+
+# ---- COCO --------------------------------------------------------------------------------------------------------------
+
+SIZES = [(24, 32), (32, 20)]
+COCO = {
+    "images": [
+        {"id": number, "file_name": f"{number}.png", "height": height, "width": width}
+        for number, (height, width) in enumerate(SIZES, start=1)
+    ],
+    "annotations": [
+        annotation(11, 1, [4, 5, 20, 10]),
+        annotation(12, 1, [3.5, 10, 20.9, 10], 3),
+        annotation(13, 2, [1, 1, 10, 10], 3, iscrowd=1),
+        annotation(14, 2, [0, 0, 20, 32]),
+    ],
+    "categories": CATEGORIES,
+}
+
+
+@pytest.fixture(scope="module")
+def coco_root(tmp_path_factory):
+    root = tmp_path_factory.mktemp("coco")
+    for split in ("train", "val"):
+        (root / split).mkdir()
+        for number, (height, width) in enumerate(SIZES, start=1):
+            Image.new("RGB", (width, height)).save(root / split / f"{number}.png")
+    (root / "annotations").mkdir()
+    (root / "annotations" / "instances_val.json").write_text(json.dumps(COCO))
+    return root
+
+
+@FEW
+@given(raw=spoilt(COCO), skip_invalid=st.booleans())
+def test_coco_files(coco_root, raw, skip_invalid):
+    (coco_root / "annotations" / "instances_train.json").write_bytes(raw)
+    data = CocoDataModule(str(coco_root), "train", "val", augmentation="none", skip_invalid=skip_invalid)
+    said = refusal(CocoError, data.setup)
+    if said is not None:
+        assert "instances_" in said
+        assert len(said) < 2000
+        return
+    assert len(data.train_set) >= 1
+    objects = 0
+    for image, target in data.train_set:
+        boxes = target["boxes"]
+        assert boxes.isfinite().all()
+        assert (boxes[:, 2:] > boxes[:, :2]).all()
+        assert (boxes >= 0).all()
+        assert (boxes <= boxes.new_tensor([image.shape[2], image.shape[1]] * 2)).all()
+        assert ((target["labels"] >= 1) & (target["labels"] <= data.num_classes)).all()
+        assert (target["area"] > 0).all()
+        assert (target["area"] <= (image.shape[1] + 1) * (image.shape[2] + 1)).all()
+        objects += len(boxes)
+    assert objects >= 1
+    assert all(isinstance(name, str) and name.strip() for name in data.class_names)
+
+
+# ---- tables ------------------------------------------------------------------------------------------------------------
+
+SPACE = NasBench201()
+CELLS = [SPACE.to_text(SPACE.sample(random.Random(seed))) for seed in range(4)]
+ROWS = [["arch", "accuracy", "loss"], *([cell, f"{90 + n}.5", f"0.{n}"] for n, cell in enumerate(CELLS))]
+CELL_VALUES = st.sampled_from(
+    ["", " ", "nan", "inf", "-1e999", "1,5", '"', '"a', "\0", "9" * 140_000, "=cmd|' /C calc'!A0", "arch", "\n", "\r", "\u2028"]
+) | st.text(alphabet=string.printable, max_size=6)  # fmt: skip
+
+
+@FEW
+@given(data=st.data())
+def test_tables(tmp_path, data):
+    rows = copy.deepcopy(ROWS)
+    for _ in range(data.draw(st.integers(1, 3))):
+        row = data.draw(st.sampled_from(rows))
+        how = data.draw(st.sampled_from(["replace", "remove", "add"]))
+        if how == "add" or not row:
+            row.append(data.draw(CELL_VALUES))
+        elif how == "remove":
+            row.pop()
+        else:
+            row[data.draw(st.integers(0, len(row) - 1))] = data.draw(CELL_VALUES)
+    separator, newline = data.draw(st.sampled_from(",;\t")), data.draw(st.sampled_from(["\n", "\r\n", "\r"]))
+    raw = newline.join(separator.join(row) for row in rows).encode()
+    raw = spoilt_bytes(data.draw, raw) if data.draw(st.integers(0, 4)) == 0 else raw
+    file = tmp_path / data.draw(st.sampled_from(["table.csv", "table.csv.gz"]))
+    file.write_bytes(raw)
+    said = refusal(TableError, lambda: ResultTable(file, SPACE))
+    if said is not None:
+        assert "table.csv" in said
+        return
+    table = ResultTable(file, SPACE)
+    assert table.rows
+    assert len(set(table.columns)) == len(table.columns)
+    for key, values in table.rows.items():
+        SPACE.validate(dict(key))
+        assert set(values) <= set(table.columns)
+        assert all(np.isfinite(value) for value in values.values())
+
+
+# ---- architectures -----------------------------------------------------------------------------------------------------
+
+RECORD = published("darts_v2", channels=4, cells=3)
+
+
+@FEW
+@given(raw=spoilt(RECORD.to_dict()))
+def test_architecture_records(tmp_path, raw):
+    file = tmp_path / "architecture.json"
+    file.write_bytes(raw)
+    if refusal(ArchitectureError, lambda: from_architecture(Architecture.load(file))) is not None:
+        return
+    record = Architecture.load(file)
+    space, choices = from_architecture(record)
+    space.validate(choices)
+    assert Architecture.from_json(record.to_json()) == record
+
+
+# ---- images ------------------------------------------------------------------------------------------------------------
+
+
+@FEW
+@given(data=st.data())
+def test_image_files(tmp_path, data):
+    ending = data.draw(st.sampled_from(["png", "jpg", "tif", "webp", "bmp", "ppm"]))
+    path = tmp_path / f"a.{ending}"
+    Image.fromarray(np.random.default_rng(0).integers(0, 255, (12, 17, 3), np.uint8)).save(path)
+    raw = bytearray(path.read_bytes())
+    for _ in range(data.draw(st.integers(1, 6))):
+        raw[data.draw(st.integers(0, len(raw) - 1))] = data.draw(st.integers(0, 255))
+    path.write_bytes(raw[: data.draw(st.integers(0, len(raw)))] if data.draw(st.booleans()) else raw)
+    sizes = []
+    for read in (decoded_size, lambda place: read_rgb(place).shape[:2]):
+        said = refusal(ValueError, lambda read=read: sizes.append(read(path)))
+        assert said is None or f"a.{ending}: " in said
+    assert len(set(sizes)) <= 1
+
+
+def test_a_class_folder_of_anything_is_read_or_named(tmp_path):
+    for number, raw in enumerate([b"", b"\x89PNG\r\n\x1a\n", b"GIF89a", b"II*\0" + b"\xff" * 64, os.urandom(100)]):
+        for name in ("a", "b"):
+            (tmp_path / name).mkdir(exist_ok=True)
+            (tmp_path / name / f"{number}.png").write_bytes(raw)
+    with pytest.raises(ValueError, match=r"0\.png: not an image"):
+        ImageFolderDataModule(str(tmp_path)).setup()
