@@ -126,10 +126,10 @@ def _compare(config: DictConfig, folder: Path) -> None:
         raise ConfigError(
             f"{where}: the folder holds results, and no {CONFIG} says of which command: name another folder"
         )
-    saved = OmegaConf.to_container(OmegaConf.load(folder / CONFIG))
-    new = OmegaConf.to_container(OmegaConf.create(OmegaConf.to_yaml(config)))
-    assert isinstance(saved, dict)
-    assert isinstance(new, dict)
+    saved: Any = OmegaConf.to_container(OmegaConf.load(folder / CONFIG))
+    new: Any = OmegaConf.to_container(OmegaConf.create(OmegaConf.to_yaml(config)))
+    if not isinstance(saved, dict):
+        raise ConfigError(f"{folder / CONFIG}: not a config of a run")
     found = sorted(
         differences(saved, new), key=lambda text: "." in text.partition(" ")[0]
     )  # what is chosen comes first
@@ -138,7 +138,7 @@ def _compare(config: DictConfig, folder: Path) -> None:
     if not found:
         return
     more = f", and {len(found) - _SHOWN} more" if len(found) > _SHOWN else ""
-    past = OmegaConf.load(folder / OVERRIDES) if (folder / OVERRIDES).is_file() else []
+    past: Any = OmegaConf.load(folder / OVERRIDES) if (folder / OVERRIDES).is_file() else []
     raise ConfigError(
         f"{where}: the folder holds a run of another command, from which this one differs in {', '.join(found[:_SHOWN])}"
         f"{more}. Name another folder, or go on with the first command: {' '.join(map(str, past)) or 'no overrides'}"

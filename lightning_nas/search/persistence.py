@@ -59,7 +59,7 @@ def _damage(path: Path) -> str | None:
     return None if broken is None else f"{broken} does not match its checksum"
 
 
-class AtomicCheckpointIO(pl.plugins.io.TorchCheckpointIO):
+class AtomicCheckpointIO(pl.plugins.TorchCheckpointIO):
     """Writes a checkpoint into a file beside its place and renames it when it is whole; keeps the one before.
 
     Lightning writes it in the folder of temporary files and moves it. From another file system that is a copy over the old
@@ -97,7 +97,7 @@ class LastCheckpoint(pl.callbacks.ModelCheckpoint):
     def setup(self, trainer: pl.Trainer, pl_module: Any, stage: str) -> None:
         """Tells the Trainer how checkpoints are written, unless it was told already."""
         super().setup(trainer, pl_module, stage)
-        if type(trainer.strategy.checkpoint_io) is pl.plugins.io.TorchCheckpointIO:
+        if type(trainer.strategy.checkpoint_io) is pl.plugins.TorchCheckpointIO:
             trainer.strategy.checkpoint_io = AtomicCheckpointIO()
 
     def on_train_end(self, trainer: pl.Trainer, pl_module: Any) -> None:
