@@ -88,8 +88,6 @@ def search_trials(
             Objective(evaluator.metric),
             *(Objective(cost_objective(cost, evaluator), larger_is_better=False) for cost in settings.costs),
         ]
-        storage = open_storage(settings.storage or f"sqlite:///{folder / STUDY_FILE}")
-        study = open_study(storage, settings.study, space, objectives, sampler, pruner)
         with_costs = WithCosts(evaluator, settings.costs, workplace)
         with_costs.check(space.sample(random.Random(config.seed)))
         trials = Trials(
@@ -101,6 +99,8 @@ def search_trials(
             most_failures=settings.most_failures,
             alone=settings.storage is None,
         )
+        storage = open_storage(settings.storage or f"sqlite:///{folder / STUDY_FILE}")
+        study = open_study(storage, settings.study, space, objectives, sampler, pruner)
         if config.prefilter is not None and settings.worker == 0 and PREFILTERED not in study.user_attrs:
             kept = instantiate(config.prefilter)(workplace).best()
             for choices in kept:

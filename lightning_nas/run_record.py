@@ -126,10 +126,10 @@ def _compare(config: DictConfig, folder: Path) -> None:
         raise ConfigError(
             f"{where}: the folder holds results, and no {CONFIG} says of which command: name another folder"
         )
-    saved = OmegaConf.to_container(OmegaConf.load(folder / CONFIG))
-    new = OmegaConf.to_container(OmegaConf.create(OmegaConf.to_yaml(config)))
-    assert isinstance(saved, dict)
-    assert isinstance(new, dict)
+    saved: Any = OmegaConf.to_container(OmegaConf.load(folder / CONFIG))
+    new: Any = OmegaConf.to_container(OmegaConf.create(OmegaConf.to_yaml(config)))
+    if not isinstance(saved, dict):
+        raise ConfigError(f"{folder / CONFIG}: not a config of a run")
     found = sorted(
         differences(saved, new), key=lambda text: "." in text.partition(" ")[0]
     )  # what is chosen comes first

@@ -115,10 +115,10 @@ def test_two_workers_share_a_study(here):
         (["strategy=enas", "strategy.policy=enas"], "error: policy 'enas'"),
     ],
 )
-def test_what_cannot_be_run_is_refused(here, arguments, said, capfd):
+def test_what_cannot_be_run_is_refused(here, arguments, said, capfd, tmp_path):
     strategy = [] if any(item.startswith("strategy=") for item in arguments) else ["strategy=random"]
     with pytest.raises(SystemExit) as stopped:
-        here("search", *TINY, *strategy, *arguments, "hydra.run.dir=refused")
+        here("search", *TINY, *strategy, *arguments, f"hydra.run.dir={tmp_path}")
     assert said in capfd.readouterr().err + str(stopped.value.code)
 
 
