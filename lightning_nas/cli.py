@@ -6,7 +6,7 @@ import os
 import sys
 import traceback
 from collections.abc import Sequence
-from contextlib import nullcontext
+from contextlib import nullcontext, suppress
 from importlib import import_module
 from pathlib import Path
 
@@ -55,11 +55,11 @@ def main(argv: Sequence[str] | None = None) -> None:
 
 def _run(command: str, config: DictConfig, *, in_full: bool) -> object:
     """One job. A refused one leaves no folder behind; one of a sweep leaves its reason there, and the others go on."""
+    folder = Path(HydraConfig.get().runtime.output_dir)
     try:
         check_early(config)
         from lightning_nas.run_record import alone_in  # takes seconds
 
-        folder = Path(HydraConfig.get().runtime.output_dir)
         with (
             nullcontext() if in_full else hydras_own_errors(),
             alone_in(folder) if command in ("search", "train") else nullcontext(),
@@ -68,6 +68,8 @@ def _run(command: str, config: DictConfig, *, in_full: bool) -> object:
             return getattr(import_module("lightning_nas.run"), command)(config)
     except Exception as error:
         text = refusal(error, command)
+        with suppress(OSError):
+            folder.rmdir()  # made by Hydra, and empty if nothing has begun
         if is_multirun():
             keep_failure(text or traceback.format_exc())
             print(f"error: job {HydraConfig.get().job.num}: {text or repr(error)}", file=sys.stderr)

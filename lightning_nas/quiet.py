@@ -12,7 +12,13 @@ NOT_SHOWN = (
 )
 """Warnings."""
 
-LOGGERS = ("pytorch_lightning.utilities.rank_zero", "lightning_fabric.utilities.rank_zero")
+LOGGERS = (
+    "pytorch_lightning.utilities.rank_zero",
+    "lightning_fabric.utilities.rank_zero",
+    "lightning.pytorch.utilities.rank_zero",
+    "lightning.fabric.utilities.rank_zero",
+)
+"""Whichever package is imported last logs for both."""
 
 
 def hush() -> None:

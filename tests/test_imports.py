@@ -81,6 +81,7 @@ def test_only_the_commands_know_hydra():
         "predicting.py",
         "refusing.py",
         "run.py",
+        "run_record.py",
         "searching.py",
         "sweep.py",
     }
