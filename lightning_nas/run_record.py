@@ -16,7 +16,7 @@ from hydra.core.hydra_config import HydraConfig
 from omegaconf import DictConfig, OmegaConf
 from pytorch_lightning.utilities import rank_zero_only
 
-from lightning_nas.architecture import Architecture, write_atomic
+from lightning_nas.architecture import Architecture, RefusedError, write_atomic
 from lightning_nas.config import ConfigError
 
 RECORD = ".hydra"
@@ -74,6 +74,7 @@ def alone_in(folder: Path) -> Iterator[None]:
         return
     try:
         folder.mkdir(parents=True, exist_ok=True)
+        used = (folder / LOCK).exists()
         lock = FileLock(folder / LOCK, timeout=PATIENCE_S)
         lock.acquire()
     except Timeout:
@@ -86,6 +87,10 @@ def alone_in(folder: Path) -> Iterator[None]:
         ) from None
     try:
         yield
+    except RefusedError:
+        if not used:
+            (folder / LOCK).unlink(missing_ok=True)  # nothing is written into the folder of another run
+        raise
     finally:
         lock.release()
 

@@ -109,11 +109,11 @@ class BenchmarkCallback(CommandCallback):
 
 
 def _require_writable(key: str, folder: str) -> None:
-    """Refuses a folder that could not be made or written, without making it."""
-    place = Path(folder).absolute()
-    while not place.exists():
-        place = place.parent
-    if not place.is_dir():
-        raise SystemExit(f"error: {key} = {folder}: cannot be made, as {place} is a file; name another folder")
+    """Makes the folder, as Hydra would do next, in words if that fails."""
+    place = Path(folder)
+    try:
+        place.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise SystemExit(f"error: {key} = {folder}: cannot be made: {error.strerror}; name another folder") from None
     if not os.access(place, os.W_OK | os.X_OK):
-        raise SystemExit(f"error: {key} = {folder}: {place} cannot be written; name another folder")
+        raise SystemExit(f"error: {key} = {folder}: cannot be written; name another folder")
