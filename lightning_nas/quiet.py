@@ -25,7 +25,8 @@ def hush() -> None:
     """Leaves out advertisements for other products, and warnings that do not apply."""
     for message in NOT_SHOWN:
         warnings.filterwarnings("ignore", message=message)
-    logging.getLogger("lightning").propagate = False  # it has a handler of its own: Hydra's would say everything once more
+    # It has a handler of its own: Hydra's would say everything once more.
+    logging.getLogger("lightning").propagate = False
     for name in LOGGERS:
         logging.getLogger(name).addFilter(_is_no_tip)
 
