@@ -52,6 +52,8 @@ def records():
             space = smallest(name)
         except (ArchitectureError, TypeError):
             continue  # has arguments without a default
+        if not type(space).__module__.startswith("lightning_nas."):
+            continue  # another test's: what is drawn must not depend on which ran before
         yield space.architecture(space.sample(rng)).to_dict()
     for name in published_names():
         if name.startswith("darts") or name == "auto_deeplab":
@@ -123,7 +125,8 @@ def test_a_record_that_needs_more_memory_than_there_is_is_refused_with_the_estim
 @pytest.mark.parametrize(
     ("text", "said"),
     [
-        (b"\xff\xfe{}", "not UTF-8"),
+        (b"\xfe{}", "not UTF-8"),
+        (b"\xff\xfe{}", "not valid JSON"),  # says that it is UTF-16, and is one letter then
         (b"[" * 200_000, "not valid JSON"),
         (b'{"format": 1, "components": ' + b'{"a":' * 5_000 + b"1" + b"}" * 5_000 + b"}", "not valid JSON|nested too deeply"),
         (b'{"format": 1, "components": {"backbone": {"space": "darts", "choices": {}, "space_args": {"ops": '

@@ -28,7 +28,7 @@ def make_task(backbone):
 
 def make_trainer(folder):
     return Trainer(
-        accelerator="cpu", max_epochs=1, logger=False, callbacks=[Timer()], enable_checkpointing=False,
+        default_root_dir=folder, accelerator="cpu", max_epochs=1, logger=False, callbacks=[Timer()], enable_checkpointing=False,
         enable_progress_bar=False, enable_model_summary=False, limit_train_batches=1, limit_test_batches=1,
     )  # fmt: skip
 
