@@ -163,7 +163,7 @@ def make_trainer(
         ContinuedCSVLogger(folder),
         TensorBoardLogger(str(folder), name=None, version=""),
     ]
-    checkpoint = LastCheckpoint(folder / "checkpoints")
+    checkpoint = LastCheckpoint(folder)
     return instantiate(
         config.trainer,
         max_epochs=epochs,

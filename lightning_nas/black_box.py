@@ -20,13 +20,12 @@ from lightning_nas.architecture import Architecture, Option, write_atomic
 from lightning_nas.assemble import make_sampler, make_silent_trainer, make_trainer
 from lightning_nas.comparison import evaluated_task
 from lightning_nas.config import ConfigError
+from lightning_nas.runs import RunFolder
 from lightning_nas.search.evaluators import WithCosts, Workplace, cost_objective
 from lightning_nas.search.storage import StudyError, open_storage
 from lightning_nas.search.study import ERROR, METRICS, TWIN, Objective, Trials, best_trial, decided_choices, open_study
 from lightning_nas.spaces import SearchSpace
 from lightning_nas.strategies.blackbox import choices_of, parameters_of
-
-STUDY_FILE = "study.db"
 
 PREFILTERED = "prefiltered"
 """User attribute of a study: how many architectures were queued before its first trial."""
@@ -99,7 +98,7 @@ def search_trials(
             most_failures=settings.most_failures,
             alone=settings.storage is None,
         )
-        storage = open_storage(settings.storage or f"sqlite:///{folder / STUDY_FILE}")
+        storage = open_storage(settings.storage or f"sqlite:///{RunFolder(folder).study}")
         study = open_study(storage, settings.study, space, objectives, sampler, pruner)
         if config.prefilter is not None and settings.worker == 0 and PREFILTERED not in study.user_attrs:
             kept = instantiate(config.prefilter)(workplace).best()
@@ -144,13 +143,14 @@ def write_trials(study: optuna.Study, space: SearchSpace, folder: Path) -> None:
             if key in trial.user_attrs:
                 line[key] = trial.user_attrs[key]
         lines.append(json.dumps(line) + "\n")
-    write_atomic(folder / "trials.jsonl", "".join(lines))
+    write_atomic(RunFolder(folder).trials, "".join(lines))
 
 
 def write_front(study: optuna.Study, space: SearchSpace, folder: Path) -> None:
     """Writes ``front/<number>.json``, the architecture of every trial of the Pareto front, with what was measured."""
-    (folder / "front").mkdir(exist_ok=True)
+    run = RunFolder(folder)
+    run.front.mkdir(exist_ok=True)
     for trial in study.best_trials:
         measured: Mapping[str, Any] = trial.user_attrs[METRICS]
         record: Architecture = space.architecture(choices_of(trial, space), {"trial": trial.number, **measured})
-        record.save(folder / "front" / f"{trial.number}.json")
+        record.save(run.on_front(trial.number))

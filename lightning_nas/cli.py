@@ -18,6 +18,7 @@ from lightning_nas.config import ConfigError, check_early, register_schemas
 from lightning_nas.help_page import help_page
 from lightning_nas.quiet import hush
 from lightning_nas.refusing import CONFIGS, FULL_ERRORS, hydras_own_errors, in_words, leaving_nothing, refusal
+from lightning_nas.runs import RunFolder
 from lightning_nas.sweep import is_multirun, keep_failure
 
 COMMANDS = ("search", "train", "report", "predict", "benchmark")
@@ -86,10 +87,10 @@ def _locate_resumed_run(command: str, overrides: list[str]) -> list[str]:
         return overrides
     wanted = sorted(item for item in overrides if not item.startswith(("resume=", "max_time=")))
     for folder in sorted(Path("runs", command).glob("*"), reverse=True):
-        saved = folder / ".hydra" / "overrides.yaml"
-        if not saved.is_file() or (folder / "summary.json").exists():
+        run = RunFolder(folder)
+        if not run.overrides.is_file() or run.summary.exists():
             continue
-        past = [str(item) for item in OmegaConf.load(saved)]
+        past = [str(item) for item in OmegaConf.load(run.overrides)]
         if sorted(item for item in past if not item.startswith(("resume=", "max_time="))) == wanted:
             return [*overrides, f"hydra.run.dir={folder}"]
     raise ConfigError(

@@ -59,7 +59,7 @@ def compare(
     """
     make_task = partial(evaluated_task(config), num_classes=datamodule.num_classes)
     runner = TrialRunner(
-        folder / "evaluation",
+        folder,
         make_task=lambda backbone: make_task(backbone=backbone),
         make_trainer=lambda trial: make_trainer(config, trial, config.evaluate.epochs, [SeedBatches(config.seed)]),
         datamodule=datamodule,

@@ -22,6 +22,7 @@ from lightning_nas.assemble import make_data, make_silent_trainer, make_trainer
 from lightning_nas.comparison import evaluated_task
 from lightning_nas.config import ConfigError
 from lightning_nas.networks.transfer import copy_trunk
+from lightning_nas.runs import RunFolder
 from lightning_nas.search import SampledPaths, ScreeningData, SeedBatches
 from lightning_nas.search.costs import macs_of_choice
 from lightning_nas.search.persistence import last_checkpoint
@@ -58,9 +59,10 @@ def search_paths(
     evolution = _first_round(config, datamodule, space, strategy) if isinstance(strategy, SinglePath) else None
     supernet = space.supernet(generator=torch.Generator().manual_seed(config.seed))
     if config.pretrain is not None and last_checkpoint(folder) is None:
-        pretrained = _pretrained(config, folder / "pretrain", _backbone_space(space), datamodule.in_channels, strategy)
+        before = RunFolder(folder).pretraining.path
+        pretrained = _pretrained(config, before, _backbone_space(space), datamodule.in_channels, strategy)
         target = supernet.get_submodule("parts.backbone") if isinstance(space, Product) else supernet
-        copy_trunk(target, pretrained.state_dict(), "", str(folder / "pretrain"))
+        copy_trunk(target, pretrained.state_dict(), "", str(before))
     pl.seed_everything(config.seed, workers=True, verbose=False)  # the head starts the same after a resumed pretraining
     task = instantiate(config.task)(backbone=supernet, num_classes=datamodule.num_classes)
     changed = optimization(config) if isinstance(strategy, Rsps) else {}
@@ -121,12 +123,12 @@ def _evolve(
         task, supernet, datamodule, trainer, strategy.metric, strategy.recalibration_batches, config.seed
     )
     total = strategy.population * strategy.rounds
-    file = folder / "evolution.jsonl"
+    run = RunFolder(folder)
     try:
-        best = best_of(evolution, shared.score, file, trainer, total=total, title="evolution")
+        best = best_of(evolution, shared.score, run, trainer, total=total, title="evolution")
     except ArchitectureError as error:
         limits = "; max_macs and min_macs are limits of the whole network, in earlier versions of backbone and neck"
-        raise ConfigError(f"{file}: {error}{limits if strategy.limited else ''}") from error
+        raise ConfigError(f"{run.candidates}: {error}{limits if strategy.limited else ''}") from error
     supernet.activate(None)
     return best
 
@@ -154,7 +156,7 @@ def _shortlist(
     def measure(choices: Choices) -> float:
         return (screening if shortlist.round == 1 else whole).score(choices)
 
-    best = best_of(shortlist, measure, folder / "evolution.jsonl", trainer, total=shortlist.total, title="random paths")
+    best = best_of(shortlist, measure, RunFolder(folder), trainer, total=shortlist.total, title="random paths")
     supernet.activate(None)
     return best
 

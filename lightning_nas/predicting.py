@@ -16,8 +16,8 @@ from lightning_nas.architecture import Architecture
 from lightning_nas.comparison import evaluated_config
 from lightning_nas.config import ConfigError, require_own_classes
 from lightning_nas.networks.backbone import build_network
-from lightning_nas.networks.run_weights import FOUND, TRAINED, is_search, trained_weights
 from lightning_nas.networks.weights import read_state_dict
+from lightning_nas.runs import RunFolder
 
 
 def predict_folder(config: DictConfig) -> Path:
@@ -43,20 +43,19 @@ def predict_folder(config: DictConfig) -> Path:
             raise ConfigError(f"{key} = {config[key]!r}: there is no such folder")
     if config.batch_size < 1:
         raise ConfigError(f"batch_size = {config.batch_size}: expected at least 1")
-    run = Path(config.run)
-    for name in ("architecture.json", "summary.json", ".hydra/config.yaml"):
-        if not (run / name).is_file():
-            raise ConfigError(f"run = {config.run!r}: there is no {name}, so it is no finished run")
+    run = RunFolder(config.run)
+    for file in (run.architecture, run.summary, run.config):
+        if not file.is_file():
+            raise ConfigError(f"run = {config.run!r}: there is no {run.named(file)}, so it is no finished run")
     saved, summary = _saved(run)
-    checkpoint = trained_weights(run)
+    checkpoint = run.trained_weights
     if checkpoint is None:
-        raise ConfigError(
-            f"run = {config.run!r}: there is no {FOUND if is_search(run) else TRAINED}, the trained network"
-        )
+        missing = run.found.last_checkpoint if run.is_search else run.last_checkpoint
+        raise ConfigError(f"run = {config.run!r}: there is no {run.named(missing)}, the trained network")
     node = OmegaConf.to_container(OmegaConf.create(evaluated_config(saved)), resolve=True)
     require_own_classes(node, "task", config.allow)
     task = instantiate(node)(
-        backbone=build_network(Architecture.load(run / "architecture.json")), num_classes=len(summary["classes"])
+        backbone=build_network(Architecture.load(run.architecture)), num_classes=len(summary["classes"])
     )
     if not hasattr(task, "predict_folder"):
         raise ConfigError(f"run = {config.run!r}: its task, {summary['task']}, cannot predict folders of images")
@@ -64,7 +63,7 @@ def predict_folder(config: DictConfig) -> Path:
     device = config.device
     if device == "auto":
         device = "cuda" if torch.cuda.is_available() else "cpu"
-    out = Path(config.out) if config.out else run / "predictions"
+    out = Path(config.out) if config.out else run.predictions
     if out.resolve() == Path(config.images).resolve():
         raise ConfigError(f"out = {str(out)!r} is the folder of the images: name another one")
     task.to(device).eval()
@@ -80,20 +79,20 @@ def predict_folder(config: DictConfig) -> Path:
     return out
 
 
-def _saved(run: Path) -> tuple[DictConfig, dict[str, Any]]:
+def _saved(run: RunFolder) -> tuple[DictConfig, dict[str, Any]]:
     """Config and summary of a run.
 
     Raises:
         ConfigError: Naming the file that is not what it should be.
     """
-    path = run / ".hydra" / "config.yaml"
+    path = run.config
     try:
         saved = OmegaConf.load(path)
     except (OmegaConfBaseException, YAMLError, ValueError, RecursionError) as error:
         raise ConfigError(f"{path}: not a config of a run: {type(error).__name__}: {error}") from None
     if not isinstance(saved, DictConfig) or not isinstance(saved.get("task"), DictConfig):
         raise ConfigError(f"{path}: not a config of a run: there is no task")
-    path = run / "summary.json"
+    path = run.summary
     try:
         summary = json.loads(path.read_text(encoding="utf-8"))
     except (ValueError, RecursionError) as error:

@@ -23,15 +23,13 @@ from hydra.errors import (
 from omegaconf import DictConfig
 
 from lightning_nas.architecture import RefusedError
+from lightning_nas.runs import RunFolder
 from lightning_nas.spelling import did_you_mean
 
 CONFIGS = "lightning_nas.conf"
 
 FULL_ERRORS = "HYDRA_FULL_ERROR"
 """Environment variable with which Hydra leaves errors alone."""
-
-_RECORDS = (".hydra", ".lock")
-"""What a run folder holds before a run has done anything."""
 
 
 @contextmanager
@@ -96,8 +94,9 @@ def leaving_nothing(folder: Path, command: str) -> Iterator[None]:
     try:
         yield
     except Exception as error:
-        files = [path.relative_to(folder) for path in folder.rglob("*") if path.is_file()]
-        if refusal(error, command) and all(file.parts[0] in _RECORDS for file in files):
+        run = RunFolder(folder)
+        files = [path for path in folder.rglob("*") if path.is_file()]
+        if refusal(error, command) and all(file == run.lock or run.record in file.parents for file in files):
             shutil.rmtree(folder, ignore_errors=True)
         raise
 

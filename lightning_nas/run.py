@@ -35,6 +35,7 @@ from lightning_nas.predicting import predict_folder
 from lightning_nas.report.ending import ending
 from lightning_nas.report.page import build as build_report
 from lightning_nas.run_record import claim_architecture
+from lightning_nas.runs import RunFolder
 from lightning_nas.search import DropPathSchedule, SeedBatches
 from lightning_nas.search.persistence import last_checkpoint
 from lightning_nas.search.summary import write_summary
@@ -71,7 +72,7 @@ def search(config: DictConfig) -> Path:
     compared = contestants(config)
     searching = f"searching with {chosen('strategy')}"
     phases = Phases([searching, *([] if config.trials.worker else [f"training {name}" for name in compared])])
-    architecture_file = folder / "architecture.json"
+    architecture_file = RunFolder(folder).architecture
     if not architecture_file.is_file():
         phases.begin(searching)
         find_architecture(config, folder, datamodule, space, strategy).save(architecture_file)
@@ -118,7 +119,7 @@ def train(config: DictConfig) -> Path:
     result = TrialResult.of("found", "found", trainer, task, datamodule)
     _finish(config, folder, architecture, [result], datamodule, strategy="train")
     if trainer.is_global_zero:
-        print(f"checkpoint:   {folder / 'checkpoints' / 'last.ckpt'}")
+        print(f"checkpoint:   {RunFolder(folder).last_checkpoint}")
     return folder
 
 
@@ -167,7 +168,7 @@ def benchmark(config: DictConfig) -> Path:
     except (ValueError, OSError) as error:
         raise ConfigError(str(error)) from error
     folder = Path(HydraConfig.get().runtime.output_dir)
-    path = folder / "benchmark.json"
+    path = RunFolder(folder).benchmark
     write_atomic(path, json.dumps(result, indent=2) + "\n")
     Console().print(measurement.render([result]))
     picture = measurement.draw([result], folder)

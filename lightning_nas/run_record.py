@@ -18,30 +18,10 @@ from pytorch_lightning.utilities import rank_zero_only
 
 from lightning_nas.architecture import Architecture, RefusedError, write_atomic
 from lightning_nas.config import ConfigError
-
-RECORD = ".hydra"
-CONFIG, OVERRIDES, HYDRA = f"{RECORD}/config.yaml", f"{RECORD}/overrides.yaml", f"{RECORD}/hydra.yaml"
-
-LOCK = ".lock"
-"""Held by the process that works in a run folder; the system releases it when the process dies."""
+from lightning_nas.runs import RunFolder
 
 PATIENCE_S = 15
 """How long a command waits for a folder: loaders of a process that was killed live on for some seconds."""
-
-RESULTS = (
-    "architecture.json",
-    "checkpoints",
-    "evaluation",
-    "evolution.jsonl",
-    "history.jsonl",
-    "metrics.csv",
-    "pretrain",
-    "study.db",
-    "summary.json",
-    "trials",
-    "trials.jsonl",
-)
-"""What a run leaves in its folder and reads again."""
 
 FREE = {
     "resume",
@@ -74,8 +54,9 @@ def alone_in(folder: Path) -> Iterator[None]:
         return
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        used = (folder / LOCK).exists()
-        lock = FileLock(folder / LOCK, timeout=PATIENCE_S)
+        run = RunFolder(folder)
+        used = run.lock.exists()
+        lock = FileLock(run.lock, timeout=PATIENCE_S)
         lock.acquire()
     except Timeout:
         raise ConfigError(
@@ -89,7 +70,7 @@ def alone_in(folder: Path) -> Iterator[None]:
         yield
     except RefusedError:
         if not used:
-            (folder / LOCK).unlink(missing_ok=True)  # nothing is written into the folder of another run
+            run.lock.unlink(missing_ok=True)  # nothing is written into the folder of another run
         raise
     finally:
         lock.release()
@@ -105,10 +86,11 @@ def claim(config: DictConfig, folder: Path) -> None:
     Raises:
         ConfigError: If the folder holds results of another command; what differs is named, and nothing is written.
     """
-    if any((folder / name).exists() for name in RESULTS):
-        _compare(config, folder)
+    run = RunFolder(folder)
+    if any(path.exists() for path in run.results):
+        _compare(config, run)
     else:
-        _write(config, folder)
+        _write(config, run)
 
 
 def claim_architecture(architecture: Architecture, folder: Path) -> None:
@@ -117,7 +99,7 @@ def claim_architecture(architecture: Architecture, folder: Path) -> None:
     Raises:
         ConfigError: If another one was trained there: its file may have changed since.
     """
-    path = folder / "architecture.json"
+    path = RunFolder(folder).architecture
     if path.is_file() and Architecture.load(path).hash != architecture.hash:
         raise ConfigError(
             f"hydra.run.dir = {folder}: another architecture was trained there, that of {path}: name another folder"
@@ -125,16 +107,16 @@ def claim_architecture(architecture: Architecture, folder: Path) -> None:
     architecture.save(path)
 
 
-def _compare(config: DictConfig, folder: Path) -> None:
-    where = f"hydra.run.dir = {folder}"
-    if not (folder / CONFIG).is_file():
+def _compare(config: DictConfig, run: RunFolder) -> None:
+    where = f"hydra.run.dir = {run}"
+    if not run.config.is_file():
         raise ConfigError(
-            f"{where}: the folder holds results, and no {CONFIG} says of which command: name another folder"
+            f"{where}: the folder holds results, and no {run.named(run.config)} says of which command: name another folder"
         )
-    saved: Any = OmegaConf.to_container(OmegaConf.load(folder / CONFIG))
+    saved: Any = OmegaConf.to_container(OmegaConf.load(run.config))
     new: Any = OmegaConf.to_container(OmegaConf.create(OmegaConf.to_yaml(config)))
     if not isinstance(saved, dict):
-        raise ConfigError(f"{folder / CONFIG}: not a config of a run")
+        raise ConfigError(f"{run.config}: not a config of a run")
     found = sorted(
         differences(saved, new), key=lambda text: "." in text.partition(" ")[0]
     )  # what is chosen comes first
@@ -143,7 +125,7 @@ def _compare(config: DictConfig, folder: Path) -> None:
     if not found:
         return
     more = f", and {len(found) - _SHOWN} more" if len(found) > _SHOWN else ""
-    past: Any = OmegaConf.load(folder / OVERRIDES) if (folder / OVERRIDES).is_file() else []
+    past: Any = OmegaConf.load(run.overrides) if run.overrides.is_file() else []
     raise ConfigError(
         f"{where}: the folder holds a run of another command, from which this one differs in {', '.join(found[:_SHOWN])}"
         f"{more}. Name another folder, or go on with the first command: {' '.join(map(str, past)) or 'no overrides'}"
@@ -151,10 +133,10 @@ def _compare(config: DictConfig, folder: Path) -> None:
 
 
 @rank_zero_only
-def _write(config: DictConfig, folder: Path) -> None:
-    write_atomic(folder / HYDRA, OmegaConf.to_yaml(HydraConfig.instance().cfg))
-    write_atomic(folder / OVERRIDES, OmegaConf.to_yaml(HydraConfig.get().overrides.task))
-    write_atomic(folder / CONFIG, OmegaConf.to_yaml(config))
+def _write(config: DictConfig, run: RunFolder) -> None:
+    write_atomic(run.hydra, OmegaConf.to_yaml(HydraConfig.instance().cfg))
+    write_atomic(run.overrides, OmegaConf.to_yaml(HydraConfig.get().overrides.task))
+    write_atomic(run.config, OmegaConf.to_yaml(config))
 
 
 def differences(saved: Mapping[Any, Any], new: Mapping[Any, Any], prefix: str = "") -> Iterator[str]:

@@ -15,6 +15,7 @@ from lightning_nas.assemble import chosen, make_trainer
 from lightning_nas.black_box import is_black_box, search_trials
 from lightning_nas.config import ConfigError
 from lightning_nas.one_shot import optimization, path_trainer, search_paths
+from lightning_nas.runs import RunFolder
 from lightning_nas.search import ArchitectureHistory, BilevelDataModule, ControllerPhase, SearchModule, WeightsHalf
 from lightning_nas.search.persistence import last_checkpoint
 from lightning_nas.search.scoring import best_of
@@ -82,7 +83,7 @@ def _train_logits(
     changed: dict[str, Any] = {}
     if strategy.needs_unused_parameters and config.trainer.strategy == "ddp":
         changed["strategy"] = "ddp_find_unused_parameters_true"
-    history = ArchitectureHistory(folder / "history.jsonl")
+    history = ArchitectureHistory(RunFolder(folder).history)
     trainer = make_trainer(config, folder, config.search.epochs, [history], config.max_time, **changed)
     halves = BilevelDataModule(datamodule, seed=config.seed, fraction=config.search.fraction)
     trainer.fit(module, datamodule=halves, ckpt_path=last_checkpoint(folder))
@@ -112,4 +113,4 @@ def _train_controller(
     trainer.fit(task, datamodule=halves, ckpt_path=last_checkpoint(folder))
     drawn = phase.shortlist()
     with phase.judge(trainer, task) as score:
-        return best_of(drawn, score, folder / "evolution.jsonl", trainer, total=drawn.total, title="architectures")
+        return best_of(drawn, score, RunFolder(folder), trainer, total=drawn.total, title="architectures")

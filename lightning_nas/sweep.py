@@ -16,12 +16,10 @@ from rich.console import Console
 
 from lightning_nas.architecture import write_atomic
 from lightning_nas.config import own_class
+from lightning_nas.runs import RunFolder, SweepFolder
 
 if TYPE_CHECKING:
     from lightning_nas.benchmark import Benchmark
-
-ERRORS = "errors"
-"""Folder of a sweep: ``<number of the job>.txt`` says why it failed."""
 
 
 def is_multirun() -> bool:
@@ -35,7 +33,7 @@ def keep_failure(reason: str) -> None:
     hydra = HydraConfig.get()
     overrides: Sequence[str] = hydra.overrides.task
     text = f"{' '.join(overrides)}\n{reason}\n"
-    write_atomic(Path(hydra.sweep.dir) / ERRORS / f"{hydra.job.num}.txt", text)
+    write_atomic(SweepFolder(hydra.sweep.dir).error(hydra.job.num), text)
 
 
 class CommandCallback(Callback):
@@ -51,13 +49,13 @@ class CommandCallback(Callback):
     def on_multirun_start(self, config: DictConfig, **kwargs: Any) -> None:
         """Called by Hydra before the first job; forgets the failures of an earlier attempt."""
         _require_writable("hydra.sweep.dir", config.hydra.sweep.dir)
-        shutil.rmtree(Path(config.hydra.sweep.dir) / ERRORS, ignore_errors=True)
+        shutil.rmtree(SweepFolder(config.hydra.sweep.dir).errors, ignore_errors=True)
 
     def on_multirun_end(self, config: DictConfig, **kwargs: Any) -> None:
         """Called by Hydra after the last job."""
-        sweep = Path(config.hydra.sweep.dir)
-        failed = sorted((sweep / ERRORS).glob("*.txt"), key=lambda file: int(file.stem))
-        ended = sorted(file.parent.name for file in sweep.glob(self.result))
+        sweep = SweepFolder(config.hydra.sweep.dir)
+        failed = sorted(sweep.errors.glob("*.txt"), key=lambda file: int(file.stem))
+        ended = [run.path.name for run in sweep.jobs if self.result(run).is_file()]
         if ended:
             self.show(sweep)
         if failed:
@@ -66,10 +64,11 @@ class CommandCallback(Callback):
             count = len({*ended, *(file.stem for file in failed)})
             raise SystemExit("\n".join([f"error: {len(failed)} of {count} jobs failed:", *lines]))
 
-    result = "*/summary.json"
-    """What a job that ended well has written."""
+    def result(self, run: RunFolder) -> Path:
+        """What a job that ended well has written."""
+        return run.summary
 
-    def show(self, sweep: Path) -> None:
+    def show(self, sweep: SweepFolder) -> None:
         """Shows the jobs of a sweep that have ended well."""
         print(f"runs: {sweep}")
 
@@ -77,34 +76,36 @@ class CommandCallback(Callback):
 class TableCallback(CommandCallback):
     """Prints mean and spread over seeds of all jobs, and writes them as ``table.csv`` into the sweep's folder."""
 
-    def show(self, sweep: Path) -> None:
+    def show(self, sweep: SweepFolder) -> None:
         """Prints and writes the table."""
         # Imported here: Hydra makes its callbacks before a command looks at its settings, and this takes seconds.
         from lightning_nas.report.multirun import write_table
 
-        print(write_table(sweep))
+        print(write_table(sweep.path))
 
 
 class BenchmarkCallback(CommandCallback):
     """Prints one table of all jobs of a benchmark, and draws them into one picture in the sweep's folder."""
 
-    result = "*/benchmark.json"
+    def result(self, run: RunFolder) -> Path:
+        """What a job that ended well has written."""
+        return run.benchmark
 
     def on_multirun_start(self, config: DictConfig, **kwargs: Any) -> None:
         """Called by Hydra before the first job."""
         super().on_multirun_start(config, **kwargs)
         self.target = str(config.get("_target_"))  # of the user's own command, which may name any class
 
-    def show(self, sweep: Path) -> None:
+    def show(self, sweep: SweepFolder) -> None:
         """Prints and draws. Jobs of other benchmarks than the first one's have tables of their own."""
         results: dict[str, list[dict[str, Any]]] = {}
-        for file in sorted(sweep.glob(self.result), key=lambda file: int(file.parent.name)):
-            target = str(OmegaConf.select(OmegaConf.load(file.parent / ".hydra" / "config.yaml"), "_target_"))
-            results.setdefault(target, []).append(json.loads(file.read_text(encoding="utf-8")))
+        for run in sorted((run for run in sweep.jobs if run.benchmark.is_file()), key=lambda run: int(run.path.name)):
+            target = str(OmegaConf.select(OmegaConf.load(run.config), "_target_"))
+            results.setdefault(target, []).append(json.loads(run.benchmark.read_text(encoding="utf-8")))
         for target, group in results.items():
             kind: type[Benchmark] = own_class(target, "_target_", {self.target})
             Console().print(kind.render(group))
-            picture = kind.draw(group, sweep)
+            picture = kind.draw(group, sweep.path)
             print(f"picture: {picture}" if picture else "")
 
 

@@ -7,7 +7,19 @@ import pytest
 
 ROOT = Path(__file__).resolve().parent.parent
 LIBRARY = ROOT / "lightning_nas"
-ORDER = ["architecture", "ops", "cost", "spaces", "networks", "strategies", "search", "report", "benchmark", "export"]
+ORDER = [
+    "architecture",
+    "runs",
+    "ops",
+    "cost",
+    "spaces",
+    "networks",
+    "strategies",
+    "search",
+    "report",
+    "benchmark",
+    "export",
+]
 
 
 def imports(path: Path) -> set[str]:

@@ -13,15 +13,12 @@ from torch import Tensor
 
 from lightning_nas.architecture import Architecture, ArchitectureError, Choices
 from lightning_nas.cost.probe import random_numbers_kept
-from lightning_nas.networks.run_weights import FOUND, TRAINED, trained_weights
 from lightning_nas.networks.weights import WeightsError, load_weights
+from lightning_nas.runs import RunFolder
 from lightning_nas.spaces import Backbone, SearchSpace, published, published_names
 from lightning_nas.spaces.rebuild import from_architecture
 
 __all__ = ["SelectedFeatures", "build_network", "find_architecture", "load_backbone", "load_weights"]
-
-RECORD = "architecture.json"
-"""The file of a run folder that names its architecture."""
 
 
 class SelectedFeatures(Backbone):
@@ -102,9 +99,12 @@ def find_architecture(source: str | os.PathLike[str] | Architecture) -> tuple[Ar
         raise FileNotFoundError(
             f"architecture = {str(source)!r}: neither a file nor a run folder, nor a published one of {published_names()}"
         )
-    if path.is_dir() and not (path / RECORD).is_file():
-        raise FileNotFoundError(f"architecture = {str(source)!r}: the folder holds no {RECORD}")
-    return (Architecture.load(path / RECORD), path) if path.is_dir() else (Architecture.load(path), None)
+    if not path.is_dir():
+        return Architecture.load(path), None
+    record = RunFolder(path).architecture
+    if not record.is_file():
+        raise FileNotFoundError(f"architecture = {str(source)!r}: the folder holds no {record.name}")
+    return Architecture.load(record), path
 
 
 def load_backbone(
@@ -171,10 +171,12 @@ def weights_file(weights: str | os.PathLike[str] | bool | None, folder: Path | N
         return None
     if folder is None:
         raise WeightsError("weights = True: the architecture must be given as the folder of a run")
-    found = trained_weights(folder)
+    run = RunFolder(folder)
+    found = run.trained_weights
     if found is None and weights is not None:
+        searched, trained = run.named(run.found.last_checkpoint), run.named(run.last_checkpoint)
         raise WeightsError(
-            f"weights = {weights!r}: {folder} has neither {FOUND} of a search nor {TRAINED} of a training"
+            f"weights = {weights!r}: {folder} has neither {searched} of a search nor {trained} of a training"
         )
     if found is None:
         warnings.warn(f"{folder} holds no trained network: its architecture is freshly initialised", stacklevel=3)

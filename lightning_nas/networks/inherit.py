@@ -5,13 +5,13 @@ from __future__ import annotations
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass
-from pathlib import Path
 
 import torch
 from torch import nn
 
 from lightning_nas.architecture import Architecture, Choices
 from lightning_nas.networks.weights import load_weights
+from lightning_nas.runs import RunFolder
 from lightning_nas.spaces import Supernet
 from lightning_nas.spaces.rebuild import from_architecture
 
@@ -78,19 +78,21 @@ def inherit_from_run(network: nn.Module, architecture: Architecture, folder: str
     Args:
         network: The network of the architecture, filled in place.
         architecture: Found by that search; its size may have been changed since.
-        folder: The run folder of the search, with ``architecture.json`` and ``checkpoints/last.ckpt``.
+        folder: The run folder of the search.
 
     Raises:
         FileNotFoundError: If the folder lacks one of the files.
         ValueError: If the weights are not those of a supernet of the run's space, or nothing fits.
     """
-    run = Path(folder)
-    for name in ("architecture.json", "checkpoints/last.ckpt"):
-        if not (run / name).is_file():
-            raise FileNotFoundError(f"inherit = {str(folder)!r}: there is no {name}, so it is no finished search")
-    space, _ = from_architecture(Architecture.load(run / "architecture.json"))
+    run = RunFolder(folder)
+    for file in (run.architecture, run.last_checkpoint):
+        if not file.is_file():
+            raise FileNotFoundError(
+                f"inherit = {str(folder)!r}: there is no {run.named(file)}, so it is no finished search of a supernet"
+            )
+    space, _ = from_architecture(Architecture.load(run.architecture))
     supernet = space.supernet()
-    load_weights(supernet, run / "checkpoints" / "last.ckpt")
+    load_weights(supernet, run.last_checkpoint)
     _, choices = from_architecture(architecture)
     return inherit_weights(network, supernet, choices)
 

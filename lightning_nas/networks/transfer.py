@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
-from pathlib import Path
 from typing import Any
 
 from torch import Tensor, nn
 
 from lightning_nas.architecture import Architecture, Component
 from lightning_nas.networks.weights import WeightsError, read_state_dict
+from lightning_nas.runs import RunFolder
 from lightning_nas.spaces import Backbone
 from lightning_nas.spaces.product import ProductNetwork
 
@@ -21,17 +21,19 @@ def load_backbone_weights(network: Backbone, architecture: Architecture, folder:
     Args:
         network: The network of the architecture, filled in place; its neck, if it has one, stays as it is.
         architecture: Its record.
-        folder: Run folder of a training, with ``architecture.json`` and ``checkpoints/last.ckpt``.
+        folder: Run folder of a training.
 
     Raises:
         FileNotFoundError: If the folder lacks one of the files.
         WeightsError: If the backbone there has another architecture, or the weights do not fit.
     """
-    run = Path(folder)
-    for name in ("architecture.json", "checkpoints/last.ckpt"):
-        if not (run / name).is_file():
-            raise FileNotFoundError(f"backbone_weights = {str(folder)!r}: there is no {name}, so it is no finished run")
-    record = Architecture.load(run / "architecture.json")
+    run = RunFolder(folder)
+    for file in (run.architecture, run.last_checkpoint):
+        if not file.is_file():
+            raise FileNotFoundError(
+                f"backbone_weights = {str(folder)!r}: there is no {run.named(file)}, so it is no finished run"
+            )
+    record = Architecture.load(run.architecture)
     theirs, ours = record.components["backbone"], architecture.components["backbone"]
     if _trunk(theirs) != _trunk(ours):
         raise WeightsError(
@@ -39,7 +41,7 @@ def load_backbone_weights(network: Backbone, architecture: Architecture, folder:
         )
     part = network.parts["backbone"] if isinstance(network, ProductNetwork) else network
     prefix = "backbone.parts.backbone." if len(record.components) > 1 else "backbone."
-    copy_trunk(part, read_state_dict(run / "checkpoints" / "last.ckpt"), prefix, f"{run / 'checkpoints' / 'last.ckpt'}")
+    copy_trunk(part, read_state_dict(run.last_checkpoint), prefix, str(run.last_checkpoint))
 
 
 def copy_trunk(backbone: nn.Module, state: Mapping[str, Tensor], prefix: str, source: str) -> None:

@@ -14,7 +14,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
-from lightning_nas.report.run_folder import Curves
+from lightning_nas.report.reading import Curves
 
 _INK = "#010203"  # replaced by currentColor, which is the page's text colour in its light and its dark form
 _STAGES = {"train": "#3b82d0", "val": "#e0803a", "test": "#45a06b"}

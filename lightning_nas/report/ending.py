@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from lightning_nas.report.page import verdict_of
-from lightning_nas.report.run_folder import read_run
+from lightning_nas.report.reading import read_run
 from lightning_nas.report.tables import comparison_sentence, count, decimal
 from lightning_nas.search.headline import headline
 
@@ -36,9 +36,9 @@ def ending(folder: Path, data: Sequence[str] = ()) -> str:
     if searched and run.history:
         verdict = verdict_of(run)
         lines.append(("verdict", f"{verdict.word}. {verdict.sentence}"))
-    architecture = folder / "architecture.json"
+    architecture = run.folder.architecture
     task = summary["task"]
-    lines += [("architecture", str(architecture)), ("report", str(folder / "report.html"))]
+    lines += [("architecture", str(architecture)), ("report", str(run.folder.report))]
     if searched:
         settings = " ".join([f"task={task}", f"data={summary['data']}", *data])
         lines.append(("next", f"lightning-nas train {settings} architecture={architecture}"))

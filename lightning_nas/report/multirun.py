@@ -16,8 +16,9 @@ from rich.table import Table
 
 from lightning_nas.architecture import write_atomic
 from lightning_nas.report.costs import PARTS, QUANTITIES, objective_title, part_of
-from lightning_nas.report.run_folder import ReportError
+from lightning_nas.report.reading import ReportError
 from lightning_nas.report.tables import DASH, mean_and_spread, measured, plus_minus
+from lightning_nas.runs import SweepFolder
 from lightning_nas.search.headline import headline
 
 
@@ -46,7 +47,7 @@ def write_table(sweep: Path) -> str:
         ReportError: If the folder holds no jobs, or a file of a job is malformed.
     """
     settings = collect(sweep)
-    write_atomic(sweep / "table.csv", to_csv(settings))
+    write_atomic(SweepFolder(sweep).table, to_csv(settings))
     return to_text(settings)
 
 
@@ -57,12 +58,12 @@ def collect(sweep: Path) -> list[Setting]:
         ReportError: If the folder holds no jobs, or a file of a job is malformed.
     """
     jobs: dict[str, list[dict[str, float] | None]] = {}
-    for file in sorted(sweep.glob("*/.hydra/overrides.yaml")):
-        overrides = sorted(str(item) for item in OmegaConf.load(file))
+    for job in SweepFolder(sweep).jobs:
+        overrides = sorted(str(item) for item in OmegaConf.load(job.overrides))
         key = " ".join(item for item in overrides if item.lstrip("+").partition("=")[0] != "seed") or "(defaults)"
-        jobs.setdefault(key, []).append(_read(file.parent.parent / "summary.json"))
+        jobs.setdefault(key, []).append(_read(job.summary))
     if not jobs:
-        raise ReportError(f"{sweep}: no jobs of a multirun, expected folders with .hydra/overrides.yaml")
+        raise ReportError(f"{sweep}: no jobs of a multirun, expected folders of jobs")
     settings = []
     for key, results in jobs.items():
         finished = [result for result in results if result is not None]

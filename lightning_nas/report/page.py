@@ -16,7 +16,7 @@ from lightning_nas.report.cells import Drawing, draw
 from lightning_nas.report.costs import PARTS, cost_note, cost_rows, part_of
 from lightning_nas.report.curves import controller_charts, fitness_chart, line_chart, training_charts
 from lightning_nas.report.probabilities import probability_groups
-from lightning_nas.report.run_folder import ReportError, RunFolder, read_run
+from lightning_nas.report.reading import FinishedRun, ReportError, read_run
 from lightning_nas.report.tables import (
     AP_COLUMNS,
     COSTS,
@@ -52,19 +52,19 @@ def build(run_folder: str | Path) -> Path:
     run = read_run(Path(run_folder))
     environment = jinja2.Environment(autoescape=True, undefined=jinja2.StrictUndefined, trim_blocks=True)
     template = environment.from_string(TEMPLATE.read_text(encoding="utf-8"))
-    path = run.path / "report.html"
+    path = run.folder.report
     write_atomic(path, template.render(**_values(run)))
     return path
 
 
-def verdict_of(run: RunFolder) -> Verdict:
+def verdict_of(run: FinishedRun) -> Verdict:
     """Whether the search of a run went well."""
     return judge(*_over_time(run.history))
 
 
-def _values(run: RunFolder) -> dict[str, Any]:
+def _values(run: FinishedRun) -> dict[str, Any]:
     summary, comparison = run.summary, run.summary["comparison"]
-    source = run.path / "summary.json"
+    source = run.folder.summary
     for entry in comparison:
         missing = {"name", "kind", "metrics"} - set(entry)
         if missing:
@@ -122,11 +122,11 @@ def _check_cost(cost: Mapping[str, Any], source: Path) -> None:
             raise ReportError(f"{source}: {where} lacks {error} of the {PARTS[part]}") from None
 
 
-def _trials(run: RunFolder) -> TrialReport | None:
+def _trials(run: FinishedRun) -> TrialReport | None:
     return trial_report(run.trials) if run.trials else None
 
 
-def _worth_showing(run: RunFolder) -> list[tuple[str, Path]]:
+def _worth_showing(run: FinishedRun) -> list[tuple[str, Path]]:
     """Pictures of the found network, of those made by hand, and of one random network."""
     kinds = {str(entry["name"]): entry["kind"] for entry in run.summary["comparison"]}
     drawn = [name for name in run.pictures if kinds[name] == "random"][:1]

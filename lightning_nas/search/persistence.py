@@ -13,9 +13,8 @@ from typing import Any
 import torch
 
 from lightning_nas.architecture import RefusedError, write_atomic
+from lightning_nas.runs import RunFolder
 from lightning_nas.search.families import pl
-
-CHECKPOINTS, LAST, BEFORE = "checkpoints", "last.ckpt", "before_last.ckpt"
 
 
 class CheckpointError(RefusedError):
@@ -34,7 +33,8 @@ def last_checkpoint(folder: Path) -> str | None:
     Raises:
         CheckpointError: If it is damaged and there is none before.
     """
-    last, before = folder / CHECKPOINTS / LAST, folder / CHECKPOINTS / BEFORE
+    run = RunFolder(folder)
+    last, before = run.last_checkpoint, run.checkpoint_before
     damage = _damage(last) if last.is_file() else None
     if last.is_file() and damage is None:
         return str(last)
@@ -79,7 +79,10 @@ class AtomicCheckpointIO(pl.plugins.TorchCheckpointIO):
             left_by_a_kill.unlink(missing_ok=True)
         buffer = io.BytesIO()
         torch.save(checkpoint, buffer)
-        write_atomic(target, buffer.getbuffer(), before=target.with_name(BEFORE) if target.name == LAST else None)
+        run = RunFolder(target.parent.parent)
+        write_atomic(
+            target, buffer.getbuffer(), before=run.checkpoint_before if target == run.last_checkpoint else None
+        )
 
 
 class LastCheckpoint(pl.callbacks.ModelCheckpoint):
@@ -88,11 +91,15 @@ class LastCheckpoint(pl.callbacks.ModelCheckpoint):
     ``ModelCheckpoint(save_last=True, save_top_k=0)`` writes it at the end of the training only.
 
     Args:
-        folder: Where it lies.
+        folder: Of the training.
     """
 
     def __init__(self, folder: Path) -> None:
-        super().__init__(folder, filename="last", save_top_k=1, every_n_epochs=1, enable_version_counter=False)
+        self.run = RunFolder(folder)
+        super().__init__(
+            self.run.checkpoints, filename=self.run.last_checkpoint.stem, save_top_k=1, every_n_epochs=1,
+            enable_version_counter=False,
+        )  # fmt: skip
 
     def setup(self, trainer: pl.Trainer, pl_module: Any, stage: str) -> None:
         """Tells the Trainer how checkpoints are written, unless it was told already."""
@@ -103,9 +110,8 @@ class LastCheckpoint(pl.callbacks.ModelCheckpoint):
     def on_train_end(self, trainer: pl.Trainer, pl_module: Any) -> None:
         """Deletes the one before."""
         super().on_train_end(trainer, pl_module)
-        folder = Path(str(self.dirpath))
-        if trainer.is_global_zero and (folder / LAST).is_file():
-            (folder / BEFORE).unlink(missing_ok=True)
+        if trainer.is_global_zero and self.run.last_checkpoint.is_file():
+            self.run.checkpoint_before.unlink(missing_ok=True)
 
 
 class ContinuedCSVLogger(pl.loggers.CSVLogger):

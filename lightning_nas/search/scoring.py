@@ -6,17 +6,15 @@ import json
 import math
 import time
 from collections.abc import Callable
-from pathlib import Path
 from typing import Protocol
 
 from rich.progress import track
 
 from lightning_nas.architecture import Choices, Option, write_atomic
+from lightning_nas.runs import RunFolder
 from lightning_nas.search.headline import finite_or_none
 from lightning_nas.strategies.sampling.evolution import Evolution, replay
 from lightning_nas.strategies.sampling.shortlist import Shortlist
-
-SCORING = "scoring.json"
 
 
 class Writer(Protocol):
@@ -30,7 +28,7 @@ class Writer(Protocol):
 def best_of(
     candidates: Evolution | Shortlist,
     measure: Callable[[Choices], float],
-    file: Path,
+    run: RunFolder,
     writer: Writer,
     *,
     total: int,
@@ -41,8 +39,8 @@ def best_of(
     Args:
         candidates: Asks and is told.
         measure: Fitness of an architecture, the larger the better.
-        file: ``evolution.jsonl`` of a run: one line per candidate, in the order in which they were told. It is replayed first.
-            Beside it, :data:`SCORING` says how many seconds all attempts have taken.
+        run: Its ``candidates`` hold one line per candidate, in the order in which they were told, and are replayed first; its
+            ``scoring`` says how many seconds all attempts have taken.
         writer: Says whether this process writes it.
         total: Number of candidates, told ones included.
         title: Of the progress bar.
@@ -53,10 +51,10 @@ def best_of(
     Raises:
         FloatingPointError: If no candidate has a finite score.
     """
-    if file.is_file():
-        told = [json.loads(line) for line in file.read_text(encoding="utf-8").splitlines()]
+    if run.candidates.is_file():
+        told = [json.loads(line) for line in run.candidates.read_text(encoding="utf-8").splitlines()]
         replay(candidates, [(entry["choices"], fitness_of(entry["fitness"])) for entry in told])
-    seconds = scoring_seconds(file.parent)
+    seconds = scoring_seconds(run)
     for _ in track(range(total - len(candidates.history)), title):
         if candidates.done:  # a small space has fewer candidates than asked for
             break
@@ -65,11 +63,11 @@ def best_of(
         candidates.tell(choices, fitness_of(measure(choices)))
         seconds += time.perf_counter() - start
         if writer.is_global_zero:
-            write_atomic(file.parent / SCORING, json.dumps({"seconds": seconds}) + "\n")
+            write_atomic(run.scoring, json.dumps({"seconds": seconds}) + "\n")
             lines = (
                 json.dumps({"choices": known, "fitness": finite_or_none(value)}) for known, value in candidates.history
             )
-            write_atomic(file, "".join(f"{line}\n" for line in lines))
+            write_atomic(run.candidates, "".join(f"{line}\n" for line in lines))
     best, fitness = candidates.best()
     if fitness == -math.inf:
         raise FloatingPointError(
@@ -88,7 +86,6 @@ def fitness_of(score: float | None) -> float:
     return score if score is not None and math.isfinite(score) else -math.inf
 
 
-def scoring_seconds(folder: Path) -> float:
+def scoring_seconds(run: RunFolder) -> float:
     """What measuring candidates has taken in a run folder so far; 0 where there were none."""
-    file = folder / SCORING
-    return float(json.loads(file.read_text(encoding="utf-8"))["seconds"]) if file.is_file() else 0.0
+    return float(json.loads(run.scoring.read_text(encoding="utf-8"))["seconds"]) if run.scoring.is_file() else 0.0

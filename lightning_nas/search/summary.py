@@ -13,6 +13,7 @@ from typing import Any
 import torch
 
 from lightning_nas.architecture import Architecture, write_atomic
+from lightning_nas.runs import RunFolder
 from lightning_nas.search.scoring import scoring_seconds
 from lightning_nas.search.trials import TrialResult
 
@@ -44,7 +45,10 @@ def write_summary(
         "seed": seed,
         "device": torch.cuda.get_device_name() if torch.cuda.is_available() else platform.processor() or "cpu",
         "versions": {"python": platform.python_version(), **{name: version(name) for name in PACKAGES}},
-        "seconds": {"search": _seconds_of_search(folder), "evaluate": sum(result.seconds for result in results)},
+        "seconds": {
+            "search": _seconds_of_search(RunFolder(folder)),
+            "evaluate": sum(result.seconds for result in results),
+        },
         "metrics": found.metrics,
         "cost": {
             "input_size": found.input_size,
@@ -53,7 +57,7 @@ def write_summary(
         },
         "comparison": [asdict(result) for result in results],
     }
-    path = folder / "summary.json"
+    path = RunFolder(folder).summary
     write_atomic(path, json.dumps(summary, indent=2, sort_keys=True) + "\n")
     return path
 
@@ -67,16 +71,15 @@ def _classes(datamodule: Any) -> list[dict[str, Any]]:
     return [{"id": index, "name": name} for index, name in enumerate(names)]
 
 
-def _seconds_of_search(folder: Path) -> float:
+def _seconds_of_search(run: RunFolder) -> float:
     """Wall time of all attempts; 0 where nothing was searched.
 
     Of all trials, or of the training of a supernet, its pretraining and the scoring of its paths.
     """
-    trials = folder / "trials.jsonl"
-    if trials.is_file():
-        return sum(json.loads(line)["seconds"] or 0.0 for line in trials.read_text(encoding="utf-8").splitlines())
-    scoring = scoring_seconds(folder)
-    last = folder / "checkpoints" / "last.ckpt"
+    if run.trials.is_file():
+        return sum(json.loads(line)["seconds"] or 0.0 for line in run.trials.read_text(encoding="utf-8").splitlines())
+    scoring = scoring_seconds(run)
+    last = run.last_checkpoint
     if not last.is_file():
         return scoring
     checkpoint = torch.load(last, map_location="cpu", weights_only=True)
@@ -84,7 +87,7 @@ def _seconds_of_search(folder: Path) -> float:
         return _elapsed(checkpoint)
     if not scoring:  # the training of a given architecture
         return 0.0
-    first = folder / "pretrain" / "checkpoints" / "last.ckpt"
+    first = run.pretraining.last_checkpoint
     before = _elapsed(torch.load(first, map_location="cpu", weights_only=True)) if first.is_file() else 0.0
     return before + _elapsed(checkpoint) + scoring
 

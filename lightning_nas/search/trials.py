@@ -13,6 +13,7 @@ import torch
 from lightning_nas.architecture import write_atomic
 from lightning_nas.cost import Cost
 from lightning_nas.cost.probe import random_numbers_kept
+from lightning_nas.runs import RunFolder
 from lightning_nas.search.costs import Part, TaskCost, cost_of_task
 from lightning_nas.search.families import FAMILIES, pl
 from lightning_nas.search.headline import finite_or_none
@@ -95,7 +96,7 @@ class TrialRunner:
     """Trains networks that compete with each other, all in the same way.
 
     Args:
-        folder: Where results are kept; a trial that finished there is read, not run again.
+        folder: Of the run; a trial that finished there is read, not run again.
         make_task: Backbone -> the task.
         make_trainer: Folder of the trial -> a Trainer.
         datamodule: The data.
@@ -114,17 +115,17 @@ class TrialRunner:
         Raises:
             FloatingPointError: If a loss or a weight of the found network is not finite; of others that is their result.
         """
-        folder = self.folder / name.replace(" ", "_").replace(":", "")
-        record = folder / "result.json"
+        run = RunFolder(self.folder).contender(name)
+        record = run.result
         if record.is_file():
             return self._known(record, build)
         pl.seed_everything(self.seed, workers=True, verbose=False)
         backbone = build()
-        trainer = self.make_trainer(folder)
+        trainer = self.make_trainer(run.path)
         task = self.make_task(backbone)
         failure = None
         try:
-            trainer.fit(task, datamodule=self.datamodule, ckpt_path=last_checkpoint(folder))
+            trainer.fit(task, datamodule=self.datamodule, ckpt_path=last_checkpoint(run.path))
             trainer.test(task, datamodule=self.datamodule, verbose=False)
         except FloatingPointError as error:
             if kind == "found":

@@ -5,7 +5,7 @@ import pytest
 from conftest import make_older_summary, make_summary
 
 from lightning_nas.report.multirun import collect, write_table
-from lightning_nas.report.run_folder import ReportError
+from lightning_nas.report.reading import ReportError
 
 
 def job(sweep, number, overrides, accuracy=None):

@@ -6,7 +6,7 @@ import pytest
 
 from lightning_nas.report import ReportError
 from lightning_nas.report.page import build
-from lightning_nas.report.run_folder import read_trials
+from lightning_nas.report.reading import read_trials
 from lightning_nas.report.trials import pareto_front, trial_report
 
 

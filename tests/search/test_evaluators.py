@@ -38,7 +38,7 @@ def make_trainer(folder, epochs, callbacks):
         accelerator="cpu",
         max_epochs=epochs,
         logger=False,
-        callbacks=[*callbacks, LastCheckpoint(folder / "checkpoints")],
+        callbacks=[*callbacks, LastCheckpoint(folder)],
         enable_progress_bar=False,
         enable_model_summary=False,
         limit_train_batches=3,

@@ -9,6 +9,7 @@ import torch
 from torch import nn
 from torch.utils.data import DataLoader, TensorDataset
 
+from lightning_nas.runs import RunFolder
 from lightning_nas.search.finite import FiniteTraining
 from lightning_nas.search.headline import validation_score
 from lightning_nas.search.scoring import best_of
@@ -90,25 +91,25 @@ class Alone:
     is_global_zero = True
 
 
-def choose(file, scores, measured):
+def choose(run, scores, measured):
     candidates = Shortlist([{"a": index} for index in range(len(scores))])
 
     def measure(choices):
         measured.append(choices["a"])
         return scores[choices["a"]]
 
-    return best_of(candidates, measure, file, Alone(), total=candidates.total, title="paths")
+    return best_of(candidates, measure, run, Alone(), total=candidates.total, title="paths")
 
 
 def test_a_candidate_without_a_finite_score_has_failed_and_the_file_stays_json(tmp_path):
-    file, measured = tmp_path / "evolution.jsonl", []
-    assert choose(file, [math.nan, 0.25, math.inf], measured) == {"a": 1}
-    lines = [json.loads(line, parse_constant=pytest.fail) for line in file.read_text().splitlines()]
+    run, measured = RunFolder(tmp_path), []
+    assert choose(run, [math.nan, 0.25, math.inf], measured) == {"a": 1}
+    lines = [json.loads(line, parse_constant=pytest.fail) for line in run.candidates.read_text().splitlines()]
     assert [line["fitness"] for line in lines] == [None, 0.25, None]
-    assert choose(file, [1.0, 0.25, 1.0], measured) == {"a": 1}, "what has failed stays so"
+    assert choose(run, [1.0, 0.25, 1.0], measured) == {"a": 1}, "what has failed stays so"
     assert measured == [0, 1, 2]
 
 
 def test_candidates_that_have_all_failed_are_no_success(tmp_path):
     with pytest.raises(FloatingPointError, match="paths: no candidate has a score that is a finite number"):
-        choose(tmp_path / "evolution.jsonl", [math.nan, math.nan], [])
+        choose(RunFolder(tmp_path), [math.nan, math.nan], [])

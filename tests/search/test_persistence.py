@@ -40,7 +40,7 @@ class Killed(BaseException):
 def fit(folder, epochs=3, at_epoch_end=lambda epoch: None, resume=None):
     trainer = pl.Trainer(
         max_epochs=epochs, accelerator="cpu", enable_progress_bar=False, enable_model_summary=False, log_every_n_steps=1,
-        logger=ContinuedCSVLogger(folder), callbacks=[LastCheckpoint(folder / "checkpoints")],
+        logger=ContinuedCSVLogger(folder), callbacks=[LastCheckpoint(folder)],
     )  # fmt: skip
     trainer.fit(Line(at_epoch_end), DataLoader(TensorDataset(torch.ones(2, 1))), ckpt_path=resume)
 

@@ -54,7 +54,7 @@ def fit(toy, folder, strategy, *, crash=None, resume=None, every=None, mode="min
         LastCheckpoint(folder)
         if every is None
         else toy.pl.callbacks.ModelCheckpoint(
-            folder, filename="last", enable_version_counter=False, every_n_train_steps=every
+            folder / "checkpoints", filename="last", enable_version_counter=False, every_n_train_steps=every
         )
     )
     callbacks = [checkpoint] if crash is None else [checkpoint, crash_at(toy, crash)]
@@ -68,7 +68,9 @@ def assert_equal_after_crash(toy, folder, make_strategy, crash, **arguments):
     whole_trainer, whole = fit(toy, folder / "whole", make_strategy(), **arguments)
     with pytest.raises(CrashError):
         fit(toy, folder / "broken", make_strategy(), crash=crash, **arguments)
-    trainer, resumed = fit(toy, folder / "broken", make_strategy(), resume=folder / "broken" / "last.ckpt", **arguments)
+    trainer, resumed = fit(
+        toy, folder / "broken", make_strategy(), resume=folder / "broken" / "checkpoints" / "last.ckpt", **arguments
+    )
     assert trainer.global_step == whole_trainer.global_step
     state = whole.state_dict()
     assert all(torch.equal(value, state[name]) for name, value in resumed.state_dict().items())
@@ -98,7 +100,7 @@ def test_within_a_group_of_accumulated_batches(toy, tmp_path, strategy):
 
 def test_a_checkpoint_of_another_space_model_or_strategy_is_refused(toy, tmp_path):
     fit(toy, tmp_path, Darts())
-    last = tmp_path / "last.ckpt"
+    last = tmp_path / "checkpoints" / "last.ckpt"
     with pytest.raises(ValueError, match="another search space"):
         fit(toy, tmp_path, Gdas(), resume=last)
 
@@ -115,12 +117,12 @@ def test_a_checkpoint_of_another_space_model_or_strategy_is_refused(toy, tmp_pat
     )
     plain.fit(scheduled(toy)(), toy.Data())
     with pytest.raises(ValueError, match="not written by a SearchModule"):
-        fit(toy, tmp_path, Darts(), resume=tmp_path / "plain" / "last.ckpt")
+        fit(toy, tmp_path, Darts(), resume=tmp_path / "plain" / "checkpoints" / "last.ckpt")
 
 
 def test_a_checkpoint_of_an_earlier_version_is_refused_in_words(toy, tmp_path):
     fit(toy, tmp_path, Darts())
-    checkpoint = torch.load(tmp_path / "last.ckpt", weights_only=False)
+    checkpoint = torch.load(tmp_path / "checkpoints" / "last.ckpt", weights_only=False)
     del checkpoint["lightning_nas"]["optimizer"]
     torch.save(checkpoint, tmp_path / "old.ckpt")
     with pytest.raises(ValueError, match="earlier version"):

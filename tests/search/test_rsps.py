@@ -10,6 +10,7 @@ from path_project import SPACE, Data, Task, make_trainer
 from torch import nn
 
 from lightning_nas.architecture import ArchitectureError
+from lightning_nas.runs import RunFolder
 from lightning_nas.search import SampledPaths, ScreeningData, SeedBatches
 from lightning_nas.search.recalibration import batch_statistics
 from lightning_nas.search.scoring import best_of
@@ -206,17 +207,17 @@ def test_an_interrupted_scoring_goes_on(tmp_path):
         return fitness
 
     arguments = {"writer": SimpleNamespace(is_global_zero=True), "total": 9, "title": "paths"}
-    file = tmp_path / "evolution.jsonl"
+    run = RunFolder(tmp_path)
     for stop in (4, 7):
         with pytest.raises(KeyboardInterrupt):
-            best_of(Shortlist(NAMES, finalists=3), measure(stop), file, **arguments)
-        assert len(file.read_text().splitlines()) == stop
-    assert best_of(Shortlist(NAMES, finalists=3), measure(None), file, **arguments) == {"x": 3}
+            best_of(Shortlist(NAMES, finalists=3), measure(stop), run, **arguments)
+        assert len(run.candidates.read_text().splitlines()) == stop
+    assert best_of(Shortlist(NAMES, finalists=3), measure(None), run, **arguments) == {"x": 3}
     assert asked == [0, 1, 2, 3, 4, 5, 1, 3, 2]
-    lines = [json.loads(line) for line in file.read_text().splitlines()]
+    lines = [json.loads(line) for line in run.candidates.read_text().splitlines()]
     assert lines[-1] == {"choices": {"x": 2}, "fitness": 0.4}
-    other = tmp_path / "other.jsonl"
+    other = RunFolder(tmp_path / "other")
     silent = {**arguments, "writer": SimpleNamespace(is_global_zero=False)}
     asked.clear()
     assert best_of(Shortlist(NAMES, finalists=3), measure(None), other, **silent) == {"x": 3}
-    assert not other.exists()
+    assert not other.path.exists()

@@ -51,10 +51,10 @@ def test_the_latency_of_the_found_network_is_kept_with_both_costs(runner):
 
 
 def test_a_result_of_an_earlier_version_is_counted_anew(runner, tmp_path):
-    (tmp_path / "found").mkdir()
+    (tmp_path / "evaluation" / "found").mkdir(parents=True)
     old = {"name": "found", "kind": "found", "metrics": {"accuracy": 0.5}, "parameters": 1, "macs": 2, "seconds": 3.0}
     old["input_size"] = [1, 8, 8]
-    (tmp_path / "found" / "result.json").write_text(json.dumps(old))
+    (tmp_path / "evaluation" / "found" / "result.json").write_text(json.dumps(old))
     read = TrialResult.from_dict(old)
     assert (read.backbone.parameters, read.backbone.macs, read.network) == (1, 2, None)
     result = runner.run("found", "found", build)

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Any
 
 import torch
 
 from lightning_nas.architecture import Choices
 from lightning_nas.networks.weights import read_state_dict
+from lightning_nas.runs import RunFolder
 from lightning_nas.search.evaluators.base import Workplace
 from lightning_nas.search.families import pl
 from lightning_nas.search.shared_weights import SharedWeights
@@ -39,7 +39,7 @@ class OneShotEvaluator:
             raise ValueError(f"recalibration_batches must be at least 1, got {recalibration_batches}")
         if supernet is None:
             raise ValueError("supernet = null: name the run folder of a search with strategy=single_path")
-        checkpoint = Path(supernet) / "checkpoints" / "last.ckpt"
+        checkpoint = RunFolder(supernet).last_checkpoint
         if not checkpoint.is_file():
             raise ValueError(f"supernet = {supernet!r}: there is no {checkpoint}")
         workplace.datamodule.prepare_data()

@@ -9,11 +9,12 @@ from typing import Any
 import optuna
 
 from lightning_nas.architecture import Choices
+from lightning_nas.runs import RunFolder
 from lightning_nas.search.callbacks import SeedBatches
 from lightning_nas.search.evaluators.base import Workplace
 from lightning_nas.search.families import Callback, pl
 from lightning_nas.search.headline import validation_metric
-from lightning_nas.search.persistence import CHECKPOINTS, last_checkpoint
+from lightning_nas.search.persistence import last_checkpoint
 
 
 class ReportToTrial(Callback):
@@ -73,15 +74,16 @@ class TrainEvaluator:
             TrialPruned: If the study's pruner ends the trial.
         """
         space, seed = self.workplace.space, self.workplace.seed
-        folder = self.workplace.folder / "trials" / hashlib.sha256(space.to_text(choices).encode()).hexdigest()[:12]
+        key = hashlib.sha256(space.to_text(choices).encode()).hexdigest()[:12]
+        run = RunFolder(self.workplace.folder).trial(key)
         pl.seed_everything(seed, workers=True, verbose=False)
         task = self.workplace.make_task(space.network(choices))
         callbacks: list[pl.Callback] = [SeedBatches(seed)]
         if len(trial.study.directions) == 1:  # Optuna takes no reports of trials with several objectives
             callbacks.append(ReportToTrial(trial, self.wanted))
-        trainer = self.workplace.make_trainer(folder, self.epochs, callbacks)
-        trainer.fit(task, datamodule=self.workplace.datamodule, ckpt_path=last_checkpoint(folder))
+        trainer = self.workplace.make_trainer(run.path, self.epochs, callbacks)
+        trainer.fit(task, datamodule=self.workplace.datamodule, ckpt_path=last_checkpoint(run.path))
         metrics = {name: float(value) for name, value in trainer.callback_metrics.items() if name.startswith("val/")}
         name = validation_metric(metrics, self.wanted)
-        shutil.rmtree(folder / CHECKPOINTS, ignore_errors=True)
+        shutil.rmtree(run.checkpoints, ignore_errors=True)
         return {**metrics, self.metric: metrics[name]}

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from lightning_nas.architecture import Architecture, RefusedError
+from lightning_nas.runs import RunFolder
 
 
 class ReportError(RefusedError):
@@ -21,22 +22,22 @@ Curves = dict[str, list[tuple[float, float]]]
 
 
 @dataclass(frozen=True)
-class RunFolder:
+class FinishedRun:
     """The content of a run folder.
 
     Args:
-        path: The folder.
-        summary: ``summary.json``.
-        architecture: ``architecture.json``.
-        history: Lines of ``history.jsonl``, one per epoch; empty if the run did not search by gradient.
-        curves: ``metrics.csv``; empty if absent.
-        retraining: ``evaluation/found/metrics.csv``; empty if absent.
+        folder: Where it lies.
+        summary: What the run says of itself.
+        architecture: What was found or trained.
+        history: The epochs of a search by gradient; empty if it was none.
+        curves: What the run has logged; empty if nothing.
+        retraining: The same of the found network's training after a search.
         fitness: Of every candidate of an evolution, in order; empty if the run had none.
-        trials: Lines of ``trials.jsonl``, one per trial; empty if the run did not search trial by trial.
+        trials: Those that have ended, in order; empty if the run did not search trial by trial.
         pictures: Name of a network -> the sheet of test images that its task drew, where it drew one.
     """
 
-    path: Path
+    folder: RunFolder
     summary: Mapping[str, Any]
     architecture: Architecture
     history: tuple[Mapping[str, Any], ...]
@@ -47,7 +48,7 @@ class RunFolder:
     pictures: Mapping[str, Path]
 
 
-def read_run(folder: Path) -> RunFolder:
+def read_run(folder: Path) -> FinishedRun:
     """Reads a run folder.
 
     Raises:
@@ -55,34 +56,34 @@ def read_run(folder: Path) -> RunFolder:
     """
     if not folder.is_dir():
         raise ReportError(f"run = {folder}: there is no such folder")
-    for name in ("summary.json", "architecture.json"):
-        if not (folder / name).is_file():
-            raise ReportError(f"{folder / name} is missing: the folder is not a run, or the run has not finished")
-    summary = _json((folder / "summary.json").read_text(encoding="utf-8"), f"{folder / 'summary.json'}")
+    run = RunFolder(folder)
+    for file in (run.summary, run.architecture):
+        if not file.is_file():
+            raise ReportError(f"{file} is missing: the folder is not a run, or the run has not finished")
+    summary = _json(run.summary.read_text(encoding="utf-8"), str(run.summary))
     missing = sorted({"task", "data", "space", "strategy", "seed", "metrics", "cost", "comparison"} - set(summary))
     if missing:
-        raise ReportError(f"{folder / 'summary.json'}: missing keys {missing}")
+        raise ReportError(f"{run.summary}: missing keys {missing}")
     try:
-        architecture = Architecture.load(folder / "architecture.json")
+        architecture = Architecture.load(run.architecture)
     except ValueError as error:
         raise ReportError(str(error)) from None
-    return RunFolder(
-        folder,
+    return FinishedRun(
+        run,
         summary,
         architecture,
-        read_history(folder / "history.jsonl"),
-        read_curves(folder / "metrics.csv"),
-        read_curves(folder / "evaluation" / "found" / "metrics.csv"),
-        read_fitness(folder / "evolution.jsonl"),
-        read_trials(folder / "trials.jsonl"),
-        {str(entry.get("name")): path for entry in summary["comparison"] if (path := _picture(folder, entry))},
+        read_history(run.history),
+        read_curves(run.metrics),
+        read_curves(run.found.metrics),
+        read_fitness(run.candidates),
+        read_trials(run.trials),
+        {str(entry.get("name")): path for entry in summary["comparison"] if (path := _picture(run, entry))},
     )
 
 
-def _picture(folder: Path, entry: Mapping[str, Any]) -> Path | None:
-    """``samples.jpg`` of a network, which lies in the folder of its trial, or in that of a training."""
-    trial = folder / "evaluation" / str(entry.get("name")).replace(" ", "_")
-    places = [trial / "samples.jpg", folder / "samples.jpg"]
+def _picture(run: RunFolder, entry: Mapping[str, Any]) -> Path | None:
+    """The sheet of a network, which lies in the folder of its trial, or in that of a training."""
+    places = [run.contender(str(entry.get("name"))).samples, run.samples]
     return next((path for path in places if path.is_file()), None)
 
 
