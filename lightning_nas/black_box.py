@@ -17,9 +17,9 @@ from omegaconf import DictConfig
 from optuna.samplers import BaseSampler
 
 from lightning_nas.architecture import Architecture, Option, write_atomic
-from lightning_nas.assemble import make_sampler, make_silent_trainer, make_trainer
+from lightning_nas.commands.assemble import make_sampler, make_silent_trainer, make_trainer
+from lightning_nas.commands.config import ConfigError
 from lightning_nas.comparison import evaluated_task
-from lightning_nas.config import ConfigError
 from lightning_nas.runs import RunFolder
 from lightning_nas.search.evaluators import WithCosts, Workplace, cost_objective
 from lightning_nas.search.storage import StudyError, open_storage

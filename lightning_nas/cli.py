@@ -14,12 +14,12 @@ import hydra
 from hydra.core.hydra_config import HydraConfig
 from omegaconf import DictConfig, OmegaConf
 
-from lightning_nas.config import ConfigError, check_early, register_schemas
-from lightning_nas.help_page import help_page
-from lightning_nas.quiet import hush
-from lightning_nas.refusing import CONFIGS, FULL_ERRORS, hydras_own_errors, in_words, leaving_nothing, refusal
+from lightning_nas.commands.config import ConfigError, check_early, register_schemas
+from lightning_nas.commands.help_page import help_page
+from lightning_nas.commands.quiet import hush
+from lightning_nas.commands.refusing import CONFIGS, FULL_ERRORS, hydras_own_errors, in_words, leaving_nothing, refusal
+from lightning_nas.commands.sweep import is_multirun, keep_failure
 from lightning_nas.runs import RunFolder
-from lightning_nas.sweep import is_multirun, keep_failure
 
 COMMANDS = ("search", "train", "report", "predict", "benchmark")
 """Functions of ``run.py``, which is imported once the settings have been checked: it takes seconds."""
@@ -59,14 +59,14 @@ def _run(command: str, config: DictConfig, *, in_full: bool) -> object:
     folder = Path(HydraConfig.get().runtime.output_dir)
     try:
         check_early(config)
-        from lightning_nas.run_record import alone_in  # takes seconds
+        from lightning_nas.commands.claim import alone_in  # takes seconds
 
         with (
             nullcontext() if in_full else hydras_own_errors(),
             alone_in(folder) if command in ("search", "train") else nullcontext(),
             leaving_nothing(folder, command),
         ):
-            return getattr(import_module("lightning_nas.run"), command)(config)
+            return getattr(import_module("lightning_nas.commands.run"), command)(config)
     except Exception as error:
         text = refusal(error, command)
         with suppress(OSError):

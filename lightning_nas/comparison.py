@@ -12,8 +12,8 @@ from hydra.utils import instantiate
 from omegaconf import DictConfig
 
 from lightning_nas.architecture import Architecture, Component, Option
-from lightning_nas.assemble import make_trainer
-from lightning_nas.config import ConfigError
+from lightning_nas.commands.assemble import make_trainer
+from lightning_nas.commands.config import ConfigError
 from lightning_nas.cost import count_parameters
 from lightning_nas.networks.backbone import build_network
 from lightning_nas.networks.hand_made import residual_of_size

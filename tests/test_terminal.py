@@ -11,9 +11,9 @@ import pytest
 
 import lightning_nas
 from lightning_nas.cli import COMMANDS, main
-from lightning_nas.config import _imported_signature
-from lightning_nas.phases import Phases
-from lightning_nas.signatures import static_signature
+from lightning_nas.commands.config import _imported_signature
+from lightning_nas.commands.phases import Phases
+from lightning_nas.commands.signatures import static_signature
 
 ROOT = Path(__file__).resolve().parent.parent
 CONFIGS = sorted(path for path in (ROOT / "conf").rglob("*.yaml"))

@@ -6,9 +6,9 @@ import pytest
 from hydra import compose, initialize_config_module
 from hydra.utils import get_object, instantiate
 
-from lightning_nas.assemble import make_space
+from lightning_nas.commands.assemble import make_space
+from lightning_nas.commands.config import check_component, register_schemas
 from lightning_nas.comparison import evaluated_task
-from lightning_nas.config import check_component, register_schemas
 from lightning_nas.cost import count_parameters
 from lightning_nas.networks.backbone import build_network
 from lightning_nas.spaces.genotypes import published

@@ -9,7 +9,7 @@ from pathlib import Path
 from hydra import compose, initialize_config_module
 from hydra.core.global_hydra import GlobalHydra
 
-from lightning_nas.refusing import CONFIGS
+from lightning_nas.commands.refusing import CONFIGS
 
 EXAMPLES = {
     "search": (

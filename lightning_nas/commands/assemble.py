@@ -16,11 +16,11 @@ from pytorch_lightning.callbacks import RichProgressBar, Timer
 from pytorch_lightning.loggers import Logger, TensorBoardLogger
 
 from lightning_nas.architecture import Architecture
-from lightning_nas.config import ConfigError, check_component
+from lightning_nas.commands.claim import claim
+from lightning_nas.commands.config import ConfigError, check_component
 from lightning_nas.networks.backbone import load_weights
 from lightning_nas.networks.inherit import inherit_from_run
 from lightning_nas.networks.transfer import load_backbone_weights
-from lightning_nas.run_record import claim
 from lightning_nas.search.finite import FiniteTraining
 from lightning_nas.search.persistence import ContinuedCSVLogger, LastCheckpoint
 from lightning_nas.spaces import Backbone, SearchSpace

@@ -23,8 +23,8 @@ from hydra.errors import (
 from omegaconf import DictConfig
 
 from lightning_nas.architecture import RefusedError
+from lightning_nas.commands.spelling import did_you_mean
 from lightning_nas.runs import RunFolder
-from lightning_nas.spelling import did_you_mean
 
 CONFIGS = "lightning_nas.conf"
 

@@ -15,7 +15,8 @@ from pytorch_lightning.utilities import rank_zero_only
 from rich.console import Console
 
 from lightning_nas.architecture import Architecture, write_atomic
-from lightning_nas.assemble import (
+from lightning_nas.benchmark import Benchmark
+from lightning_nas.commands.assemble import (
     chosen,
     make_data,
     make_sampler,
@@ -26,15 +27,14 @@ from lightning_nas.assemble import (
     resized,
     start_from,
 )
-from lightning_nas.benchmark import Benchmark
+from lightning_nas.commands.claim import claim_architecture
+from lightning_nas.commands.config import ConfigError, check_component
+from lightning_nas.commands.phases import Phases
+from lightning_nas.commands.predict import predict_folder
 from lightning_nas.comparison import compare, contestants
-from lightning_nas.config import ConfigError, check_component
 from lightning_nas.networks.backbone import build_network
-from lightning_nas.phases import Phases
-from lightning_nas.predicting import predict_folder
 from lightning_nas.report.ending import ending
 from lightning_nas.report.page import build as build_report
-from lightning_nas.run_record import claim_architecture
 from lightning_nas.runs import RunFolder
 from lightning_nas.search import DropPathSchedule, SeedBatches
 from lightning_nas.search.persistence import last_checkpoint

@@ -18,8 +18,8 @@ from hydra.utils import get_object
 from omegaconf import DictConfig, OmegaConf
 
 from lightning_nas.architecture import RefusedError
-from lightning_nas.signatures import Signature, static_signature
-from lightning_nas.spelling import did_you_mean
+from lightning_nas.commands.signatures import Signature, static_signature
+from lightning_nas.commands.spelling import did_you_mean
 
 PACKAGE = "lightning_nas"
 
