@@ -1,0 +1,224 @@
+"""The folder of a run: the only file that spells the names in it."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+from pathlib import Path
+
+import yaml
+
+from lightning_nas.architecture import RefusedError
+
+
+@dataclass(frozen=True)
+class RunFolder:
+    """Where a search, a training, or one network of a comparison keeps what.
+
+    All three have the same layout, as far as they have the files: a search holds a folder of the same kind for its
+    pretraining (:attr:`pretraining`) and one for every network that it compares (:meth:`contender`).
+
+    Args:
+        path: The folder; it need not exist.
+
+    Example:
+        >>> run = RunFolder("runs/search/mine")
+        >>> run.summary.name, run.contender("random 0").path.name
+        ('summary.json', 'random_0')
+    """
+
+    path: Path
+
+    def __init__(self, path: str | os.PathLike[str]) -> None:
+        object.__setattr__(self, "path", Path(path))
+
+    def __str__(self) -> str:
+        return str(self.path)
+
+    # ---- the command ------------------------------------------------------------------------------------------------
+
+    @property
+    def record(self) -> Path:
+        """Folder of the command's record; its files are those that Hydra would write."""
+        return self.path / ".hydra"
+
+    @property
+    def config(self) -> Path:
+        """The composed config of the command."""
+        return self.record / "config.yaml"
+
+    @property
+    def overrides(self) -> Path:
+        """The settings that the user gave, one by one."""
+        return self.record / "overrides.yaml"
+
+    @property
+    def hydra(self) -> Path:
+        """Hydra's own config."""
+        return self.record / "hydra.yaml"
+
+    @property
+    def lock(self) -> Path:
+        """Held by the process that works in the folder."""
+        return self.path / ".lock"
+
+    # ---- what was found ---------------------------------------------------------------------------------------------
+
+    @property
+    def architecture(self) -> Path:
+        """The record of the architecture that was found, or is trained."""
+        return self.path / "architecture.json"
+
+    @property
+    def summary(self) -> Path:
+        """What the run says of itself; it is written last."""
+        return self.path / "summary.json"
+
+    @property
+    def report(self) -> Path:
+        """The page for people."""
+        return self.path / "report.html"
+
+    @property
+    def benchmark(self) -> Path:
+        """What a benchmark has measured."""
+        return self.path / "benchmark.json"
+
+    @property
+    def samples(self) -> Path:
+        """Test images with what the network makes of them, where its task draws them."""
+        return self.path / "samples.jpg"
+
+    @property
+    def predictions(self) -> Path:
+        """Folder of predictions, if no other one is named."""
+        return self.path / "predictions"
+
+    # ---- a training -------------------------------------------------------------------------------------------------
+
+    @property
+    def metrics(self) -> Path:
+        """What was logged."""
+        return self.path / "metrics.csv"
+
+    @property
+    def checkpoints(self) -> Path:
+        """Folder of the checkpoints."""
+        return self.path / "checkpoints"
+
+    @property
+    def last_checkpoint(self) -> Path:
+        """Of a training: its network. Of a search: its supernet."""
+        return self.checkpoints / "last.ckpt"
+
+    @property
+    def checkpoint_before(self) -> Path:
+        """The one before the last, until the training has ended."""
+        return self.checkpoints / "before_last.ckpt"
+
+    # ---- a search ---------------------------------------------------------------------------------------------------
+
+    @property
+    def history(self) -> Path:
+        """Probabilities of the options after every epoch of a gradient search."""
+        return self.path / "history.jsonl"
+
+    @property
+    def candidates(self) -> Path:
+        """Every path of a supernet that was scored, in order."""
+        return self.path / "evolution.jsonl"
+
+    @property
+    def scoring(self) -> Path:
+        """How long the scoring of paths has taken."""
+        return self.path / "scoring.json"
+
+    @property
+    def study(self) -> Path:
+        """The study of a search trial by trial, if no other storage is named."""
+        return self.path / "study.db"
+
+    @property
+    def trials(self) -> Path:
+        """Every trial that has ended."""
+        return self.path / "trials.jsonl"
+
+    def trial(self, key: str) -> RunFolder:
+        """Where a trial trains its network."""
+        return RunFolder(self.path / "trials" / key)
+
+    @property
+    def front(self) -> Path:
+        """Folder of the architectures of a Pareto front."""
+        return self.path / "front"
+
+    def on_front(self, number: int) -> Path:
+        """The record of one architecture of the front."""
+        return self.front / f"{number}.json"
+
+    @property
+    def pretraining(self) -> RunFolder:
+        """Where the supernet is pretrained."""
+        return RunFolder(self.path / "pretrain")
+
+    # ---- a comparison -----------------------------------------------------------------------------------------------
+
+    @property
+    def evaluation(self) -> Path:
+        """Folder of the networks that are compared."""
+        return self.path / "evaluation"
+
+    def contender(self, name: str) -> RunFolder:
+        """Where one of them is trained and tested; the name is the one that people read, e.g. ``"random 0"``."""
+        return RunFolder(self.evaluation / name.replace(" ", "_").replace(":", ""))
+
+    @property
+    def found(self) -> RunFolder:
+        """Where the found network is trained and tested."""
+        return self.contender("found")
+
+    @property
+    def result(self) -> Path:
+        """What came of a network that is compared."""
+        return self.path / "result.json"
+
+    # ---- what is there ----------------------------------------------------------------------------------------------
+
+    @property
+    def results(self) -> tuple[Path, ...]:
+        """What a run leaves in its folder and reads again."""
+        return (
+            self.architecture, self.checkpoints, self.evaluation, self.candidates, self.history, self.metrics,
+            self.pretraining.path, self.study, self.summary, self.path / "trials", self.trials,
+        )  # fmt: skip
+
+    @property
+    def is_search(self) -> bool:
+        """Whether it is the folder of a search, whose checkpoint holds a supernet.
+
+        Raises:
+            RefusedError: If the config of its command cannot be read.
+        """
+        if not self.config.is_file():
+            return False
+        try:
+            config = yaml.safe_load(self.config.read_text(encoding="utf-8"))
+        except (yaml.YAMLError, ValueError, RecursionError) as error:
+            raise RefusedError(f"{self.config}: not a config of a run: {type(error).__name__}: {error}") from None
+        return isinstance(config, dict) and "strategy" in config
+
+    @property
+    def trained_weights(self) -> Path | None:
+        """The checkpoint of the run's own network, or None if it has not trained it."""
+        if self.found.last_checkpoint.is_file():
+            return self.found.last_checkpoint
+        return self.last_checkpoint if self.last_checkpoint.is_file() and not self.is_search else None
+
+    @property
+    def supernet_weights(self) -> Path | None:
+        """The checkpoint of the supernet that a search has trained, or None if there is none."""
+        return self.last_checkpoint if self.last_checkpoint.is_file() and self.is_search else None
+
+    def named(self, path: Path) -> str:
+        """A path as seen from the folder, for messages."""
+        return path.relative_to(self.path).as_posix()
