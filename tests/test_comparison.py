@@ -6,8 +6,8 @@ from functools import partial
 
 from torch import nn
 
-from lightning_nas.comparison import hand_made, nearest_draw
 from lightning_nas.cost import count_macs, count_parameters
+from lightning_nas.evaluation.comparison import hand_made, nearest_draw
 from lightning_nas.networks import ResidualBackbone
 from lightning_nas.search.costs import macs_of_choice
 from lightning_nas.spaces import Chain, Fpn, NasFpn, Product, published

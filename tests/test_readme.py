@@ -16,7 +16,7 @@ from omegaconf import OmegaConf
 from torch.utils.data import DataLoader, TensorDataset
 
 from lightning_nas import load_backbone
-from lightning_nas.commands.config import register_schemas
+from lightning_nas.commands.schema import register_schemas
 from lightning_nas.networks import read_state_dict
 from lightning_nas.spaces import Supernet
 

@@ -10,8 +10,8 @@ from pathlib import Path
 import pytest
 
 import lightning_nas
-from lightning_nas.cli import COMMANDS, main
-from lightning_nas.commands.config import _imported_signature
+from lightning_nas.commands.check import _imported_signature
+from lightning_nas.commands.main import COMMANDS, main
 from lightning_nas.commands.phases import Phases
 from lightning_nas.commands.signatures import static_signature
 

@@ -17,7 +17,7 @@ from omegaconf import DictConfig, OmegaConf
 from pytorch_lightning.utilities import rank_zero_only
 
 from lightning_nas.architecture import Architecture, RefusedError, write_atomic
-from lightning_nas.commands.config import ConfigError
+from lightning_nas.commands.check import ConfigError
 from lightning_nas.runs import RunFolder
 
 PATIENCE_S = 15

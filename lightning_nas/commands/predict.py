@@ -1,4 +1,4 @@
-"""The network of a finished run, on images of which nothing is known."""
+"""``predict``: the network of a finished run, on images of which nothing is known."""
 
 from __future__ import annotations
 
@@ -13,14 +13,15 @@ from omegaconf.errors import OmegaConfBaseException
 from yaml import YAMLError
 
 from lightning_nas.architecture import Architecture
-from lightning_nas.commands.config import ConfigError, require_own_classes
-from lightning_nas.comparison import evaluated_config
+from lightning_nas.commands.check import ConfigError
+from lightning_nas.commands.components import evaluated_task
+from lightning_nas.commands.trust import require_own_classes
 from lightning_nas.networks.backbone import build_network
 from lightning_nas.networks.weights import read_state_dict
 from lightning_nas.runs import RunFolder
 
 
-def predict_folder(config: DictConfig) -> Path:
+def run(config: DictConfig) -> Path:
     """Loads the trained network of ``config.run`` and lets its task predict the images of ``config.images``.
 
     The run may be a stranger's: its config is built from classes of this package and those that ``config.allow`` names, its
@@ -43,19 +44,19 @@ def predict_folder(config: DictConfig) -> Path:
             raise ConfigError(f"{key} = {config[key]!r}: there is no such folder")
     if config.batch_size < 1:
         raise ConfigError(f"batch_size = {config.batch_size}: expected at least 1")
-    run = RunFolder(config.run)
-    for file in (run.architecture, run.summary, run.config):
+    folder = RunFolder(config.run)
+    for file in (folder.architecture, folder.summary, folder.config):
         if not file.is_file():
-            raise ConfigError(f"run = {config.run!r}: there is no {run.named(file)}, so it is no finished run")
-    saved, summary = _saved(run)
-    checkpoint = run.trained_weights
+            raise ConfigError(f"run = {config.run!r}: there is no {folder.named(file)}, so it is no finished run")
+    saved, summary = _saved(folder)
+    checkpoint = folder.trained_weights
     if checkpoint is None:
-        missing = run.found.last_checkpoint if run.is_search else run.last_checkpoint
-        raise ConfigError(f"run = {config.run!r}: there is no {run.named(missing)}, the trained network")
-    node = OmegaConf.to_container(OmegaConf.create(evaluated_config(saved)), resolve=True)
+        missing = folder.found.last_checkpoint if folder.is_search else folder.last_checkpoint
+        raise ConfigError(f"run = {config.run!r}: there is no {folder.named(missing)}, the trained network")
+    node = OmegaConf.to_container(OmegaConf.create(evaluated_task(saved)), resolve=True)
     require_own_classes(node, "task", config.allow)
     task = instantiate(node)(
-        backbone=build_network(Architecture.load(run.architecture)), num_classes=len(summary["classes"])
+        backbone=build_network(Architecture.load(folder.architecture)), num_classes=len(summary["classes"])
     )
     if not hasattr(task, "predict_folder"):
         raise ConfigError(f"run = {config.run!r}: its task, {summary['task']}, cannot predict folders of images")
@@ -63,7 +64,7 @@ def predict_folder(config: DictConfig) -> Path:
     device = config.device
     if device == "auto":
         device = "cuda" if torch.cuda.is_available() else "cpu"
-    out = Path(config.out) if config.out else run.predictions
+    out = Path(config.out) if config.out else folder.predictions
     if out.resolve() == Path(config.images).resolve():
         raise ConfigError(f"out = {str(out)!r} is the folder of the images: name another one")
     task.to(device).eval()

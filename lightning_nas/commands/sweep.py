@@ -15,7 +15,7 @@ from omegaconf import DictConfig, OmegaConf
 from rich.console import Console
 
 from lightning_nas.architecture import write_atomic
-from lightning_nas.commands.config import own_class
+from lightning_nas.commands.trust import own_class
 from lightning_nas.runs import RunFolder, SweepFolder
 
 if TYPE_CHECKING:

@@ -6,6 +6,9 @@ from torch import Tensor, nn
 
 from lightning_nas.spaces import Backbone, FeatureInfo, FeatureLevel
 
+RESIDUAL = "hand-made residual"
+"""The name in a comparison of the network whose backbone is as large as the found one."""
+
 
 class ResidualBlock(nn.Module):
     """Two 3x3 convolutions with BatchNorm and a shortcut (He et al. 2016, arXiv 1512.03385)."""

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from omegaconf import OmegaConf
+import yaml
 from rich.console import Console
 from rich.table import Table
 
@@ -59,7 +59,7 @@ def collect(sweep: Path) -> list[Setting]:
     """
     jobs: dict[str, list[dict[str, float] | None]] = {}
     for job in SweepFolder(sweep).jobs:
-        overrides = sorted(str(item) for item in OmegaConf.load(job.overrides))
+        overrides = sorted(str(item) for item in yaml.safe_load(job.overrides.read_text(encoding="utf-8")))
         key = " ".join(item for item in overrides if item.lstrip("+").partition("=")[0] != "seed") or "(defaults)"
         jobs.setdefault(key, []).append(_read(job.summary))
     if not jobs:

@@ -6,10 +6,8 @@ import statistics
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from lightning_nas.networks.hand_made import RESIDUAL
 from lightning_nas.report.costs import PARTS, QUANTITIES, part_of
-
-RESIDUAL = "hand-made residual"
-"""The name in a comparison of the network whose backbone is as large as the found one."""
 
 _FALLS = ("loss", "error")  # metrics that are better when they are smaller
 

@@ -16,10 +16,13 @@ from lightning_nas.search.evaluators import (
     TrainEvaluator,
     ZeroCostEvaluator,
 )
+from lightning_nas.search.job import Job, JobError, Pretraining
 from lightning_nas.search.module import SearchModule
 from lightning_nas.search.paths import SampledPaths
+from lightning_nas.search.procedures import run
 from lightning_nas.search.recalibration import recalibrate
 from lightning_nas.search.screening import ScreeningData
+from lightning_nas.search.trainers import Trainers
 
 __all__ = [
     "ArchitectureHistory",
@@ -27,8 +30,11 @@ __all__ = [
     "ControllerPhase",
     "DropPathSchedule",
     "FreezeLogits",
+    "Job",
+    "JobError",
     "OneShotEvaluator",
     "Prefilter",
+    "Pretraining",
     "SampledPaths",
     "ScreeningData",
     "SearchModule",
@@ -36,7 +42,9 @@ __all__ = [
     "TableEvaluator",
     "TemperatureSchedule",
     "TrainEvaluator",
+    "Trainers",
     "WeightsHalf",
     "ZeroCostEvaluator",
     "recalibrate",
+    "run",
 ]

@@ -128,11 +128,11 @@ class Trials:
 
     def __post_init__(self) -> None:
         if self.count < 1:
-            raise ValueError(f"count must be at least 1, got {self.count}")
+            raise StudyError(f"count must be at least 1, got {self.count}")
         if self.reuse not in ("none", "same", "isomorphic"):
-            raise ValueError(f"reuse must be 'none', 'same' or 'isomorphic', got {self.reuse!r}")
+            raise StudyError(f"reuse must be 'none', 'same' or 'isomorphic', got {self.reuse!r}")
         if self.most_failures < 1:
-            raise ValueError(f"most_failures must be at least 1, got {self.most_failures}")
+            raise StudyError(f"most_failures must be at least 1, got {self.most_failures}")
 
     def run(self, study: optuna.Study, timeout: float | None = None) -> None:
         """Evaluates trials until enough have finished.

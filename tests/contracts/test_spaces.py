@@ -10,7 +10,7 @@ from hydra import compose, initialize_config_module
 from hydra.utils import instantiate
 from omegaconf import DictConfig, OmegaConf
 
-from lightning_nas.commands.config import register_schemas
+from lightning_nas.commands.schema import register_schemas
 from lightning_nas.spaces import Chain, Product, SearchSpace
 from lightning_nas.testing import SpaceContract
 

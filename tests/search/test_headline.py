@@ -5,8 +5,8 @@ import json
 import pytest
 import torch
 
+from lightning_nas.evaluation.contender import plain_metrics
 from lightning_nas.search.headline import headline, validation_metric
-from lightning_nas.search.trials import plain_metrics
 
 
 def test_test_metrics_are_numbers_of_json():

@@ -77,7 +77,7 @@ def test_a_history_is_replayed_or_refused():
 
 
 def test_candidates_differ_and_a_small_space_is_exhausted():
-    shortlist = Rsps(candidates=40, finalists=1).shortlist(SPACE)
+    shortlist = Rsps(candidates=40, finalists=1).competition(SPACE, None)
     assert len({tuple(choices.items()) for choices in shortlist.candidates}) == 40
     rng = random.Random(0)
     assert len(distinct(lambda: {"x": rng.randrange(4)}, 10)) == 4
@@ -126,7 +126,7 @@ def search(task, **settings):
     )
     few = ScreeningData(Data(), batches=strategy.screening_batches, seed=strategy.seed)
     first = SharedWeights(task, task.backbone, few, make_trainer(), strategy.metric, strategy.recalibration_batches, 0)
-    shortlist = strategy.shortlist(SPACE)
+    shortlist = strategy.competition(SPACE, None)
     while not shortlist.done:
         choices = shortlist.ask()
         shortlist.tell(choices, (first if shortlist.round == 1 else whole).score(choices))

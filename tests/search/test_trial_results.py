@@ -10,8 +10,8 @@ import torch
 from pytorch_lightning import Trainer
 from pytorch_lightning.callbacks import Timer
 
+from lightning_nas.evaluation.contender import ContenderResult, Contest
 from lightning_nas.search.costs import cost_of_task
-from lightning_nas.search.trials import TrialResult, TrialRunner
 from lightning_nas.spaces import NasBench201
 from lightning_nas.tasks.classification import ClassificationTask, DigitsDataModule
 
@@ -36,7 +36,7 @@ def make_trainer(folder):
 @pytest.fixture
 def runner(tmp_path, monkeypatch):
     monkeypatch.setattr("lightning_nas.search.costs.SECONDS", 0.1)
-    return TrialRunner(tmp_path, make_task, make_trainer, DigitsDataModule(seed=0), seed=0)
+    return Contest(tmp_path, make_task, make_trainer, DigitsDataModule(seed=0), seed=0)
 
 
 def test_the_latency_of_the_found_network_is_kept_with_both_costs(runner):
@@ -55,7 +55,7 @@ def test_a_result_of_an_earlier_version_is_counted_anew(runner, tmp_path):
     old = {"name": "found", "kind": "found", "metrics": {"accuracy": 0.5}, "parameters": 1, "macs": 2, "seconds": 3.0}
     old["input_size"] = [1, 8, 8]
     (tmp_path / "evaluation" / "found" / "result.json").write_text(json.dumps(old))
-    read = TrialResult.from_dict(old)
+    read = ContenderResult.from_dict(old)
     assert (read.backbone.parameters, read.backbone.macs, read.network) == (1, 2, None)
     result = runner.run("found", "found", build)
     expected = cost_of_task(make_task(build()), runner.datamodule)

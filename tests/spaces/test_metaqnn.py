@@ -6,13 +6,11 @@ import random
 
 import pytest
 import torch
-from omegaconf import OmegaConf
 from torch import nn
 from torch.nn import functional as F
 
 from lightning_nas.architecture import ArchitectureError
-from lightning_nas.commands.config import ConfigError
-from lightning_nas.searching import find_architecture
+from lightning_nas.search import Job, JobError, run
 from lightning_nas.spaces import MetaQnn
 from lightning_nas.spaces.metaqnn_network import dropout_rates
 from lightning_nas.spaces.metaqnn_states import State
@@ -386,8 +384,8 @@ def test_there_is_no_supernet():
 @pytest.mark.parametrize("strategy", [Darts(), SinglePath()])
 def test_a_search_that_trains_a_supernet_is_refused_before_any_work(strategy, tmp_path):
     """There is no data and no Trainer here: nothing was asked for them."""
-    with pytest.raises(ConfigError, match=f"'metaqnn' has no supernet.*{type(strategy).__name__}"):
-        find_architecture(OmegaConf.create({"seed": 0}), tmp_path, None, SMALL, strategy)
+    with pytest.raises(JobError, match=f"'metaqnn' has no supernet.*{type(strategy).__name__}"):
+        run(strategy, Job(SMALL, datamodule=None, make_task=None, folder=tmp_path))
     assert not list(tmp_path.iterdir())
 
 

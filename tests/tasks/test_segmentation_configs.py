@@ -7,8 +7,9 @@ from hydra import compose, initialize_config_module
 from hydra.utils import get_object, instantiate
 
 from lightning_nas.commands.assemble import make_space
-from lightning_nas.commands.config import check_component, register_schemas
-from lightning_nas.comparison import evaluated_task
+from lightning_nas.commands.check import check_component
+from lightning_nas.commands.components import evaluated_task
+from lightning_nas.commands.schema import register_schemas
 from lightning_nas.cost import count_parameters
 from lightning_nas.networks.backbone import build_network
 from lightning_nas.spaces.genotypes import published
@@ -37,11 +38,11 @@ def test_the_example_searches_with_one_head_and_compares_with_another():
     config = composed("search", "task=segmentation")
     assert config.space._target_.endswith("AutoDeepLab")
     assert config.task.head == "per_level"
-    assert evaluated_task(config).keywords["head"] == "deeplab"
+    assert evaluated_task(config)["head"] == "deeplab"
     assert config.strategy == composed("search", "strategy=random").strategy
     assert (config.evaluator.epochs, config.trials.count) == (config.evaluate.epochs, 6)
     assert "epochs" not in composed("search", "task=segmentation", "evaluator=one_shot").evaluator
-    assert evaluated_task(composed("search")).keywords["lr"] == composed("search").task.lr
+    assert evaluated_task(composed("search"))["lr"] == composed("search").task.lr
 
 
 def test_the_recipe_of_darts_has_the_strategy_of_the_paper():

@@ -1,6 +1,6 @@
 """Evaluators: how good one architecture is."""
 
-from lightning_nas.search.evaluators.base import COSTS, WithCosts, Workplace, cost_objective
+from lightning_nas.search.evaluators.base import COSTS, WithCosts, cost_objective
 from lightning_nas.search.evaluators.one_shot import OneShotEvaluator
 from lightning_nas.search.evaluators.table import ResultTable, TableError, TableEvaluator
 from lightning_nas.search.evaluators.train import TrainEvaluator
@@ -15,7 +15,6 @@ __all__ = [
     "TableEvaluator",
     "TrainEvaluator",
     "WithCosts",
-    "Workplace",
     "ZeroCostEvaluator",
     "cost_objective",
 ]

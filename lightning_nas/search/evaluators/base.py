@@ -1,11 +1,9 @@
-"""What an evaluator gets to work with."""
+"""Costs beside what an evaluator measures."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
 from functools import partial
-from pathlib import Path
 from typing import Any
 
 import optuna
@@ -15,36 +13,10 @@ from lightning_nas.architecture import Choices
 from lightning_nas.cost import Cost
 from lightning_nas.cost.probe import random_numbers_kept
 from lightning_nas.search.costs import Part, cost_of_task, macs_of_choice
-from lightning_nas.search.families import pl
-from lightning_nas.spaces import Backbone, SearchSpace
+from lightning_nas.search.job import Job, JobError
 
 COSTS = ("parameters", "macs", "latency_ms")
 """What every whole network can be measured by, beside the metric."""
-
-
-@dataclass(frozen=True)
-class Workplace:
-    """Everything that belongs to a search, for evaluators that need it.
-
-    Args:
-        space: The search space.
-        datamodule: The data.
-        make_task: Backbone -> the task, of a network that is trained by itself.
-        make_supernet_task: The same of the supernet, whose head may differ.
-        make_trainer: Folder, number of epochs, callbacks -> a Trainer that writes there.
-        make_silent_trainer: Gives a Trainer that validates and writes nothing.
-        folder: Of the run.
-        seed: Of everything random.
-    """
-
-    space: SearchSpace
-    datamodule: Any
-    make_task: Callable[[Backbone], pl.LightningModule]
-    make_supernet_task: Callable[[Backbone], pl.LightningModule]
-    make_trainer: Callable[[Path, int, Sequence[pl.Callback]], pl.Trainer]
-    make_silent_trainer: Callable[[], pl.Trainer]
-    folder: Path
-    seed: int
 
 
 def cost_objective(cost: str, evaluator: Any) -> str:
@@ -67,33 +39,33 @@ class WithCosts:
     Args:
         evaluator: Measures the metric.
         costs: Names of :data:`COSTS`, or of what the evaluator measures itself, which is not measured again.
-        workplace: Of the search.
+        job: The search.
     """
 
     def __init__(
         self,
         evaluator: Callable[[Choices, optuna.Trial], Mapping[str, float]],
         costs: Sequence[str],
-        workplace: Workplace,
+        job: Job,
     ) -> None:
-        self.evaluator, self.costs, self.workplace = evaluator, tuple(costs), workplace
+        self.evaluator, self.costs, self.job = evaluator, tuple(costs), job
         self.wanted = tuple(cost for cost in costs if cost_objective(cost, evaluator) != cost)
         self.device: torch.device | str = "cpu"
         if "latency_ms" in self.wanted:
-            self.device = workplace.make_silent_trainer().strategy.root_device
+            self.device = job.trainers.silent(job.folder).strategy.root_device
 
     def __call__(self, choices: Choices, trial: optuna.Trial) -> dict[str, float]:
         """Everything that was measured.
 
         Raises:
-            ValueError: If a cost is neither one of :data:`COSTS` nor measured by the evaluator.
+            JobError: If a cost is neither one of :data:`COSTS` nor measured by the evaluator.
             UncountableError: If the task's ``forward`` cannot be run.
         """
         costs = self.measure(choices)  # first, as it may fail and takes less time
         measured = {**self.evaluator(choices, trial), **costs}
         for name in self.costs:
             if name not in self.wanted and name not in measured:
-                raise ValueError(
+                raise JobError(
                     f"costs: {name!r} is neither one of {COSTS} nor measured; measured are {sorted(measured)}"
                 )
         return measured
@@ -105,8 +77,8 @@ class WithCosts:
             UncountableError: If costs are wanted and the task's ``forward`` cannot be run.
         """
         if self.wanted:
-            build = partial(self.workplace.space.network, choices)
-            macs_of_choice(self.workplace.make_task, self.workplace.datamodule, build)
+            build = partial(self.job.space.network, choices)
+            macs_of_choice(self.job.make_task, self.job.datamodule, build)
 
     def measure(self, choices: Choices) -> dict[str, float]:
         """The costs of an architecture that the evaluator does not measure.
@@ -117,9 +89,9 @@ class WithCosts:
         if not self.wanted:
             return {}
         with random_numbers_kept():
-            task = self.workplace.make_task(self.workplace.space.network(choices))
+            task = self.job.make_task(self.job.space.network(choices))
             timed: tuple[Part, ...] = ("network",) if "latency_ms" in self.wanted else ()
-            cost = cost_of_task(task, self.workplace.datamodule, self.device, timed=timed)
+            cost = cost_of_task(task, self.job.datamodule, self.device, timed=timed)
         assert cost.network is not None
         whole, alone = _numbers(cost.network), _numbers(cost.backbone)
         return {f"network/{name}": whole[name] for name in self.wanted} | {

@@ -9,8 +9,8 @@ import torch
 from lightning_nas.architecture import Choices
 from lightning_nas.networks.weights import read_state_dict
 from lightning_nas.runs import RunFolder
-from lightning_nas.search.evaluators.base import Workplace
 from lightning_nas.search.families import pl
+from lightning_nas.search.job import Job, JobError
 from lightning_nas.search.shared_weights import SharedWeights
 
 
@@ -18,42 +18,40 @@ class OneShotEvaluator:
     """Validates a path of a trained supernet, with statistics of its own.
 
     Args:
-        workplace: Of the search.
+        job: The search.
         supernet: Run folder of a search that trained the supernet of the same space and task (``strategy=single_path``).
         recalibration_batches: Training batches on which the statistics of BatchNorm are estimated anew per path.
         metric: Logged in validation; the one that decides comparisons if None.
 
     Raises:
-        ValueError: If the folder has no checkpoint, or that of another space or task.
+        JobError: If the folder has no checkpoint, or that of another space or task.
     """
 
     def __init__(
         self,
-        workplace: Workplace,
+        job: Job,
         *,
         supernet: str | None = None,
         recalibration_batches: int = 20,
         metric: str | None = None,
     ) -> None:
         if recalibration_batches < 1:
-            raise ValueError(f"recalibration_batches must be at least 1, got {recalibration_batches}")
+            raise JobError(f"recalibration_batches must be at least 1, got {recalibration_batches}")
         if supernet is None:
-            raise ValueError("supernet = null: name the run folder of a search with strategy=single_path")
+            raise JobError("supernet = null: name the run folder of a search with strategy=single_path")
         checkpoint = RunFolder(supernet).last_checkpoint
         if not checkpoint.is_file():
-            raise ValueError(f"supernet = {supernet!r}: there is no {checkpoint}")
-        workplace.datamodule.prepare_data()
-        workplace.datamodule.setup("fit")
-        network = workplace.space.supernet(generator=torch.Generator().manual_seed(workplace.seed))
-        task = workplace.make_supernet_task(network)
+            raise JobError(f"supernet = {supernet!r}: there is no {checkpoint}")
+        job.datamodule.prepare_data()
+        job.datamodule.setup("fit")
+        network = job.space.supernet(generator=torch.Generator().manual_seed(job.seed))
+        task = job.supernet_task(network)
         try:
             task.load_state_dict(read_state_dict(checkpoint))
         except RuntimeError as error:
-            raise ValueError(f"supernet = {supernet!r} is of another space or task: {error}") from None
-        trainer: pl.Trainer = workplace.make_silent_trainer()
-        self.shared = SharedWeights(
-            task, network, workplace.datamodule, trainer, metric, recalibration_batches, workplace.seed
-        )
+            raise JobError(f"supernet = {supernet!r} is of another space or task: {error}") from None
+        trainer: pl.Trainer = job.trainers.silent(job.folder)
+        self.shared = SharedWeights(task, network, job.datamodule, trainer, metric, recalibration_batches, job.seed)
         self.metric = metric or "metric"
 
     def __call__(self, choices: Choices, trial: Any) -> dict[str, float]:

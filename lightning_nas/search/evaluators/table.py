@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from lightning_nas.architecture import ArchitectureError, Choices, Option, RefusedError, decode_text
-from lightning_nas.search.evaluators.base import Workplace
+from lightning_nas.search.job import Job, JobError
 from lightning_nas.spaces import SearchSpace
 
 Key = tuple[tuple[str, Option], ...]
@@ -102,7 +102,7 @@ class TableEvaluator:
     """Tells what a table says; nothing is trained.
 
     Args:
-        workplace: Of the search; its space must have the text form of the table.
+        job: The search; its space must have the text form of the table.
         file: The table, see :class:`ResultTable`.
         metric: Column that is maximised.
         column: Column of the architectures.
@@ -114,8 +114,8 @@ class TableEvaluator:
         TableError: If the table cannot be used or has no such column.
     """
 
-    def __init__(self, workplace: Workplace, *, file: str, metric: str, column: str = "arch") -> None:
-        self.table = ResultTable(file, workplace.space, column)
+    def __init__(self, job: Job, *, file: str, metric: str, column: str = "arch") -> None:
+        self.table = ResultTable(file, job.space, column)
         self.table.require(metric)
         self.metric, self.measures = metric, self.table.columns
 
@@ -150,7 +150,7 @@ def _number(text: str, column: str) -> float:
     except ValueError:
         value = math.nan
     if not math.isfinite(value):
-        raise ValueError(f"{column} = {text!r}: expected a finite number with a decimal point, or nothing")
+        raise JobError(f"{column} = {text!r}: expected a finite number with a decimal point, or nothing")
     return value
 
 

@@ -9,11 +9,10 @@ from typing import Any
 import optuna
 
 from lightning_nas.architecture import Choices
-from lightning_nas.runs import RunFolder
 from lightning_nas.search.callbacks import SeedBatches
-from lightning_nas.search.evaluators.base import Workplace
 from lightning_nas.search.families import Callback, pl
 from lightning_nas.search.headline import validation_metric
+from lightning_nas.search.job import Job, JobError
 from lightning_nas.search.persistence import last_checkpoint
 
 
@@ -49,22 +48,22 @@ class TrainEvaluator:
     ``metrics.csv`` stays.
 
     Args:
-        workplace: Of the search.
+        job: The search.
         epochs: Of every training.
         metric: Logged in validation, e.g. ``"val/map"``; the one that decides comparisons if None.
 
     Raises:
-        ValueError: If ``epochs`` is below 1 or the data hold out no validation images.
+        JobError: If ``epochs`` is below 1 or the data hold out no validation images.
     """
 
-    def __init__(self, workplace: Workplace, *, epochs: int = 5, metric: str | None = None) -> None:
+    def __init__(self, job: Job, *, epochs: int = 5, metric: str | None = None) -> None:
         if epochs < 1:
-            raise ValueError(f"epochs must be at least 1, got {epochs}")
-        workplace.datamodule.prepare_data()
-        workplace.datamodule.setup("fit")
-        if not workplace.datamodule.val_dataloader():
-            raise ValueError("evaluator = train judges architectures on validation images, and data holds out none")
-        self.workplace, self.epochs, self.wanted = workplace, epochs, metric
+            raise JobError(f"epochs must be at least 1, got {epochs}")
+        job.datamodule.prepare_data()
+        job.datamodule.setup("fit")
+        if not job.datamodule.val_dataloader():
+            raise JobError("evaluator = train judges architectures on validation images, and data holds out none")
+        self.job, self.epochs, self.wanted = job, epochs, metric
         self.metric = metric or "metric"
 
     def __call__(self, choices: Choices, trial: optuna.Trial) -> dict[str, float]:
@@ -73,16 +72,16 @@ class TrainEvaluator:
         Raises:
             TrialPruned: If the study's pruner ends the trial.
         """
-        space, seed = self.workplace.space, self.workplace.seed
+        space, seed = self.job.space, self.job.seed
         key = hashlib.sha256(space.to_text(choices).encode()).hexdigest()[:12]
-        run = RunFolder(self.workplace.folder).trial(key)
+        run = self.job.run.trial(key)
         pl.seed_everything(seed, workers=True, verbose=False)
-        task = self.workplace.make_task(space.network(choices))
+        task = self.job.make_task(space.network(choices))
         callbacks: list[pl.Callback] = [SeedBatches(seed)]
         if len(trial.study.directions) == 1:  # Optuna takes no reports of trials with several objectives
             callbacks.append(ReportToTrial(trial, self.wanted))
-        trainer = self.workplace.make_trainer(run.path, self.epochs, callbacks)
-        trainer.fit(task, datamodule=self.workplace.datamodule, ckpt_path=last_checkpoint(run.path))
+        trainer = self.job.trainers.training(run.path, self.epochs, callbacks, progress_bar=False)
+        trainer.fit(task, datamodule=self.job.datamodule, ckpt_path=last_checkpoint(run.path))
         metrics = {name: float(value) for name, value in trainer.callback_metrics.items() if name.startswith("val/")}
         name = validation_metric(metrics, self.wanted)
         shutil.rmtree(run.checkpoints, ignore_errors=True)

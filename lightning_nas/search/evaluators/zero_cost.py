@@ -13,8 +13,8 @@ from torch import Tensor, nn
 
 from lightning_nas.architecture import Choices, Option
 from lightning_nas.search.costs import input_size
-from lightning_nas.search.evaluators.base import Workplace
 from lightning_nas.search.families import pl
+from lightning_nas.search.job import Job, JobError
 from lightning_nas.strategies.zero_cost import Probe, build_score, vote
 
 
@@ -24,18 +24,18 @@ class ZeroCostEvaluator:
     The network is that of the task, initialised as a training with the search's seed would; ``loss`` is the task's own.
 
     Args:
-        workplace: Of the search.
+        job: The search.
         score: Name of the score, see :func:`~lightning_nas.strategies.zero_cost.score_names`.
         args: Arguments of the score.
 
     Raises:
-        ValueError: If there is no such score or it has no such argument.
+        JobError: If there is no such score or it has no such argument.
     """
 
-    def __init__(self, workplace: Workplace, *, score: str = "synflow", args: Mapping[str, Any] | None = None) -> None:
+    def __init__(self, job: Job, *, score: str = "synflow", args: Mapping[str, Any] | None = None) -> None:
         self.score = build_score(score, **(args or {}))
         self.metric = score
-        self.probes = Probes(workplace)
+        self.probes = Probes(job)
 
     def __call__(self, choices: Choices, trial: Any) -> dict[str, float]:
         """The score."""
@@ -48,32 +48,32 @@ class Prefilter:
     Source: Abdelfattah et al. 2021, arXiv 2101.08134, section 5.2 (warm-up).
 
     Args:
-        workplace: Of the search.
+        job: The search.
         scores: Names of the scores; several ones vote, see :func:`~lightning_nas.strategies.zero_cost.vote`.
         samples: How many are drawn.
         keep: Share that is kept, at least one.
 
     Raises:
-        ValueError: If an argument is out of range or there is no such score.
+        JobError: If an argument is out of range or there is no such score.
     """
 
     def __init__(
-        self, workplace: Workplace, *, scores: Sequence[str] = ("synflow",), samples: int = 100, keep: float = 0.1
+        self, job: Job, *, scores: Sequence[str] = ("synflow",), samples: int = 100, keep: float = 0.1
     ) -> None:
         if samples < 1:
-            raise ValueError(f"samples must be at least 1, got {samples}")
+            raise JobError(f"samples must be at least 1, got {samples}")
         if not 0 < keep <= 1:
-            raise ValueError(f"keep must be above 0 and at most 1, got {keep}")
+            raise JobError(f"keep must be above 0 and at most 1, got {keep}")
         if not scores:
-            raise ValueError("scores must name at least one score, got none")
+            raise JobError("scores must name at least one score, got none")
         self.scores = {name: build_score(name) for name in scores}
         self.samples, self.keep = samples, keep
-        self.workplace, self.probes = workplace, Probes(workplace)
+        self.job, self.probes = job, Probes(job)
 
     def best(self) -> list[dict[str, Option]]:
         """What is kept, the best first."""
-        rng = random.Random(self.workplace.seed)
-        drawn = [self.workplace.space.sample(rng) for _ in range(self.samples)]
+        rng = random.Random(self.job.seed)
+        drawn = [self.job.space.sample(rng) for _ in range(self.samples)]
         drawn = list({tuple(choices.items()): choices for choices in drawn}.values())
         values: dict[str, list[float]] = {name: [] for name in self.scores}
         for choices in track(drawn, "scoring without training"):
@@ -87,21 +87,21 @@ class Prefilter:
 class Probes:
     """Networks of architectures, each with the same training batch."""
 
-    def __init__(self, workplace: Workplace) -> None:
-        self.workplace = workplace
+    def __init__(self, job: Job) -> None:
+        self.job = job
         self._batch: Any = None
 
     def measure(self, choices: Choices, score: Callable[[Probe], float]) -> float:
         """A score of the untrained network of an architecture."""
-        pl.seed_everything(self.workplace.seed, workers=True, verbose=False)
-        task = self.workplace.make_task(self.workplace.space.network(choices))
+        pl.seed_everything(self.job.seed, workers=True, verbose=False)
+        task = self.job.make_task(self.job.space.network(choices))
         with warnings.catch_warnings():
             warnings.filterwarnings("ignore", message=".*self.log.*")  # nobody listens outside a Trainer
             return score(self._probe(task))
 
     def _probe(self, task: Any) -> Probe:
         if self._batch is None:
-            datamodule = self.workplace.datamodule
+            datamodule = self.job.datamodule
             datamodule.prepare_data()
             datamodule.setup("fit")
             self._batch = next(iter(datamodule.train_dataloader()))
@@ -117,7 +117,7 @@ class Probes:
 
         together = isinstance(images, Tensor)  # detectors take lists of images, and answer with lists of boxes
         if not together:
-            size = input_size(task, self.workplace.datamodule)[1:]
+            size = input_size(task, self.job.datamodule)[1:]
             images = torch.cat([nn.functional.interpolate(image[None], size, mode="bilinear") for image in images])
         return Probe(
             task,

@@ -9,7 +9,7 @@ import random
 from collections.abc import Callable, Iterable
 from itertools import islice
 
-from lightning_nas.architecture import ArchitectureError, Choices, Option
+from lightning_nas.architecture import ArchitectureError, Choices, Option, RefusedError
 from lightning_nas.spaces import SearchSpace
 from lightning_nas.strategies.sampling.shortlist import Shortlist
 
@@ -37,7 +37,7 @@ class Evolution:
         seed: Of all draws.
 
     Raises:
-        ValueError: If an argument is out of range, or no feasible architecture can be found.
+        RefusedError: If an argument is out of range, or no feasible architecture can be found.
     """
 
     def __init__(
@@ -61,13 +61,13 @@ class Evolution:
             ("crossovers", crossovers, 0),
         ):
             if value < low:
-                raise ValueError(f"{name} must be at least {low}, got {value}")
+                raise RefusedError(f"{name} must be at least {low}, got {value}")
         if mutants + crossovers > population:
-            raise ValueError(
+            raise RefusedError(
                 f"mutants + crossovers must be at most population = {population}, got {mutants + crossovers}"
             )
         if not 0 < mutation_probability <= 1:
-            raise ValueError(f"mutation_probability must be above 0 and at most 1, got {mutation_probability}")
+            raise RefusedError(f"mutation_probability must be above 0 and at most 1, got {mutation_probability}")
         self.space, self.feasible = space, feasible
         self.population, self.rounds, self.parents = population, rounds, parents
         self.mutants, self.crossovers, self.mutation_probability = mutants, crossovers, mutation_probability
@@ -77,6 +77,16 @@ class Evolution:
         self._round = 0
         self._waiting: list[dict[str, Option]] = []
         self._next_round()
+
+    @property
+    def round(self) -> int:
+        """The round of what is asked next, from 1 on."""
+        return self._round
+
+    @property
+    def total(self) -> int:
+        """How often something is asked at most, in all rounds together."""
+        return self.population * self.rounds
 
     @property
     def done(self) -> bool:
@@ -128,7 +138,7 @@ class Evolution:
             self._collect(lambda: self._child(best), self.crossovers)
         self._collect(lambda: self.space.sample(self._rng), self.population - len(self._waiting))
         if not self._waiting and self._round == 1:
-            raise ValueError(
+            raise RefusedError(
                 f"feasible: none of {TRIES * self.population} random architectures keeps the constraint; loosen it"
             )
 

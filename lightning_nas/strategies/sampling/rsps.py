@@ -6,7 +6,10 @@ Source: Li, Talwalkar 2019, "Random Search and Reproducibility for Neural Archit
 from __future__ import annotations
 
 import random
+from collections.abc import Callable
+from typing import ClassVar
 
+from lightning_nas.architecture import Choices
 from lightning_nas.spaces import SearchSpace
 from lightning_nas.strategies.sampling.shortlist import Shortlist, distinct
 
@@ -32,9 +35,19 @@ class Rsps:
             None accuracy, AP or mIoU, or minus the loss of a task that logs none of them.
         seed: Of the paths and of the candidates.
 
+    Attributes:
+        pretrains: Whether a pretraining of the backbone's supernet may come first.
+        steps_as_set: Whether clipping and accumulation of the weights follow the settings of the supernet's training.
+        title: Of the choice among candidates.
+
     Raises:
         ValueError: If an argument is out of range.
     """
+
+    pretrains: ClassVar[bool] = False
+    steps_as_set: ClassVar[bool] = True
+    title: ClassVar[str] = "random paths"
+    hint: ClassVar[str] = ""
 
     def __init__(
         self,
@@ -60,7 +73,7 @@ class Rsps:
         self.candidates, self.finalists, self.screening_batches = candidates, finalists, screening_batches
         self.recalibration_batches, self.metric, self.seed = recalibration_batches, metric, seed
 
-    def shortlist(self, space: SearchSpace) -> Shortlist:
-        """The two rounds over random architectures of a space."""
+    def competition(self, space: SearchSpace, macs: Callable[[Choices], int]) -> Shortlist:
+        """The two rounds over random architectures of a space, whatever their multiply-adds."""
         rng = random.Random(self.seed)
         return Shortlist(distinct(lambda: space.sample(rng), self.candidates), finalists=self.finalists)

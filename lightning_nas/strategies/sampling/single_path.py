@@ -6,8 +6,9 @@ Sources: Guo et al. 2020, arXiv 1904.00420; Chen et al. 2019, arXiv 1903.10979.
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import ClassVar
 
-from lightning_nas.architecture import Choices
+from lightning_nas.architecture import Choices, RefusedError
 from lightning_nas.spaces import SearchSpace
 from lightning_nas.strategies.sampling.evolution import Evolution
 
@@ -30,9 +31,20 @@ class SinglePath:
         min_macs: Fewest.
         seed: Of the paths and of the evolution.
 
+    Attributes:
+        pretrains: Whether a pretraining of the backbone's supernet may come first.
+        steps_as_set: Whether clipping and accumulation of the weights follow the settings of the supernet's training.
+        screening_batches: Validation batches that score a candidate in the first round; None: all.
+        title: Of the choice among candidates.
+
     Raises:
         ValueError: If an argument is out of range.
     """
+
+    pretrains: ClassVar[bool] = True
+    steps_as_set: ClassVar[bool] = False
+    screening_batches: ClassVar[int | None] = None
+    title: ClassVar[str] = "evolution"
 
     def __init__(
         self,
@@ -71,6 +83,24 @@ class SinglePath:
         if not self.limited:
             return lambda choices: True
         return lambda choices: (self.min_macs or 0) <= macs(choices) <= (self.max_macs or float("inf"))
+
+    def competition(self, space: SearchSpace, macs: Callable[[Choices], int]) -> Evolution:
+        """The evolution over a space, see :meth:`evolution`.
+
+        Raises:
+            RefusedError: If an argument is out of range, or nothing keeps the limits of multiply-adds.
+        """
+        try:
+            return self.evolution(space, macs)
+        except RefusedError as error:
+            limits = f"max_macs = {self.max_macs}, min_macs = {self.min_macs}, of the whole network"
+            raise RefusedError(f"{limits}: {error}") from error
+
+    @property
+    def hint(self) -> str:
+        """What else may be wrong where the candidates of a folder belong to another search."""
+        text = "; max_macs and min_macs are limits of the whole network, in earlier versions of backbone and neck"
+        return text if self.limited else ""
 
     def evolution(self, space: SearchSpace, macs: Callable[[Choices], int]) -> Evolution:
         """The evolution over a space.

@@ -1,4 +1,4 @@
-"""A trial: one fixed network, trained and tested with a given budget, its result kept on disk."""
+"""A contender: one fixed network, trained and tested with a given budget, its result kept on disk."""
 
 from __future__ import annotations
 
@@ -22,8 +22,8 @@ from lightning_nas.spaces import Backbone
 
 
 @dataclass(frozen=True)
-class TrialResult:
-    """What one trial gave.
+class ContenderResult:
+    """What became of one network.
 
     Args:
         name: Shown to people, e.g. ``"random 0"``.
@@ -49,11 +49,11 @@ class TrialResult:
     @classmethod
     def of(
         cls, name: str, kind: str, trainer: pl.Trainer, task: Any, datamodule: Any, failure: str | None = None
-    ) -> TrialResult:
+    ) -> ContenderResult:
         """The result of a task that a Trainer has trained and tested just now; it must hold a ``Timer``."""
         timers = tuple(family.callbacks.Timer for family in FAMILIES)
         (timer,) = (callback for callback in trainer.callbacks if isinstance(callback, timers))  # type: ignore[attr-defined]
-        cost = trial_cost(kind, task, datamodule, trainer.strategy.root_device, timed=trainer.is_global_zero)
+        cost = contender_cost(kind, task, datamodule, trainer.strategy.root_device, timed=trainer.is_global_zero)
         return cls(
             name,
             kind,
@@ -66,7 +66,7 @@ class TrialResult:
         )
 
     @classmethod
-    def from_dict(cls, record: Mapping[str, Any]) -> TrialResult:
+    def from_dict(cls, record: Mapping[str, Any]) -> ContenderResult:
         """What ``dataclasses.asdict`` has made of one; an earlier version knew the backbone's cost alone.
 
         Raises:
@@ -85,22 +85,24 @@ class TrialResult:
         )
 
 
-def trial_cost(kind: str, task: Any, datamodule: Any, device: torch.device | str, *, timed: bool = True) -> TaskCost:
-    """What is kept of the cost of a trial: that of the found network with its latency, if ``timed``."""
+def contender_cost(
+    kind: str, task: Any, datamodule: Any, device: torch.device | str, *, timed: bool = True
+) -> TaskCost:
+    """What is kept of the cost of a contender: that of the found network with its latency, if ``timed``."""
     parts: tuple[Part, ...] = ("backbone", "network") if timed and kind == "found" else ()
     return cost_of_task(task, datamodule, device, timed=parts, strict=False)
 
 
 @dataclass(frozen=True)
-class TrialRunner:
+class Contest:
     """Trains networks that compete with each other, all in the same way.
 
     Args:
-        folder: Of the run; a trial that finished there is read, not run again.
+        folder: Of the run; a network that has finished there is read, not trained again.
         make_task: Backbone -> the task.
-        make_trainer: Folder of the trial -> a Trainer.
+        make_trainer: Folder of a network -> a Trainer.
         datamodule: The data.
-        seed: Seed of every trial: initial weights and data order are equal across trials.
+        seed: Of every network: initial weights and data order are equal across them.
     """
 
     folder: Path
@@ -109,7 +111,7 @@ class TrialRunner:
     datamodule: pl.LightningDataModule
     seed: int
 
-    def run(self, name: str, kind: str, build: Callable[[], Backbone]) -> TrialResult:
+    def run(self, name: str, kind: str, build: Callable[[], Backbone]) -> ContenderResult:
         """Trains and tests one network, resuming from its checkpoint if it was interrupted.
 
         Raises:
@@ -132,19 +134,19 @@ class TrialRunner:
                 raise
             failure = str(error)
             pl.utilities.rank_zero_warn(f"{name} is out of the comparison: {failure}")
-        result = TrialResult.of(name, kind, trainer, task, self.datamodule, failure)
+        result = ContenderResult.of(name, kind, trainer, task, self.datamodule, failure)
         if trainer.is_global_zero:
             write_atomic(record, json.dumps(asdict(result), indent=2, sort_keys=True) + "\n")
         return result
 
-    def _known(self, record: Path, build: Callable[[], Backbone]) -> TrialResult:
-        """The result of a finished trial; where an earlier version has written it, cost is counted anew."""
+    def _known(self, record: Path, build: Callable[[], Backbone]) -> ContenderResult:
+        """The result of a finished network; where an earlier version has written it, cost is counted anew."""
         data = json.loads(record.read_text(encoding="utf-8"))
-        result = TrialResult.from_dict(data)
+        result = ContenderResult.from_dict(data)
         if "backbone" in data:
             return result
         with random_numbers_kept():
-            cost = trial_cost(result.kind, self.make_task(build()), self.datamodule, "cpu")
+            cost = contender_cost(result.kind, self.make_task(build()), self.datamodule, "cpu")
         return replace(result, backbone=cost.backbone, network=cost.network, input_size=cost.input_size)
 
 

@@ -13,9 +13,9 @@ from typing import Any
 import torch
 
 from lightning_nas.architecture import Architecture, write_atomic
+from lightning_nas.evaluation.contender import ContenderResult
 from lightning_nas.runs import RunFolder
 from lightning_nas.search.scoring import scoring_seconds
-from lightning_nas.search.trials import TrialResult
 
 PACKAGES = ("torch", "torchvision", "pytorch-lightning", "hydra-core", "torchmetrics", "albumentations")
 
@@ -24,7 +24,7 @@ def write_summary(
     folder: Path,
     *,
     architecture: Architecture,
-    results: Sequence[TrialResult],
+    results: Sequence[ContenderResult],
     datamodule: Any,
     task: str,
     data: str,

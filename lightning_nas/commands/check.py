@@ -7,13 +7,11 @@ import inspect
 import math
 import re
 import typing
-from collections.abc import Callable, Collection, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable, Mapping
 from functools import partial
 from typing import Any
 
 import pydantic
-from hydra.core.config_store import ConfigStore
 from hydra.utils import get_object
 from omegaconf import DictConfig, OmegaConf
 
@@ -21,119 +19,9 @@ from lightning_nas.architecture import RefusedError
 from lightning_nas.commands.signatures import Signature, static_signature
 from lightning_nas.commands.spelling import did_you_mean
 
-PACKAGE = "lightning_nas"
-
 
 class ConfigError(RefusedError):
     """A config that cannot be run; the text names the key, its value and what was expected."""
-
-
-@dataclass
-class SearchPhase:
-    """The supernet phase."""
-
-    epochs: int = 12
-    warmup_epochs: int = 2
-    arch_every_n_steps: int = 1
-    accumulate_grad_batches: int = 1
-    gradient_clip_val: float | None = 5.0
-    gradient_clip_algorithm: str = "norm"
-    fraction: float = 0.5
-
-
-@dataclass
-class EvaluatePhase:
-    """The comparison after the search."""
-
-    epochs: int = 10
-    random: int = 3
-    draws: int = 1
-    hand_made: bool = True
-    task: dict[str, Any] = field(default_factory=dict)
-
-
-@dataclass
-class TrialsPhase:
-    """The trials of a black-box strategy."""
-
-    count: int = 12
-    storage: str | None = None
-    study: str = "search"
-    costs: list[str] = field(default_factory=list)
-    reuse: str = "same"
-    most_failures: int = 5
-    worker: int = 0
-
-
-@dataclass
-class SearchSchema:
-    """Keys and types of ``search.yaml``; components are checked against their own signatures."""
-
-    task: dict[str, Any] = field(default_factory=dict)
-    data: dict[str, Any] = field(default_factory=dict)
-    space: dict[str, Any] = field(default_factory=dict)
-    strategy: dict[str, Any] = field(default_factory=dict)
-    trainer: dict[str, Any] = field(default_factory=dict)
-    search: SearchPhase = field(default_factory=SearchPhase)
-    trials: TrialsPhase = field(default_factory=TrialsPhase)
-    evaluator: dict[str, Any] = field(default_factory=dict)
-    pruner: dict[str, Any] | None = None
-    prefilter: dict[str, Any] | None = None
-    evaluate: EvaluatePhase = field(default_factory=EvaluatePhase)
-    pretrain: dict[str, Any] | None = None
-    seed: int = 0
-    resume: bool = False
-    max_time: str | None = None
-
-
-@dataclass
-class TrainSchema:
-    """Keys and types of ``train.yaml``."""
-
-    task: dict[str, Any] = field(default_factory=dict)
-    data: dict[str, Any] = field(default_factory=dict)
-    trainer: dict[str, Any] = field(default_factory=dict)
-    architecture: str | None = None
-    part: str | None = None
-    network: dict[str, Any] = field(default_factory=dict)
-    neck: dict[str, Any] = field(default_factory=dict)
-    weights: str | None = None
-    backbone_weights: str | None = None
-    inherit: str | None = None
-    drop_path: float = 0.0
-    epochs: int = 30
-    seed: int = 0
-    resume: bool = False
-    max_time: str | None = None
-
-
-@dataclass
-class ReportSchema:
-    """Keys and types of ``report.yaml``."""
-
-    run: str | None = None
-
-
-@dataclass
-class PredictSchema:
-    """Keys and types of ``predict.yaml``."""
-
-    run: str | None = None
-    images: str | None = None
-    out: str | None = None
-    batch_size: int = 4
-    skip_invalid: bool = False
-    device: str = "auto"
-    allow: list[str] = field(default_factory=list)
-
-
-def register_schemas() -> None:
-    """Makes the schemas known to Hydra."""
-    store = ConfigStore.instance()
-    store.store(name="search_schema", node=SearchSchema)
-    store.store(name="train_schema", node=TrainSchema)
-    store.store(name="report_schema", node=ReportSchema)
-    store.store(name="predict_schema", node=PredictSchema)
 
 
 LIMITS = {
@@ -240,49 +128,6 @@ def _imported_signature(key: str, name: str) -> Signature:
     accepts_any = any(p.kind is p.VAR_KEYWORD for p in parameters.values())
     hints = {**(_hints(target) if inspect.isclass(target) else {}), **_hints(_function(target))}
     return Signature(tuple(parameters), accepts_any, hints)
-
-
-def own_class(target: Any, key: str, allowed: Collection[str] = ()) -> Any:
-    """The class that a file of a stranger names: one of this package, or one that the user has allowed.
-
-    A path that leads through this package to something else, e.g. to a module that one of its files imports, is none of its
-    classes. Nothing outside is imported to find that out.
-
-    Args:
-        target: What the file says.
-        key: Its place there, for messages.
-        allowed: Dotted names of others.
-
-    Raises:
-        ConfigError: If it is anything else.
-    """
-    if isinstance(target, str) and (target in allowed or target.startswith(f"{PACKAGE}.")):
-        try:
-            found = get_object(target)
-        except (ImportError, ValueError) as error:
-            raise ConfigError(f"{key} = {target!r} cannot be imported: {error}") from None
-        if target in allowed or (inspect.isclass(found) and found.__module__.partition(".")[0] == PACKAGE):
-            return found
-    raise ConfigError(
-        f"{key} = {target!r}: a run folder may name classes of {PACKAGE} alone, so that no code of strangers is run; if you "
-        f"trust it, add allow=[{target}]"
-    )
-
-
-def require_own_classes(node: Any, key: str, allowed: Collection[str] = ()) -> None:
-    """Looks at every ``_target_`` of a plain config, see :func:`own_class`.
-
-    Raises:
-        ConfigError: If one is neither of this package nor allowed.
-    """
-    if isinstance(node, Mapping):
-        if "_target_" in node:
-            own_class(node["_target_"], f"{key}._target_", allowed)
-        for name, value in node.items():
-            require_own_classes(value, f"{key}.{name}", allowed)
-    elif isinstance(node, list):
-        for index, value in enumerate(node):
-            require_own_classes(value, f"{key}[{index}]", allowed)
 
 
 def _function(target: Any) -> Any:

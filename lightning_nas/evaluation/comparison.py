@@ -5,93 +5,72 @@ from __future__ import annotations
 import random
 from collections.abc import Callable
 from functools import partial
-from pathlib import Path
-from typing import Any
-
-from hydra.utils import instantiate
-from omegaconf import DictConfig
 
 from lightning_nas.architecture import Architecture, Component, Option
-from lightning_nas.commands.assemble import make_trainer
-from lightning_nas.commands.config import ConfigError
 from lightning_nas.cost import count_parameters
+from lightning_nas.evaluation.contender import ContenderResult, Contest
 from lightning_nas.networks.backbone import build_network
-from lightning_nas.networks.hand_made import residual_of_size
-from lightning_nas.report.tables import RESIDUAL
-from lightning_nas.search import SeedBatches
+from lightning_nas.networks.hand_made import RESIDUAL, residual_of_size
+from lightning_nas.runs.settings import ComparisonSettings
+from lightning_nas.search import Job, JobError, SeedBatches
 from lightning_nas.search.costs import UncountableError, macs_of_choice
-from lightning_nas.search.trials import TrialResult, TrialRunner
 from lightning_nas.spaces import Backbone, SearchSpace, build_space
 from lightning_nas.spaces.product import ProductNetwork
 
 HAND_MADE = "the one made by hand"
 
 
-def contestants(config: DictConfig) -> list[str]:
+def contestants(settings: ComparisonSettings) -> list[str]:
     """What :func:`compare` trains, in order."""
-    hand = [HAND_MADE] if config.evaluate.hand_made else []
-    return ["found", *(f"random {index}" for index in range(config.evaluate.random)), *hand]
+    hand = [HAND_MADE] if settings.hand_made else []
+    return ["found", *(f"random {index}" for index in range(settings.random)), *hand]
 
 
 def compare(
-    config: DictConfig,
-    folder: Path,
-    datamodule: Any,
-    space: SearchSpace,
+    job: Job,
     architecture: Architecture,
+    settings: ComparisonSettings,
     begin: Callable[[str], None] = lambda name: None,
-) -> list[TrialResult]:
+) -> list[ContenderResult]:
     """Trains and tests the networks; those that have finished in the run's folder are read.
 
     Args:
-        config: Of the search.
-        folder: Of the run.
-        datamodule: The data.
-        space: The search space.
-        architecture: The found one.
+        job: The search.
+        architecture: The one that it has found.
+        settings: What is compared, and how long each is trained.
         begin: Called with each of :func:`contestants` before it is trained.
 
     Returns:
         The results, the found network's first.
 
     Raises:
-        ConfigError: If the nearest of several draws is wanted and the task's multiply-adds cannot be counted.
+        JobError: If the nearest of several draws is wanted and the task's multiply-adds cannot be counted.
     """
-    make_task = partial(evaluated_task(config), num_classes=datamodule.num_classes)
-    runner = TrialRunner(
-        folder,
-        make_task=lambda backbone: make_task(backbone=backbone),
-        make_trainer=lambda trial: make_trainer(config, trial, config.evaluate.epochs, [SeedBatches(config.seed)]),
-        datamodule=datamodule,
-        seed=config.seed,
+    space = job.space
+    contest = Contest(
+        job.run.path,
+        make_task=job.make_task,
+        make_trainer=lambda folder: job.trainers.training(folder, settings.epochs, [SeedBatches(job.seed)]),
+        datamodule=job.datamodule,
+        seed=job.seed,
     )
     begin("found")
-    results = [runner.run("found", "found", partial(build_network, architecture))]
-    rng = random.Random(config.seed)
-    macs = partial(macs_of_choice, runner.make_task, datamodule)
-    for index in range(config.evaluate.random):
+    results = [contest.run("found", "found", partial(build_network, architecture))]
+    rng = random.Random(job.seed)
+    macs = partial(macs_of_choice, job.make_task, job.datamodule)
+    for index in range(settings.random):
         begin(f"random {index}")
         try:
-            drawn = nearest_draw(space, rng, config.evaluate.draws, partial(build_network, architecture), macs)
+            drawn = nearest_draw(space, rng, settings.draws, partial(build_network, architecture), macs)
         except UncountableError as error:
-            raise ConfigError(f"evaluate.draws = {config.evaluate.draws}: {error}") from error
-        results.append(runner.run(f"random {index}", "random", partial(space.network, drawn)))
-    if config.evaluate.hand_made:
+            raise JobError(f"evaluate.draws = {settings.draws}: {error}") from error
+        results.append(contest.run(f"random {index}", "random", partial(space.network, drawn)))
+    if settings.hand_made:
         begin(HAND_MADE)
-        name, build = hand_made(architecture, datamodule.in_channels, strides_given=not space.levels_follow_choices)
-        results.append(runner.run(name, "baseline", build))
+        in_channels = job.datamodule.in_channels
+        name, build = hand_made(architecture, in_channels, strides_given=not space.levels_follow_choices)
+        results.append(contest.run(name, "baseline", build))
     return results
-
-
-def evaluated_task(config: DictConfig) -> Callable[..., Any]:
-    """The task of a search's comparison: that of the search, with the arguments of ``evaluate.task``."""
-    task: Callable[..., Any] = instantiate(evaluated_config(config))
-    return task
-
-
-def evaluated_config(config: DictConfig) -> dict[str, Any]:
-    """The config of :func:`evaluated_task`."""
-    return {**config.task, **config.get("evaluate", {}).get("task", {})}
 
 
 def nearest_draw(

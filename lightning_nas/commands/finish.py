@@ -1,0 +1,52 @@
+"""The end of a run: summary, report, and what to do next."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from hydra.core.hydra_config import HydraConfig
+from omegaconf import DictConfig
+from pytorch_lightning.utilities import rank_zero_only
+
+from lightning_nas.architecture import Architecture
+from lightning_nas.commands.components import chosen
+from lightning_nas.evaluation.contender import ContenderResult
+from lightning_nas.evaluation.summary import write_summary
+from lightning_nas.report.ending import ending
+from lightning_nas.report.page import build as build_report
+
+
+@rank_zero_only
+def finish(
+    config: DictConfig,
+    folder: Path,
+    architecture: Architecture,
+    results: Sequence[ContenderResult],
+    datamodule: Any,
+    strategy: str,
+) -> None:
+    """Writes summary and report, says where they are.
+
+    Args:
+        config: Of the command.
+        folder: Of the run.
+        architecture: What was found or trained.
+        results: What became of the networks, the found one's first.
+        datamodule: The data.
+        strategy: How it was found, ``"train"`` if it was given.
+    """
+    write_summary(
+        folder,
+        architecture=architecture,
+        results=results,
+        datamodule=datamodule,
+        task=chosen("task"),
+        data=chosen("data"),
+        strategy=strategy,
+        seed=config.seed,
+    )
+    build_report(folder)
+    data_of_run = [item for item in HydraConfig.get().overrides.task if item.startswith("data.")]
+    print(ending(folder, data_of_run))

@@ -1,0 +1,85 @@
+"""From a config to a job: checks, the run folder, seeds, and all that a search needs as plain values."""
+
+from __future__ import annotations
+
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import pytorch_lightning as pl
+from hydra.core.hydra_config import HydraConfig
+from hydra.utils import instantiate
+from omegaconf import DictConfig, OmegaConf
+
+from lightning_nas.commands.check import ConfigError, check_component
+from lightning_nas.commands.claim import claim
+from lightning_nas.commands.components import evaluated_task, make_data, task_maker
+from lightning_nas.search import Job, Pretraining, Trainers
+from lightning_nas.spaces import SearchSpace
+
+
+def prepare(config: DictConfig, components: list[str]) -> Path:
+    """Checks the components of a config, claims the run folder, seeds all generators.
+
+    Returns:
+        The run folder.
+
+    Raises:
+        ConfigError: If a component or a value cannot be run, or the folder holds a run of another command.
+    """
+    for name in components:
+        check_component(config[name], name)
+    hydra = HydraConfig.get()
+    if hydra.mode is not None and hydra.mode.name == "MULTIRUN" and config.trainer.devices not in (1, "1", "auto"):
+        raise ConfigError(
+            f"trainer.devices = {config.trainer.devices!r}: multirun jobs run on one device each, because the ranks that "
+            "Lightning starts would each start the sweep again; start the jobs one by one, or use trainer.devices=1"
+        )
+    folder = Path(hydra.runtime.output_dir)
+    claim(config, folder)
+    pl.seed_everything(config.seed, workers=True, verbose=False)
+    return folder
+
+
+def make_trainers(config: DictConfig) -> Trainers:
+    """Makes Trainers of ``config.trainer``."""
+    strategy = config.trainer.get("strategy")
+    arguments = {"strategy": strategy} if isinstance(strategy, str) else {}
+    return Trainers(arguments, partial(instantiate, config.trainer, _convert_="all"))
+
+
+def make_job(config: DictConfig, folder: Path, space: SearchSpace, datamodule: Any) -> Job:
+    """What the config of a search asks for.
+
+    Args:
+        config: Of the search.
+        folder: Of the run.
+        space: The search space.
+        datamodule: The data.
+    """
+    return Job(
+        space,
+        datamodule,
+        make_task=task_maker(evaluated_task(config), datamodule),
+        make_supernet_task=task_maker(config.task, datamodule),
+        folder=folder,
+        trainers=make_trainers(config),
+        seed=config.seed,
+        max_time=config.max_time,
+        supernet=_plain(config.search),
+        trials=_plain(config.trials),
+        evaluator=instantiate(config.evaluator),
+        pruner=None if config.pruner is None else instantiate(config.pruner),
+        prefilter=None if config.prefilter is None else instantiate(config.prefilter),
+        pretraining=None if config.pretrain is None else _pretraining(config.pretrain),
+    )
+
+
+def _pretraining(config: DictConfig) -> Pretraining:
+    data = make_data(config)
+    return Pretraining(data, task_maker(config.task, data), config.epochs, config.head_channels)
+
+
+def _plain(node: DictConfig) -> Any:
+    """The dataclass that a part of the config follows."""
+    return OmegaConf.to_object(node)

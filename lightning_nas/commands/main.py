@@ -1,0 +1,100 @@
+"""The commands: ``lightning-nas search|train|report|predict|benchmark [key=value ...]``, composed by Hydra."""
+
+from __future__ import annotations
+
+import os
+import sys
+import traceback
+from collections.abc import Sequence
+from contextlib import nullcontext, suppress
+from importlib import import_module
+from pathlib import Path
+
+import hydra
+from hydra.core.hydra_config import HydraConfig
+from omegaconf import DictConfig, OmegaConf
+
+from lightning_nas.commands.check import ConfigError, check_early
+from lightning_nas.commands.help_page import help_page
+from lightning_nas.commands.quiet import hush
+from lightning_nas.commands.refusing import CONFIGS, FULL_ERRORS, hydras_own_errors, in_words, leaving_nothing, refusal
+from lightning_nas.commands.schema import register_schemas
+from lightning_nas.commands.sweep import is_multirun, keep_failure
+from lightning_nas.runs import RunFolder
+
+COMMANDS = ("search", "train", "report", "predict", "benchmark")
+"""Modules of ``commands/``, imported once the settings have been checked: it takes seconds."""
+
+
+def main(argv: Sequence[str] | None = None) -> None:
+    """Runs one command.
+
+    Args:
+        argv: Command and Hydra overrides; those of the process if None.
+    """
+    arguments = list(sys.argv[1:] if argv is None else argv)
+    if not arguments or arguments[0] not in COMMANDS:
+        asked_for_help = bool(arguments) and arguments[0] in ("-h", "--help")
+        print(
+            f"usage: lightning-nas {{{'|'.join(COMMANDS)}}} [key=value ...]    (lightning-nas search --help: all keys)"
+        )
+        raise SystemExit(0 if asked_for_help else 2)
+    command, overrides = arguments[0], arguments[1:]
+    register_schemas()
+    hush()
+    in_full = os.environ.get(FULL_ERRORS) == "1"
+    with nullcontext() if in_full else in_words(command):
+        if {"-h", "--help"} & set(overrides):
+            print(help_page(command, [item for item in overrides if not item.startswith("-")]))
+            raise SystemExit(0)
+        overrides = _locate_resumed_run(command, overrides)
+        sys.argv = [sys.argv[0], *overrides]
+        # With arguments handed to main(), a DDP child that Lightning starts from sys.argv needs the command as well.
+        hydra.main(version_base="1.3", config_path=f"pkg://{CONFIGS}", config_name=command)(
+            lambda config: _run(command, config, in_full=in_full)
+        )()
+
+
+def _run(command: str, config: DictConfig, *, in_full: bool) -> object:
+    """One job. A refused one leaves no folder behind; one of a sweep leaves its reason there, and the others go on."""
+    folder = Path(HydraConfig.get().runtime.output_dir)
+    try:
+        check_early(config)
+        from lightning_nas.commands.claim import alone_in  # takes seconds
+
+        with (
+            nullcontext() if in_full else hydras_own_errors(),
+            alone_in(folder) if command in ("search", "train") else nullcontext(),
+            leaving_nothing(folder, command),
+        ):
+            return import_module(f"lightning_nas.commands.{command}").run(config)
+    except Exception as error:
+        text = refusal(error, command)
+        with suppress(OSError):
+            folder.rmdir()  # made by Hydra, and empty if nothing has begun
+        if is_multirun():
+            keep_failure(text or traceback.format_exc())
+            print(f"error: job {HydraConfig.get().job.num}: {text or repr(error)}", file=sys.stderr)
+            return None
+        if in_full or text is None:
+            raise
+        raise SystemExit(f"error: {text}") from None  # past Hydra, which would print the command once more
+
+
+def _locate_resumed_run(command: str, overrides: list[str]) -> list[str]:
+    """With ``resume=true`` and no run folder: the newest unfinished run of the same command is the run folder."""
+    given = dict(item.partition("=")[::2] for item in overrides)
+    if given.get("resume", "").lower() not in ("true", "1", "yes", "on") or "hydra.run.dir" in given:
+        return overrides
+    wanted = sorted(item for item in overrides if not item.startswith(("resume=", "max_time=")))
+    for folder in sorted(Path("runs", command).glob("*"), reverse=True):
+        run = RunFolder(folder)
+        if not run.overrides.is_file() or run.summary.exists():
+            continue
+        past = [str(item) for item in OmegaConf.load(run.overrides)]
+        if sorted(item for item in past if not item.startswith(("resume=", "max_time="))) == wanted:
+            return [*overrides, f"hydra.run.dir={folder}"]
+    raise ConfigError(
+        f"resume=true: no unfinished run of `{command} {' '.join(wanted)}` under {Path('runs', command)}; "
+        "name one with hydra.run.dir=<folder>"
+    )

@@ -1,0 +1,71 @@
+"""The network of ``train``: the architecture that was named, changed as asked for, with the weights that it starts from."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from omegaconf import DictConfig, OmegaConf
+
+from lightning_nas.architecture import Architecture
+from lightning_nas.commands.check import ConfigError
+from lightning_nas.networks.backbone import load_weights
+from lightning_nas.networks.inherit import inherit_from_run
+from lightning_nas.networks.transfer import load_backbone_weights
+from lightning_nas.spaces import Backbone, published, published_names
+
+
+def named_architecture(config: DictConfig) -> Architecture:
+    """The architecture that ``config.architecture`` names: a file or a published name.
+
+    Raises:
+        ConfigError: If there is neither.
+    """
+    if not config.architecture:
+        raise ConfigError(
+            "architecture = null: name the architecture.json of a search or a published one: "
+            + ", ".join(published_names())
+        )
+    if config.architecture in published_names():
+        return published(config.architecture)
+    if not Path(config.architecture).is_file():
+        raise ConfigError(
+            f"architecture = {config.architecture!r}: neither a file nor a published name ({', '.join(published_names())})"
+        )
+    return Architecture.load(config.architecture)
+
+
+def resized(architecture: Architecture, config: DictConfig, in_channels: int) -> Architecture:
+    """An architecture with the changes of ``config.network`` and ``config.neck``, for images with so many channels.
+
+    Raises:
+        ConfigError: If ``config.part`` does not exist, or a neck is to be changed that there is not.
+    """
+    if config.part is not None:
+        if config.part not in architecture.components:
+            raise ConfigError(f"part = {config.part!r}: the architecture has {sorted(architecture.components)}")
+        architecture = Architecture({config.part: architecture.components[config.part]}, architecture.provenance)
+    changes: dict[str, Any] = {key: OmegaConf.to_container(config[key], resolve=True) for key in ("network", "neck")}
+    if changes["neck"] and "neck" not in architecture.components:
+        raise ConfigError(f"neck = {changes['neck']}: the architecture has no neck; use task.neck and task.channels")
+    if changes["neck"]:
+        architecture = architecture.with_args("neck", **changes["neck"])
+    return architecture.with_args("backbone", **changes["network"], in_channels=in_channels)
+
+
+def start_from(network: Backbone, architecture: Architecture, config: DictConfig) -> None:
+    """Fills a network with the weights that ``weights``, ``backbone_weights`` or ``inherit`` name, if any.
+
+    Raises:
+        ConfigError: If several are named, or the backbone is of another architecture.
+    """
+    named = [key for key in ("weights", "backbone_weights", "inherit") if config[key]]
+    if len(named) > 1:
+        raise ConfigError(f"{' and '.join(named)} are given: name one of them")
+    if config.weights:
+        load_weights(network, config.weights)
+    if config.backbone_weights:
+        load_backbone_weights(network, architecture, config.backbone_weights)
+    if config.inherit:
+        inherited = inherit_from_run(network, architecture, config.inherit)
+        print(f"inherited {len(inherited.copied)} tensors of {config.inherit}, {len(inherited.skipped)} start anew")

@@ -1,0 +1,88 @@
+"""Keys and types of the commands' settings; components are checked against their own signatures."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any
+
+from hydra.core.config_store import ConfigStore
+
+from lightning_nas.runs.settings import ComparisonSettings, SupernetSettings, TrialsSettings
+
+
+@dataclass
+class EvaluateSchema(ComparisonSettings):
+    """The comparison after the search, and what its task has that the search's has not."""
+
+    task: dict[str, Any] = field(default_factory=dict)
+
+
+@dataclass
+class SearchSchema:
+    """Of ``search.yaml``."""
+
+    task: dict[str, Any] = field(default_factory=dict)
+    data: dict[str, Any] = field(default_factory=dict)
+    space: dict[str, Any] = field(default_factory=dict)
+    strategy: dict[str, Any] = field(default_factory=dict)
+    trainer: dict[str, Any] = field(default_factory=dict)
+    search: SupernetSettings = field(default_factory=SupernetSettings)
+    trials: TrialsSettings = field(default_factory=TrialsSettings)
+    evaluator: dict[str, Any] = field(default_factory=dict)
+    pruner: dict[str, Any] | None = None
+    prefilter: dict[str, Any] | None = None
+    evaluate: EvaluateSchema = field(default_factory=EvaluateSchema)
+    pretrain: dict[str, Any] | None = None
+    seed: int = 0
+    resume: bool = False
+    max_time: str | None = None
+
+
+@dataclass
+class TrainSchema:
+    """Of ``train.yaml``."""
+
+    task: dict[str, Any] = field(default_factory=dict)
+    data: dict[str, Any] = field(default_factory=dict)
+    trainer: dict[str, Any] = field(default_factory=dict)
+    architecture: str | None = None
+    part: str | None = None
+    network: dict[str, Any] = field(default_factory=dict)
+    neck: dict[str, Any] = field(default_factory=dict)
+    weights: str | None = None
+    backbone_weights: str | None = None
+    inherit: str | None = None
+    drop_path: float = 0.0
+    epochs: int = 30
+    seed: int = 0
+    resume: bool = False
+    max_time: str | None = None
+
+
+@dataclass
+class ReportSchema:
+    """Of ``report.yaml``."""
+
+    run: str | None = None
+
+
+@dataclass
+class PredictSchema:
+    """Of ``predict.yaml``."""
+
+    run: str | None = None
+    images: str | None = None
+    out: str | None = None
+    batch_size: int = 4
+    skip_invalid: bool = False
+    device: str = "auto"
+    allow: list[str] = field(default_factory=list)
+
+
+def register_schemas() -> None:
+    """Makes the schemas known to Hydra."""
+    store = ConfigStore.instance()
+    store.store(name="search_schema", node=SearchSchema)
+    store.store(name="train_schema", node=TrainSchema)
+    store.store(name="report_schema", node=ReportSchema)
+    store.store(name="predict_schema", node=PredictSchema)

@@ -1,0 +1,53 @@
+"""``train``: trains one architecture and tests it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from omegaconf import DictConfig
+
+from lightning_nas.commands.claim import claim_architecture
+from lightning_nas.commands.components import make_data, task_maker
+from lightning_nas.commands.finish import finish
+from lightning_nas.commands.job import make_trainers, prepare
+from lightning_nas.commands.network import named_architecture, resized, start_from
+from lightning_nas.commands.phases import Phases
+from lightning_nas.evaluation.contender import ContenderResult
+from lightning_nas.networks.backbone import build_network
+from lightning_nas.runs import RunFolder
+from lightning_nas.search import DropPathSchedule, SeedBatches
+from lightning_nas.search.persistence import last_checkpoint
+
+
+def run(config: DictConfig) -> Path:
+    """Trains one architecture and tests it.
+
+    Returns:
+        The run folder.
+
+    Raises:
+        ConfigError: If there is no architecture, or a key or value is wrong.
+    """
+    architecture = named_architecture(config)
+    folder = prepare(config, ["task", "data", "trainer"])
+    datamodule = make_data(config)
+    architecture = resized(architecture, config, datamodule.in_channels)
+    for name, part in architecture.components.items():
+        print(f"building {name} of {config.architecture}: {part.to_dict()}")
+
+    backbone = build_network(architecture)
+    start_from(backbone, architecture, config)
+    task = task_maker(config.task, datamodule)(backbone)
+    callbacks = [SeedBatches(config.seed), DropPathSchedule(config.drop_path)]
+    claim_architecture(architecture, folder)
+    phases = Phases(["training", "testing"])
+    trainer = make_trainers(config).training(folder, config.epochs, callbacks, config.max_time)
+    phases.begin("training")
+    trainer.fit(task, datamodule=datamodule, ckpt_path=last_checkpoint(folder))
+    phases.begin("testing")
+    trainer.test(task, datamodule=datamodule, verbose=False)
+    result = ContenderResult.of("found", "found", trainer, task, datamodule)
+    finish(config, folder, architecture, [result], datamodule, strategy="train")
+    if trainer.is_global_zero:
+        print(f"checkpoint:   {RunFolder(folder).last_checkpoint}")
+    return folder

@@ -1,0 +1,1 @@
+"""What was found, beside others: trained and tested alike."""

@@ -1,0 +1,40 @@
+"""Search by a controller that is trained in turns with the weights of a supernet (ENAS)."""
+
+from __future__ import annotations
+
+from lightning_nas.architecture import Option
+from lightning_nas.search.controller_phase import ControllerPhase
+from lightning_nas.search.data import WeightsHalf
+from lightning_nas.search.job import Job, JobError
+from lightning_nas.search.persistence import last_checkpoint
+from lightning_nas.search.procedures.gradient import require_search
+from lightning_nas.search.procedures.supernet import seeded_task, step_settings
+from lightning_nas.search.scoring import best_of
+from lightning_nas.strategies import Enas
+
+
+def search_with_controller(strategy: Enas, job: Job) -> dict[str, Option]:
+    """Trains weights and controller in turns, then takes the best of some architectures from the controller.
+
+    Args:
+        strategy: The settings.
+        job: ``checkpoints`` and ``candidates`` of its run hold what has been done.
+
+    Raises:
+        JobError: If the policy does not know the space, or there is no epoch in which something is searched.
+    """
+    require_search(job)
+    try:
+        strategy.controller(job.space)
+    except ValueError as error:
+        raise JobError(str(error)) from error
+    _, task = seeded_task(job)
+    phase = ControllerPhase(strategy, warmup_epochs=job.supernet.warmup_epochs)
+    trainer = job.trainers.of_paths(
+        job.folder, job.supernet.epochs, [phase], job.max_time, seed=job.seed, **step_settings(job)
+    )
+    halves = WeightsHalf(job.datamodule, seed=job.seed, fraction=job.supernet.fraction)
+    trainer.fit(task, datamodule=halves, ckpt_path=last_checkpoint(job.run.path))
+    drawn = phase.shortlist()
+    with phase.judge(trainer, task) as score:
+        return best_of(drawn, score, job.run, trainer, total=drawn.total, title="architectures")

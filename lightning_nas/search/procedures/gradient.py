@@ -1,0 +1,58 @@
+"""Search by gradient: logits trained beside the weights of a supernet."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from typing import Any
+
+import torch
+
+from lightning_nas.architecture import Option
+from lightning_nas.search.callbacks import ArchitectureHistory
+from lightning_nas.search.data import BilevelDataModule
+from lightning_nas.search.job import Job, JobError
+from lightning_nas.search.module import SearchModule
+from lightning_nas.search.persistence import last_checkpoint
+from lightning_nas.strategies import Strategy
+
+
+def search_logits(strategy: Strategy, job: Job) -> dict[str, Option]:
+    """Trains logits and weights, then decodes the logits.
+
+    Args:
+        strategy: Relaxes and decodes.
+        job: ``history`` and ``checkpoints`` of its run hold what has been done.
+
+    Raises:
+        JobError: If there is no epoch in which something is searched, or the training ended before an architecture step.
+    """
+    require_search(job)
+    settings = job.supernet
+    supernet = job.space.supernet(generator=torch.Generator().manual_seed(job.seed))
+    arguments = {key: value for key, value in asdict(settings).items() if key not in ("epochs", "fraction")}
+    module = SearchModule(job.supernet_task(supernet), strategy, **arguments, seed=job.seed)
+    changed: dict[str, Any] = job.trainers.unused_parameters if strategy.needs_unused_parameters else {}
+    history = ArchitectureHistory(job.run.history)
+    trainer = job.trainers.training(job.folder, settings.epochs, [history], job.max_time, **changed)
+    halves = BilevelDataModule(job.datamodule, seed=job.seed, fraction=settings.fraction)
+    trainer.fit(module, datamodule=halves, ckpt_path=last_checkpoint(job.run.path))
+    if not module.arch_steps:
+        raise JobError(
+            f"no architecture step was made in {trainer.current_epoch} epochs: max_time = {job.max_time} or a limit of the "
+            "Trainer ended the search before"
+        )
+    return module.choices()
+
+
+def require_search(job: Job) -> None:
+    """Epochs of the weights alone must leave one in which something is searched.
+
+    Raises:
+        JobError: If there is none.
+    """
+    settings = job.supernet
+    if settings.warmup_epochs >= settings.epochs:
+        raise JobError(
+            f"search.warmup_epochs = {settings.warmup_epochs}: expected less than search.epochs = {settings.epochs}, or "
+            "nothing would be searched"
+        )

@@ -1,0 +1,38 @@
+"""What every training of a supernet on paths begins with."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+
+from lightning_nas.search.families import pl
+from lightning_nas.search.job import Job
+from lightning_nas.spaces import Supernet
+
+
+def seeded_supernet(job: Job) -> Supernet:
+    """The supernet of a job's space, the same for the same seed."""
+    return job.space.supernet(generator=torch.Generator().manual_seed(job.seed))
+
+
+def seeded_task(job: Job, supernet: Supernet | None = None) -> tuple[Supernet, pl.LightningModule]:
+    """A supernet and its task, whose head starts the same after whatever was drawn before.
+
+    Args:
+        job: Of the search.
+        supernet: Made already; a new one if None.
+    """
+    network = seeded_supernet(job) if supernet is None else supernet
+    pl.seed_everything(job.seed, workers=True, verbose=False)
+    return network, job.supernet_task(network)
+
+
+def step_settings(job: Job) -> dict[str, Any]:
+    """How the weights are stepped, as arguments of a Trainer."""
+    settings = job.supernet
+    return {
+        "accumulate_grad_batches": settings.accumulate_grad_batches,
+        "gradient_clip_val": settings.gradient_clip_val,
+        "gradient_clip_algorithm": settings.gradient_clip_algorithm,
+    }
