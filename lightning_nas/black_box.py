@@ -18,11 +18,11 @@ from optuna.samplers import BaseSampler
 
 from lightning_nas.architecture import Architecture, Option, write_atomic
 from lightning_nas.commands.assemble import make_sampler, make_silent_trainer, make_trainer
-from lightning_nas.commands.config import ConfigError
 from lightning_nas.comparison import evaluated_task
+from lightning_nas.errors import ConfigError, StudyError
 from lightning_nas.runs import RunFolder
 from lightning_nas.search.evaluators import WithCosts, Workplace, cost_objective
-from lightning_nas.search.storage import StudyError, open_storage
+from lightning_nas.search.storage import open_storage
 from lightning_nas.search.study import ERROR, METRICS, TWIN, Objective, Trials, best_trial, decided_choices, open_study
 from lightning_nas.spaces import SearchSpace
 from lightning_nas.strategies.blackbox import choices_of, parameters_of

@@ -13,13 +13,13 @@ from omegaconf import DictConfig
 
 from lightning_nas.architecture import Architecture, Component, Option
 from lightning_nas.commands.assemble import make_trainer
-from lightning_nas.commands.config import ConfigError
 from lightning_nas.cost import count_parameters
+from lightning_nas.errors import ConfigError, UncountableError
 from lightning_nas.networks.backbone import build_network
 from lightning_nas.networks.hand_made import residual_of_size
 from lightning_nas.report.tables import RESIDUAL
 from lightning_nas.search import SeedBatches
-from lightning_nas.search.costs import UncountableError, macs_of_choice
+from lightning_nas.search.costs import macs_of_choice
 from lightning_nas.search.trials import TrialResult, TrialRunner
 from lightning_nas.spaces import Backbone, SearchSpace, build_space
 from lightning_nas.spaces.product import ProductNetwork

@@ -17,10 +17,10 @@ import torch
 from hydra.utils import instantiate
 from omegaconf import DictConfig
 
-from lightning_nas.architecture import ArchitectureError, Choices, Option
+from lightning_nas.architecture import Choices, Option
 from lightning_nas.commands.assemble import make_data, make_silent_trainer, make_trainer
-from lightning_nas.commands.config import ConfigError
 from lightning_nas.comparison import evaluated_task
+from lightning_nas.errors import ArchitectureError, ConfigError
 from lightning_nas.networks.transfer import copy_trunk
 from lightning_nas.runs import RunFolder
 from lightning_nas.search import SampledPaths, ScreeningData, SeedBatches

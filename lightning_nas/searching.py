@@ -13,7 +13,7 @@ from omegaconf import DictConfig
 from lightning_nas.architecture import Architecture, Option
 from lightning_nas.black_box import is_black_box, search_trials
 from lightning_nas.commands.assemble import chosen, make_trainer
-from lightning_nas.commands.config import ConfigError
+from lightning_nas.errors import ConfigError
 from lightning_nas.one_shot import optimization, path_trainer, search_paths
 from lightning_nas.runs import RunFolder
 from lightning_nas.search import ArchitectureHistory, BilevelDataModule, ControllerPhase, SearchModule, WeightsHalf

@@ -17,7 +17,8 @@ from pytorch_lightning.loggers import Logger, TensorBoardLogger
 
 from lightning_nas.architecture import Architecture
 from lightning_nas.commands.claim import claim
-from lightning_nas.commands.config import ConfigError, check_component
+from lightning_nas.commands.config import check_component
+from lightning_nas.errors import ConfigError
 from lightning_nas.networks.backbone import load_weights
 from lightning_nas.networks.inherit import inherit_from_run
 from lightning_nas.networks.transfer import load_backbone_weights

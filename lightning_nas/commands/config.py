@@ -17,15 +17,11 @@ from hydra.core.config_store import ConfigStore
 from hydra.utils import get_object
 from omegaconf import DictConfig, OmegaConf
 
-from lightning_nas.architecture import RefusedError
 from lightning_nas.commands.signatures import Signature, static_signature
 from lightning_nas.commands.spelling import did_you_mean
+from lightning_nas.errors import ConfigError
 
 PACKAGE = "lightning_nas"
-
-
-class ConfigError(RefusedError):
-    """A config that cannot be run; the text names the key, its value and what was expected."""
 
 
 @dataclass

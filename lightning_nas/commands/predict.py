@@ -13,8 +13,9 @@ from omegaconf.errors import OmegaConfBaseException
 from yaml import YAMLError
 
 from lightning_nas.architecture import Architecture
-from lightning_nas.commands.config import ConfigError, require_own_classes
+from lightning_nas.commands.config import require_own_classes
 from lightning_nas.comparison import evaluated_config
+from lightning_nas.errors import ConfigError
 from lightning_nas.networks.backbone import build_network
 from lightning_nas.networks.weights import read_state_dict
 from lightning_nas.runs import RunFolder

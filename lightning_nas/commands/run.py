@@ -28,10 +28,11 @@ from lightning_nas.commands.assemble import (
     start_from,
 )
 from lightning_nas.commands.claim import claim_architecture
-from lightning_nas.commands.config import ConfigError, check_component
+from lightning_nas.commands.config import check_component
 from lightning_nas.commands.phases import Phases
 from lightning_nas.commands.predict import predict_folder
 from lightning_nas.comparison import compare, contestants
+from lightning_nas.errors import ConfigError
 from lightning_nas.networks.backbone import build_network
 from lightning_nas.report.ending import ending
 from lightning_nas.report.page import build as build_report

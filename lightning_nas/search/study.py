@@ -21,9 +21,10 @@ from optuna.trial import FrozenTrial, TrialState
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
 from lightning_nas.architecture import Choices, Option
+from lightning_nas.errors import StudyError
 from lightning_nas.search.headline import finite_or_none
 from lightning_nas.search.heartbeats import PATIENCE_S, Heartbeats
-from lightning_nas.search.storage import WORKER, StudyError, requeue_abandoned, worker_name
+from lightning_nas.search.storage import WORKER, requeue_abandoned, worker_name
 from lightning_nas.spaces import SearchSpace
 from lightning_nas.strategies.blackbox import choices_of, parameters_of, suggest
 from lightning_nas.strategies.blackbox.base import FINISHED

@@ -11,6 +11,7 @@ from optuna.trial import TrialState
 from pytorch_lightning import Callback, Trainer
 
 from lightning_nas.cost import count_macs, count_parameters
+from lightning_nas.errors import UncountableError
 from lightning_nas.search import (
     OneShotEvaluator,
     Prefilter,
@@ -19,7 +20,7 @@ from lightning_nas.search import (
     TrainEvaluator,
     ZeroCostEvaluator,
 )
-from lightning_nas.search.costs import UncountableError, cost_of_task
+from lightning_nas.search.costs import cost_of_task
 from lightning_nas.search.evaluators import WithCosts, Workplace, cost_objective
 from lightning_nas.search.evaluators.zero_cost import Probes
 from lightning_nas.search.persistence import LastCheckpoint

@@ -14,8 +14,9 @@ import psutil
 import pytest
 from optuna.trial import TrialState
 
+from lightning_nas.errors import StudyError
 from lightning_nas.search.heartbeats import BEAT, Heartbeats
-from lightning_nas.search.storage import WORKER, StudyError, is_gone, open_storage, requeue_abandoned, worker_name
+from lightning_nas.search.storage import WORKER, is_gone, open_storage, requeue_abandoned, worker_name
 from lightning_nas.search.study import Objective, Trials, best_trial, finished, open_study
 from lightning_nas.spaces import NasBench201
 from lightning_nas.strategies import LocalSearch, RandomSearch, RegularizedEvolution

@@ -10,8 +10,7 @@ from omegaconf import OmegaConf
 from torch import nn
 from torch.nn import functional as F
 
-from lightning_nas.architecture import ArchitectureError
-from lightning_nas.commands.config import ConfigError
+from lightning_nas.errors import ArchitectureError, ConfigError
 from lightning_nas.searching import find_architecture
 from lightning_nas.spaces import MetaQnn
 from lightning_nas.spaces.metaqnn_network import dropout_rates

@@ -1,8 +1,9 @@
 """Evaluators: how good one architecture is."""
 
+from lightning_nas.errors import TableError
 from lightning_nas.search.evaluators.base import COSTS, WithCosts, Workplace, cost_objective
 from lightning_nas.search.evaluators.one_shot import OneShotEvaluator
-from lightning_nas.search.evaluators.table import ResultTable, TableError, TableEvaluator
+from lightning_nas.search.evaluators.table import ResultTable, TableEvaluator
 from lightning_nas.search.evaluators.train import TrainEvaluator
 from lightning_nas.search.evaluators.zero_cost import Prefilter, ZeroCostEvaluator
 

@@ -9,7 +9,8 @@ import random
 from collections.abc import Callable, Iterable
 from itertools import islice
 
-from lightning_nas.architecture import ArchitectureError, Choices, Option
+from lightning_nas.architecture import Choices, Option
+from lightning_nas.errors import ArchitectureError
 from lightning_nas.spaces import SearchSpace
 from lightning_nas.strategies.sampling.shortlist import Shortlist
 
