@@ -8,6 +8,7 @@ import pytest
 ROOT = Path(__file__).resolve().parent.parent
 LIBRARY = ROOT / "lightning_nas"
 ORDER = [
+    "errors",
     "architecture",
     "runs",
     "ops",

@@ -12,9 +12,9 @@ from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import Any
 
-from lightning_nas.architecture.errors import RefusedError
 from lightning_nas.architecture.io import read_text, write_atomic
 from lightning_nas.architecture.text_files import parse_json
+from lightning_nas.errors import ArchitectureError
 
 Option = str | int
 """One way to take a decision. Text or a whole number, so that it survives JSON unchanged."""
@@ -24,10 +24,6 @@ Choices = Mapping[str, Option]
 
 FORMAT = 1
 _NAME = re.compile(r"[a-z][a-z0-9_]{0,63}")
-
-
-class ArchitectureError(RefusedError):
-    """An architecture record that is malformed, of another version, or does not belong to its search space."""
 
 
 @dataclass(frozen=True)

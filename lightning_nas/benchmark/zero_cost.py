@@ -18,7 +18,8 @@ from torch import Tensor
 from lightning_nas.benchmark.base import Benchmark
 from lightning_nas.benchmark.images import class_images
 from lightning_nas.benchmark.ranks import spearman
-from lightning_nas.search.evaluators import ResultTable, TableError
+from lightning_nas.errors import TableError
+from lightning_nas.search.evaluators import ResultTable
 from lightning_nas.spaces import NasBench201
 from lightning_nas.strategies.zero_cost import (
     VOTERS,

@@ -14,8 +14,9 @@ from rich.console import Console
 
 from lightning_nas.architecture import write_atomic
 from lightning_nas.benchmark import Benchmark
-from lightning_nas.commands.check import ConfigError, check_component
+from lightning_nas.commands.check import check_component
 from lightning_nas.commands.components import chosen, make_sampler
+from lightning_nas.errors import ConfigError
 from lightning_nas.runs import RunFolder
 
 

@@ -15,14 +15,9 @@ import pydantic
 from hydra.utils import get_object
 from omegaconf import DictConfig, OmegaConf
 
-from lightning_nas.architecture import RefusedError
 from lightning_nas.commands.signatures import Signature, static_signature
 from lightning_nas.commands.spelling import did_you_mean
-
-
-class ConfigError(RefusedError):
-    """A config that cannot be run; the text names the key, its value and what was expected."""
-
+from lightning_nas.errors import ConfigError
 
 LIMITS = {
     "seed": (0, 2**32 - 1),

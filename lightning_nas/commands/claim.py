@@ -16,8 +16,8 @@ from hydra.core.hydra_config import HydraConfig
 from omegaconf import DictConfig, OmegaConf
 from pytorch_lightning.utilities import rank_zero_only
 
-from lightning_nas.architecture import Architecture, RefusedError, write_atomic
-from lightning_nas.commands.check import ConfigError
+from lightning_nas.architecture import Architecture, write_atomic
+from lightning_nas.errors import ConfigError, NasError
 from lightning_nas.runs import RunFolder
 
 PATIENCE_S = 15
@@ -68,7 +68,7 @@ def alone_in(folder: Path) -> Iterator[None]:
         ) from None
     try:
         yield
-    except RefusedError:
+    except NasError:
         if not used:
             run.lock.unlink(missing_ok=True)  # nothing is written into the folder of another run
         raise

@@ -11,8 +11,7 @@ from hydra.utils import instantiate
 from omegaconf import DictConfig, OmegaConf
 from optuna.samplers import BaseSampler
 
-from lightning_nas.architecture import RefusedError
-from lightning_nas.commands.check import ConfigError
+from lightning_nas.errors import ConfigError, NasError
 from lightning_nas.spaces import SearchSpace
 
 
@@ -63,7 +62,7 @@ def make_strategy(config: DictConfig, space: SearchSpace) -> Any:
     try:
         if isinstance(built, partial):
             return built(space)
-    except RefusedError as error:
+    except NasError as error:
         raise ConfigError(f"strategy: {error}") from error
     if isinstance(built, BaseSampler):
         return make_sampler(config.strategy, space, config.seed + config.trials.worker)

@@ -11,9 +11,10 @@ from hydra.core.hydra_config import HydraConfig
 from hydra.utils import instantiate
 from omegaconf import DictConfig, OmegaConf
 
-from lightning_nas.commands.check import ConfigError, check_component
+from lightning_nas.commands.check import check_component
 from lightning_nas.commands.claim import claim
 from lightning_nas.commands.components import evaluated_task, make_data, task_maker
+from lightning_nas.errors import ConfigError
 from lightning_nas.search import Job, Pretraining, Trainers
 from lightning_nas.spaces import SearchSpace
 

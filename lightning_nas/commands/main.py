@@ -14,12 +14,13 @@ import hydra
 from hydra.core.hydra_config import HydraConfig
 from omegaconf import DictConfig, OmegaConf
 
-from lightning_nas.commands.check import ConfigError, check_early
+from lightning_nas.commands.check import check_early
 from lightning_nas.commands.help_page import help_page
 from lightning_nas.commands.quiet import hush
 from lightning_nas.commands.refusing import CONFIGS, FULL_ERRORS, hydras_own_errors, in_words, leaving_nothing, refusal
 from lightning_nas.commands.schema import register_schemas
 from lightning_nas.commands.sweep import is_multirun, keep_failure
+from lightning_nas.errors import ConfigError
 from lightning_nas.runs import RunFolder
 
 COMMANDS = ("search", "train", "report", "predict", "benchmark")

@@ -8,7 +8,7 @@ from typing import Any
 from omegaconf import DictConfig, OmegaConf
 
 from lightning_nas.architecture import Architecture
-from lightning_nas.commands.check import ConfigError
+from lightning_nas.errors import ConfigError
 from lightning_nas.networks.backbone import load_weights
 from lightning_nas.networks.inherit import inherit_from_run
 from lightning_nas.networks.transfer import load_backbone_weights

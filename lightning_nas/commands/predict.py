@@ -13,9 +13,9 @@ from omegaconf.errors import OmegaConfBaseException
 from yaml import YAMLError
 
 from lightning_nas.architecture import Architecture
-from lightning_nas.commands.check import ConfigError
 from lightning_nas.commands.components import evaluated_task
 from lightning_nas.commands.trust import require_own_classes
+from lightning_nas.errors import ConfigError
 from lightning_nas.networks.backbone import build_network
 from lightning_nas.networks.weights import read_state_dict
 from lightning_nas.runs import RunFolder

@@ -22,8 +22,8 @@ from hydra.errors import (
 )
 from omegaconf import DictConfig
 
-from lightning_nas.architecture import RefusedError
 from lightning_nas.commands.spelling import did_you_mean
+from lightning_nas.errors import NasError
 from lightning_nas.runs import RunFolder
 
 CONFIGS = "lightning_nas.conf"
@@ -68,7 +68,7 @@ def hydras_own_errors() -> Iterator[None]:
 
 def refusal(error: BaseException, command: str) -> str | None:
     """What to tell a user; None for an error that is not of a user's making."""
-    if isinstance(error, RefusedError | FloatingPointError) or (isinstance(error, OSError) and _in_words(error)):
+    if isinstance(error, NasError | FloatingPointError) or (isinstance(error, OSError) and _in_words(error)):
         return _missing(error) if isinstance(error, MissingConfigException) else str(error)
     if isinstance(error, InstantiationException):
         key = re.search(r"full_key: (\S+)", str(error))

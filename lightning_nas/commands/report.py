@@ -6,7 +6,7 @@ from pathlib import Path
 
 from omegaconf import DictConfig
 
-from lightning_nas.commands.check import ConfigError
+from lightning_nas.errors import ConfigError
 from lightning_nas.report.page import build
 
 

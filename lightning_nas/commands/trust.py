@@ -8,7 +8,7 @@ from typing import Any
 
 from hydra.utils import get_object
 
-from lightning_nas.commands.check import ConfigError
+from lightning_nas.errors import ConfigError
 
 PACKAGE = "lightning_nas"
 

@@ -8,12 +8,13 @@ from functools import partial
 
 from lightning_nas.architecture import Architecture, Component, Option
 from lightning_nas.cost import count_parameters
+from lightning_nas.errors import JobError, UncountableError
 from lightning_nas.evaluation.contender import ContenderResult, Contest
 from lightning_nas.networks.backbone import build_network
 from lightning_nas.networks.hand_made import RESIDUAL, residual_of_size
 from lightning_nas.runs.settings import ComparisonSettings
-from lightning_nas.search import Job, JobError, SeedBatches
-from lightning_nas.search.costs import UncountableError, macs_of_choice
+from lightning_nas.search import Job, SeedBatches
+from lightning_nas.search.costs import macs_of_choice
 from lightning_nas.spaces import Backbone, SearchSpace, build_space
 from lightning_nas.spaces.product import ProductNetwork
 

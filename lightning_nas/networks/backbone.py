@@ -11,9 +11,10 @@ import psutil
 import torch
 from torch import Tensor
 
-from lightning_nas.architecture import Architecture, ArchitectureError, Choices
+from lightning_nas.architecture import Architecture, Choices
 from lightning_nas.cost.probe import random_numbers_kept
-from lightning_nas.networks.weights import WeightsError, load_weights
+from lightning_nas.errors import ArchitectureError, WeightsError
+from lightning_nas.networks.weights import load_weights
 from lightning_nas.runs import RunFolder
 from lightning_nas.spaces import Backbone, SearchSpace, published, published_names
 from lightning_nas.spaces.rebuild import from_architecture

@@ -9,7 +9,8 @@ from typing import Any
 from torch import Tensor, nn
 
 from lightning_nas.architecture import Architecture, Component
-from lightning_nas.networks.weights import WeightsError, read_state_dict
+from lightning_nas.errors import WeightsError
+from lightning_nas.networks.weights import read_state_dict
 from lightning_nas.runs import RunFolder
 from lightning_nas.spaces import Backbone
 from lightning_nas.spaces.product import ProductNetwork

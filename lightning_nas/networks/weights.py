@@ -14,15 +14,11 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file
 from torch import Tensor, nn
 
-from lightning_nas.architecture import RefusedError
+from lightning_nas.errors import WeightsError
 from lightning_nas.networks import tensors_only
 
 _SHOWN = 5
 """How many names of a kind an error lists."""
-
-
-class WeightsError(RefusedError):
-    """A file that holds no weights, or weights that belong to another network."""
 
 
 def read_state_dict(path: str | os.PathLike[str]) -> dict[str, Tensor]:

@@ -15,8 +15,8 @@ from rich.console import Console
 from rich.table import Table
 
 from lightning_nas.architecture import write_atomic
+from lightning_nas.errors import ReportError
 from lightning_nas.report.costs import PARTS, QUANTITIES, objective_title, part_of
-from lightning_nas.report.reading import ReportError
 from lightning_nas.report.tables import DASH, mean_and_spread, measured, plus_minus
 from lightning_nas.runs import SweepFolder
 from lightning_nas.search.headline import headline

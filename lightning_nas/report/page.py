@@ -12,11 +12,12 @@ import jinja2
 from markupsafe import Markup
 
 from lightning_nas.architecture import write_atomic
+from lightning_nas.errors import ReportError
 from lightning_nas.report.cells import Drawing, draw
 from lightning_nas.report.costs import PARTS, cost_note, cost_rows, part_of
 from lightning_nas.report.curves import controller_charts, fitness_chart, line_chart, training_charts
 from lightning_nas.report.probabilities import probability_groups
-from lightning_nas.report.reading import FinishedRun, ReportError, read_run
+from lightning_nas.report.reading import FinishedRun, read_run
 from lightning_nas.report.tables import (
     AP_COLUMNS,
     COSTS,

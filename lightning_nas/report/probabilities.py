@@ -10,9 +10,9 @@ from typing import Any
 from markupsafe import Markup
 
 from lightning_nas.architecture import Architecture
+from lightning_nas.errors import ReportError
 from lightning_nas.report.cells import edge_names, option_names
 from lightning_nas.report.palette import colour, short_name
-from lightning_nas.report.reading import ReportError
 from lightning_nas.spaces import build_space
 
 MOST_NAMED = 12

@@ -9,13 +9,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from lightning_nas.architecture import Architecture, RefusedError
+from lightning_nas.architecture import Architecture
+from lightning_nas.errors import ReportError
 from lightning_nas.runs import RunFolder
-
-
-class ReportError(RefusedError):
-    """A run folder lacks a file that a report needs, or a file is not what it should be."""
-
 
 Curves = dict[str, list[tuple[float, float]]]
 """Logged name, e.g. ``val/accuracy`` -> (epoch, value), ascending."""

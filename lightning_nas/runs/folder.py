@@ -8,7 +8,7 @@ from pathlib import Path
 
 import yaml
 
-from lightning_nas.architecture import RefusedError
+from lightning_nas.errors import NasError
 
 
 @dataclass(frozen=True)
@@ -197,14 +197,14 @@ class RunFolder:
         """Whether it is the folder of a search, whose checkpoint holds a supernet.
 
         Raises:
-            RefusedError: If the config of its command cannot be read.
+            NasError: If the config of its command cannot be read.
         """
         if not self.config.is_file():
             return False
         try:
             config = yaml.safe_load(self.config.read_text(encoding="utf-8"))
         except (yaml.YAMLError, ValueError, RecursionError) as error:
-            raise RefusedError(f"{self.config}: not a config of a run: {type(error).__name__}: {error}") from None
+            raise NasError(f"{self.config}: not a config of a run: {type(error).__name__}: {error}") from None
         return isinstance(config, dict) and "strategy" in config
 
     @property

@@ -1,5 +1,6 @@
 """The search: SearchModule, the two halves of the data, callbacks."""
 
+from lightning_nas.errors import JobError
 from lightning_nas.search.callbacks import (
     ArchitectureHistory,
     DropPathSchedule,
@@ -16,7 +17,7 @@ from lightning_nas.search.evaluators import (
     TrainEvaluator,
     ZeroCostEvaluator,
 )
-from lightning_nas.search.job import Job, JobError, Pretraining
+from lightning_nas.search.job import Job, Pretraining
 from lightning_nas.search.module import SearchModule
 from lightning_nas.search.paths import SampledPaths
 from lightning_nas.search.procedures import run

@@ -9,9 +9,9 @@ from typing import Any, Literal, TypeVar
 import torch
 from torch import Tensor, nn
 
-from lightning_nas.architecture import RefusedError
 from lightning_nas.cost import Call, Cost, cost_of_call, latency_of_call, macs_of_call
 from lightning_nas.cost.probe import probe_input, random_numbers_kept
+from lightning_nas.errors import UncountableError
 from lightning_nas.search.families import pl
 from lightning_nas.spaces import Backbone
 from lightning_nas.spaces.product import ProductNetwork
@@ -22,10 +22,6 @@ SECONDS = 5.0
 Part = Literal["backbone", "network"]
 
 T = TypeVar("T")
-
-
-class UncountableError(RefusedError):
-    """The forward pass of a task cannot be run for one image."""
 
 
 @dataclass(frozen=True)

@@ -9,7 +9,6 @@ from typing import Any
 
 import optuna
 
-from lightning_nas.architecture import RefusedError
 from lightning_nas.runs import RunFolder
 from lightning_nas.runs.settings import SupernetSettings, TrialsSettings
 from lightning_nas.search.families import pl
@@ -18,10 +17,6 @@ from lightning_nas.spaces import Backbone, SearchSpace
 
 MakeTask = Callable[[Any], pl.LightningModule]
 """Backbone -> the LightningModule that trains and validates it."""
-
-
-class JobError(RefusedError):
-    """A search that cannot be done as it was asked for; the text names the argument, its value and what was expected."""
 
 
 @dataclass(frozen=True)

@@ -12,13 +12,10 @@ from typing import Any
 
 import torch
 
-from lightning_nas.architecture import RefusedError, write_atomic
+from lightning_nas.architecture import write_atomic
+from lightning_nas.errors import CheckpointError
 from lightning_nas.runs import RunFolder
 from lightning_nas.search.families import pl
-
-
-class CheckpointError(RefusedError):
-    """A checkpoint that is damaged while there is no other."""
 
 
 def last_checkpoint(folder: Path) -> str | None:

@@ -14,7 +14,7 @@ from optuna.storages import BaseStorage, JournalStorage, RDBStorage, RetryHeartb
 from optuna.storages.journal import JournalFileBackend
 from optuna.trial import TrialState
 
-from lightning_nas.architecture import RefusedError
+from lightning_nas.errors import StudyError
 from lightning_nas.search.heartbeats import Heartbeats
 from lightning_nas.strategies.blackbox import RETRIES
 
@@ -23,10 +23,6 @@ WORKER = "worker"
 
 HEARTBEAT_S = 30
 ATTEMPTS = 5
-
-
-class StudyError(RefusedError):
-    """A study that cannot be opened or gone on with; the text says why and what would help."""
 
 
 def open_storage(storage: str) -> BaseStorage:

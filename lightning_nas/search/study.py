@@ -10,7 +10,6 @@ import json
 import logging
 import math
 import time
-import warnings
 from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal, Protocol
@@ -21,9 +20,12 @@ from optuna.trial import FrozenTrial, TrialState
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
 from lightning_nas.architecture import Choices, Option
+from lightning_nas.errors import NotFiniteError, StudyError
+from lightning_nas.search.giving_up import ERROR as ERROR
+from lightning_nas.search.giving_up import METRICS, TWIN, DuplicateTrialError, Failure, Limits, finished
 from lightning_nas.search.headline import finite_or_none
 from lightning_nas.search.heartbeats import PATIENCE_S, Heartbeats
-from lightning_nas.search.storage import WORKER, StudyError, requeue_abandoned, worker_name
+from lightning_nas.search.storage import WORKER, requeue_abandoned, worker_name
 from lightning_nas.spaces import SearchSpace
 from lightning_nas.strategies.blackbox import choices_of, parameters_of, suggest
 from lightning_nas.strategies.blackbox.base import FINISHED
@@ -31,16 +33,7 @@ from lightning_nas.strategies.blackbox.base import FINISHED
 Reuse = Literal["none", "same", "isomorphic"]
 """Which results are told again instead of evaluated: none, those of the same architecture, those of the same function."""
 
-MOST_KNOWN = 100
-"""Trials in a row without a new architecture after which a space counts as exhausted."""
-
-PAUSE_S = 5.0
-"""Longest wait of a worker whose architecture another one evaluates: together longer than the patience with a dead one."""
-
 _log = logging.getLogger(__name__)
-
-METRICS, ERROR, TWIN = "metrics", "error", "twin"
-"""User attributes of trials: everything that was measured; why it failed; the trial whose results it has."""
 
 
 class Evaluator(Protocol):
@@ -48,10 +41,6 @@ class Evaluator(Protocol):
 
     def __call__(self, choices: Choices, trial: optuna.Trial) -> Mapping[str, float]:
         """Everything that was measured, by name."""
-
-
-class DuplicateTrialError(Exception):
-    """Another worker evaluates the same architecture at this moment."""
 
 
 @dataclass(frozen=True)
@@ -142,13 +131,15 @@ class Trials:
             timeout: Seconds after which no more trials are started; None for no limit.
 
         Raises:
-            StudyError: If too many trials fail in a row.
+            StudyError: If too many trials fail in a row, the last one with an error of this library.
+            Exception: That of the last trial, if too many fail in a row and it is of somebody else's code.
         """
         beats = None if self.alone else Heartbeats(self.patience)
         requeue_abandoned(study, alone=self.alone, beats=beats)
         if finished(study) >= self.count:
             return
-        limits = _Limits(self.most_failures, self.count)
+        failure = Failure()
+        limits = Limits(self.most_failures, self.count, failure)
         deadline = math.inf if timeout is None else time.monotonic() + timeout
         under_way: list[int] = []
         with _progress() as progress:
@@ -156,7 +147,7 @@ class Trials:
 
             def evaluate(trial: optuna.Trial) -> tuple[float, ...]:
                 under_way[:] = [trial.number]
-                with contextlib.nullcontext() if beats is None else beats.of(trial):
+                with failure.kept(trial), contextlib.nullcontext() if beats is None else beats.of(trial):
                     return self._evaluate(trial)
 
             def show(study: optuna.Study, trial: FrozenTrial) -> None:
@@ -186,16 +177,14 @@ class Trials:
         choices = suggest(trial, self.space)
         try:
             measured = self._known(trial, choices) or self.evaluator(choices, trial)
+            missing = [objective.name for objective in self.objectives if objective.name not in measured]
+            if missing:
+                raise StudyError(f"the evaluator has not measured {missing}; measured are {sorted(measured)}")
             values = tuple(float(measured[objective.name]) for objective in self.objectives)
             if not all(math.isfinite(value) for value in values):
-                raise ValueError(f"not finite: {dict(zip([o.name for o in self.objectives], values, strict=True))}")
-        except optuna.TrialPruned:
-            raise
+                raise NotFiniteError(f"not finite: {dict(zip([o.name for o in self.objectives], values, strict=True))}")
         except KeyboardInterrupt:
             trial.study.enqueue_trial(parameters_of(choices, self.space))
-            raise
-        except Exception as error:
-            trial.set_user_attr(ERROR, f"{type(error).__name__}: {error}")
             raise
         trial.set_user_attr(METRICS, {name: finite_or_none(float(value)) for name, value in measured.items()})
         return values
@@ -238,46 +227,12 @@ def _taken_over(study: optuna.Study, under_way: Sequence[int]) -> bool:
     return any(study.get_trials(deepcopy=False)[number].state.is_finished() for number in under_way)
 
 
-class _Limits:
-    """Gives up after so many failed trials in a row of this worker; ends the search where nothing new is asked any more."""
-
-    def __init__(self, most_failures: int, count: int) -> None:
-        self.most_failures, self.count = most_failures, count
-        self.failed = self.known = self.waiting = 0
-
-    def __call__(self, study: optuna.Study, trial: FrozenTrial) -> None:
-        reason = trial.user_attrs.get(ERROR, "")
-        duplicate = reason.startswith(DuplicateTrialError.__name__)
-        if trial.state is not TrialState.FAIL:
-            self.failed = 0
-        elif not duplicate:
-            self.failed += 1
-        if self.failed >= self.most_failures:
-            raise StudyError(f"{self.failed} trials in a row have failed, the last one, {trial.number}, with {reason}")
-        self.known = self.known + 1 if duplicate or TWIN in trial.user_attrs else 0
-        self.waiting = self.waiting + 1 if duplicate else 0
-        if self.known >= MOST_KNOWN:
-            warnings.warn(
-                f"{self.known} trials in a row asked for architectures that are known or being evaluated by other workers: the "
-                f"space seems exhausted, the search ends after {finished(study)} of {self.count} trials",
-                stacklevel=2,
-            )
-            study.stop()
-        elif duplicate:  # the other worker needs its time, or is found to be dead
-            time.sleep(min(0.01 * 2**self.waiting, PAUSE_S))
-
-
 def decided_choices(trial: FrozenTrial, space: SearchSpace) -> dict[str, Option] | None:
     """The architecture of a trial; None if it has not decided everything yet."""
     try:
         return choices_of(trial, space)
     except ValueError:
         return None
-
-
-def finished(study: optuna.Study) -> int:
-    """Number of trials that have ended with a value or were pruned."""
-    return len(study.get_trials(deepcopy=False, states=FINISHED))
 
 
 def best_trial(study: optuna.Study) -> FrozenTrial:

@@ -15,7 +15,8 @@ from typing import Any, ClassVar
 import torch
 from torch import Tensor
 
-from lightning_nas.architecture import Architecture, ArchitectureError, Choices, Option
+from lightning_nas.architecture import Architecture, Choices, Option
+from lightning_nas.errors import ArchitectureError
 from lightning_nas.ops import check_ops
 from lightning_nas.spaces.auto_deeplab_network import AutoDeepLabNetwork
 from lightning_nas.spaces.auto_deeplab_supernet import AutoDeepLabSupernet

@@ -15,7 +15,8 @@ from typing import Any, ClassVar
 import torch
 from torch import Tensor
 
-from lightning_nas.architecture import Architecture, ArchitectureError, Choices, Component, Option
+from lightning_nas.architecture import Architecture, Choices, Component, Option
+from lightning_nas.errors import ArchitectureError
 from lightning_nas.spaces.features import Backbone, FeatureInfo
 from lightning_nas.spaces.supernet import Supernet
 

@@ -10,7 +10,8 @@ import ast
 from collections.abc import Sequence
 from typing import Any
 
-from lightning_nas.architecture import Architecture, ArchitectureError
+from lightning_nas.architecture import Architecture
+from lightning_nas.errors import ArchitectureError
 from lightning_nas.spaces.auto_deeplab import published_auto_deeplab
 from lightning_nas.spaces.base import build_space
 from lightning_nas.spaces.darts import CELL_TYPES, DARTS_OPS, Darts

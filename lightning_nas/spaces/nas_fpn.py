@@ -16,7 +16,8 @@ from typing import ClassVar, Literal, NamedTuple
 import torch
 from torch import Tensor
 
-from lightning_nas.architecture import ArchitectureError, Choices, Option
+from lightning_nas.architecture import Choices, Option
+from lightning_nas.errors import ArchitectureError
 from lightning_nas.spaces.base import SearchSpace
 from lightning_nas.spaces.features import Backbone, FeatureInfo
 from lightning_nas.spaces.nas_fpn_blocks import NasFpnNetwork

@@ -13,7 +13,8 @@ from typing import ClassVar, Literal
 import torch
 from torch import Tensor, nn
 
-from lightning_nas.architecture import ArchitectureError, Choices, Option
+from lightning_nas.architecture import Choices, Option
+from lightning_nas.errors import ArchitectureError
 from lightning_nas.ops import check_ops
 from lightning_nas.spaces.base import SearchSpace
 from lightning_nas.spaces.features import Backbone, FeatureInfo

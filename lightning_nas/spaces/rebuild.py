@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from lightning_nas.architecture import Architecture, ArchitectureError, Option
+from lightning_nas.architecture import Architecture, Option
+from lightning_nas.errors import ArchitectureError
 from lightning_nas.spaces.base import SearchSpace, build_space
 from lightning_nas.spaces.product import Product, part_order
 

@@ -14,7 +14,8 @@ import torch
 from torch import Tensor, nn
 from torchvision.models.feature_extraction import create_feature_extractor
 
-from lightning_nas.architecture import Architecture, ArchitectureError
+from lightning_nas.architecture import Architecture
+from lightning_nas.errors import ArchitectureError
 from lightning_nas.spaces import SearchSpace, from_architecture
 from lightning_nas.spaces.supernet import OptionWeights
 

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 import torch
 from pytorch_lightning.utilities import rank_zero_warn
 
-from lightning_nas.architecture import RefusedError
+from lightning_nas.errors import NasError
 from lightning_nas.networks.normalization import SMALLEST_BATCH, Normalization
 
 
@@ -25,10 +25,10 @@ def refuse_sync_without_gpu(kind: Normalization, device: torch.device) -> None:
     """PyTorch shares statistics over ranks on GPUs only.
 
     Raises:
-        RefusedError: If they are to be shared on a CPU.
+        NasError: If they are to be shared on a CPU.
     """
     if kind == "sync" and device.type == "cpu":
-        raise RefusedError("norm = 'sync' works on GPUs only; on a CPU use 'group', 'frozen' or 'batch'")
+        raise NasError("norm = 'sync' works on GPUs only; on a CPU use 'group', 'frozen' or 'batch'")
 
 
 @contextlib.contextmanager
@@ -41,14 +41,14 @@ def explaining_single_values(instead: str) -> Iterator[None]:
         instead: What else could be done, beside larger batches.
 
     Raises:
-        RefusedError: Instead of PyTorch's, which names no setting.
+        NasError: Instead of PyTorch's, which names no setting.
     """
     try:
         yield
     except ValueError as error:
         if "more than 1 value per channel" not in str(error):
             raise
-        raise RefusedError(
+        raise NasError(
             "BatchNorm cannot learn from a batch of one image, where a map is 1x1 and a channel has one value: use "
             f"data.batch_size=2 or more, and at least as many training images per device, or {instead}"
         ) from error

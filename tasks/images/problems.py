@@ -7,10 +7,10 @@ from collections import Counter
 from pathlib import Path
 from typing import Any
 
-from lightning_nas.architecture import RefusedError
+from lightning_nas.errors import NasError
 
 
-class DataError(RefusedError):
+class DataError(NasError):
     """Data that cannot be used; the text names the file."""
 
 

@@ -9,7 +9,8 @@ import pytest
 import torch
 
 from lightning_nas import load_backbone
-from lightning_nas.architecture import Architecture, ArchitectureError
+from lightning_nas.architecture import Architecture
+from lightning_nas.errors import ArchitectureError
 from lightning_nas.networks.backbone import build_network
 from lightning_nas.spaces import build_space, published, published_names, space_names
 

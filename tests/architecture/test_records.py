@@ -13,8 +13,9 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from lightning_nas.architecture import Architecture, ArchitectureError, Component, write_atomic
+from lightning_nas.architecture import Architecture, Component, write_atomic
 from lightning_nas.architecture.io import MAX_BYTES
+from lightning_nas.errors import ArchitectureError
 from lightning_nas.spaces import Chain, Darts, NasBench201, from_architecture, published
 
 DARTS = st.builds(

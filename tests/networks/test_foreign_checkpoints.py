@@ -19,7 +19,8 @@ import pytorch_lightning as pl
 import torch
 from torch import nn
 
-from lightning_nas.networks import WeightsError, load_backbone, read_state_dict, tensors_only
+from lightning_nas.errors import WeightsError
+from lightning_nas.networks import load_backbone, read_state_dict, tensors_only
 from lightning_nas.spaces import Chain
 
 SPACE = Chain(stem_channels=4, first_channels=4, widths=(4,), depths=(1,), strides=(2,))

@@ -4,7 +4,7 @@ import pytest
 import torch
 from torch import nn
 
-from lightning_nas.architecture import ArchitectureError
+from lightning_nas.errors import ArchitectureError
 from lightning_nas.networks import inherit_from_run, inherit_weights
 from lightning_nas.spaces import Darts
 from lightning_nas.spaces.chain import Chain

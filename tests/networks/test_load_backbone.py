@@ -10,8 +10,8 @@ from safetensors.torch import save_file
 from torch import nn
 
 import lightning_nas
-from lightning_nas.architecture import ArchitectureError
-from lightning_nas.networks import WeightsError, build_network, load_backbone, load_weights
+from lightning_nas.errors import ArchitectureError, WeightsError
+from lightning_nas.networks import build_network, load_backbone, load_weights
 from lightning_nas.spaces import Darts
 
 SPACE = Darts(channels=4, cells=4, stem="imagenet")

@@ -9,7 +9,8 @@ import pytest
 import torch
 from torch import nn
 
-from lightning_nas.networks import WeightsError, load_backbone
+from lightning_nas.errors import WeightsError
+from lightning_nas.networks import load_backbone
 from lightning_nas.networks.smp import register_encoder
 from lightning_nas.spaces import AutoDeepLab, Chain, Darts, NasBench201, ShuffleNetV2, find_supernets
 

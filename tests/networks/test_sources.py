@@ -8,7 +8,8 @@ import pytest
 import torch
 from torch import nn
 
-from lightning_nas.networks import WeightsError, load_backbone
+from lightning_nas.errors import WeightsError
+from lightning_nas.networks import load_backbone
 from lightning_nas.spaces import Chain, Fpn, Product, published, published_names
 
 SPACE = Chain(stem_channels=4, first_channels=4, widths=(4, 6), depths=(1, 1), strides=(2, 2))

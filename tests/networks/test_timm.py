@@ -7,7 +7,7 @@ import warnings
 import pytest
 import torch
 
-from lightning_nas.networks import WeightsError
+from lightning_nas.errors import WeightsError
 from lightning_nas.networks.timm import register_backbone
 from lightning_nas.ops import DropPath
 from lightning_nas.spaces import Chain, Darts, Fpn, Product, Supernet

@@ -5,7 +5,8 @@ import pytorch_lightning as pl
 import torch
 from torch import nn
 
-from lightning_nas.networks import WeightsError, load_backbone_weights
+from lightning_nas.errors import WeightsError
+from lightning_nas.networks import load_backbone_weights
 from lightning_nas.spaces import Chain, Fpn, Product, ShuffleNetV2
 from lightning_nas.spaces.rebuild import from_architecture
 

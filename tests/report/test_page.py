@@ -7,9 +7,9 @@ from html.parser import HTMLParser
 import pytest
 from conftest import make_older_summary, make_summary
 
+from lightning_nas.errors import ReportError
 from lightning_nas.networks.hand_made import RESIDUAL
 from lightning_nas.report.page import build
-from lightning_nas.report.reading import ReportError
 
 
 class Page(HTMLParser):

@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from lightning_nas.report import ReportError
+from lightning_nas.errors import ReportError
 from lightning_nas.report.page import build
 from lightning_nas.report.reading import read_trials
 from lightning_nas.report.trials import pareto_front, trial_report

@@ -10,7 +10,8 @@ import torch
 from torch import nn
 
 from lightning_nas.cost import count_macs, count_parameters
-from lightning_nas.search.costs import UncountableError, backbone_of, cost_of_task, input_size, macs_of_choice
+from lightning_nas.errors import UncountableError
+from lightning_nas.search.costs import backbone_of, cost_of_task, input_size, macs_of_choice
 from lightning_nas.spaces import Backbone, Chain, FeatureInfo, FeatureLevel, Fpn, Product
 from lightning_nas.tasks.classification import ClassificationTask
 from lightning_nas.tasks.detection import DetectionTask

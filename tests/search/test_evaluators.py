@@ -11,6 +11,7 @@ from optuna.trial import TrialState
 from pytorch_lightning import Callback
 
 from lightning_nas.cost import count_macs, count_parameters
+from lightning_nas.errors import UncountableError
 from lightning_nas.search import (
     Job,
     OneShotEvaluator,
@@ -21,7 +22,7 @@ from lightning_nas.search import (
     TrainEvaluator,
     ZeroCostEvaluator,
 )
-from lightning_nas.search.costs import UncountableError, cost_of_task
+from lightning_nas.search.costs import cost_of_task
 from lightning_nas.search.evaluators import WithCosts, cost_objective
 from lightning_nas.search.evaluators.zero_cost import Probes
 from lightning_nas.search.study import Objective, Trials, open_study

@@ -9,7 +9,7 @@ import torch
 from path_project import SPACE, Data, Task, make_trainer
 from torch import nn
 
-from lightning_nas.architecture import ArchitectureError
+from lightning_nas.errors import ArchitectureError
 from lightning_nas.runs import RunFolder
 from lightning_nas.search import SampledPaths, ScreeningData, SeedBatches
 from lightning_nas.search.recalibration import batch_statistics

@@ -7,6 +7,7 @@ import signal
 import sqlite3
 import subprocess
 import time
+import traceback
 from collections import Counter
 
 import optuna
@@ -14,8 +15,9 @@ import psutil
 import pytest
 from optuna.trial import TrialState
 
+from lightning_nas.errors import ArgumentError, StudyError
 from lightning_nas.search.heartbeats import BEAT, Heartbeats
-from lightning_nas.search.storage import WORKER, StudyError, is_gone, open_storage, requeue_abandoned, worker_name
+from lightning_nas.search.storage import WORKER, is_gone, open_storage, requeue_abandoned, worker_name
 from lightning_nas.search.study import Objective, Trials, best_trial, finished, open_study
 from lightning_nas.spaces import NasBench201
 from lightning_nas.strategies import LocalSearch, RandomSearch, RegularizedEvolution
@@ -142,11 +144,36 @@ def test_a_failed_trial_is_recorded_with_its_reason_and_stops_nobody():
     failed = [trial for trial in study.trials if trial.state is TrialState.FAIL]
     assert finished(study) == 10
     assert len(failed) == 4
-    assert {trial.user_attrs["error"] for trial in failed} == {"RuntimeError: out of luck"}
+    line = fail_every_third.__code__.co_firstlineno + 2
+    said = f"RuntimeError: out of luck ({__file__}:{line}, in fail_every_third)"
+    assert {trial.user_attrs["error"] for trial in failed} == {said}
+
+
+def test_a_search_that_gives_up_on_code_of_others_keeps_its_traceback():
+    study = study_of(RandomSearch(SPACE))
+    with pytest.raises(ValueError, match=r"^no such image") as raised:
+        trials(lambda choices, trial: users_code(), 10, most_failures=3).run(study)
+    assert type(raised.value) is ValueError
+    assert traceback.extract_tb(raised.value.__traceback__)[-1].name == "users_code"
+    assert raised.value.__notes__ == ["3 trials in a row have failed, the last one, 2"]
+    assert all(f"{__file__}:" in trial.user_attrs["error"] for trial in study.trials)
+
+
+def test_a_search_that_gives_up_on_a_refusal_is_one_sentence():
+    def refuse(choices, count):
+        raise ArgumentError("channels must be at least 1, got 0")
+
+    study = study_of(RandomSearch(SPACE))
+    with pytest.raises(StudyError, match=r"the last one, 1, with ArgumentError: channels must be at least 1, got 0$"):
+        trials(Counting(refuse), 10, most_failures=2).run(study)
+
+
+def users_code():
+    raise ValueError("no such image")
 
 
 @pytest.mark.parametrize(
-    ("value", "said"), [({"accuracy": float("nan")}, "not finite"), ({"loss": 1.0}, "KeyError: 'accuracy'")]
+    ("value", "said"), [({"accuracy": float("nan")}, "not finite"), ({"loss": 1.0}, r"not measured \['accuracy'\]")]
 )
 def test_what_is_no_result_fails(value, said):
     study = study_of(RandomSearch(SPACE))
@@ -297,7 +324,7 @@ def test_the_trial_of_a_dead_machine_is_evaluated_by_another(tmp_path):
 
 
 def test_a_worker_that_gives_signs_of_life_is_left_alone_and_the_search_ends(monkeypatch):
-    monkeypatch.setattr("lightning_nas.search.study.PAUSE_S", 0.02)
+    monkeypatch.setattr("lightning_nas.search.giving_up.PAUSE_S", 0.02)
     study = study_of(Always())
     alive = orphan_of(study)
     with Heartbeats(every=0.01).of(alive), pytest.warns(UserWarning, match="exhausted, the search ends after 0 of 5"):

@@ -5,8 +5,8 @@ import random
 import pytest
 import torch
 
-from lightning_nas.architecture import ArchitectureError
 from lightning_nas.cost import count_macs, count_parameters
+from lightning_nas.errors import ArchitectureError
 from lightning_nas.ops import build_op
 from lightning_nas.ops.dilation import dilate
 from lightning_nas.spaces import Chain

@@ -9,8 +9,9 @@ from cell_networks import randomised, take_weights, textbook, unread
 from omegaconf import OmegaConf
 from torch import nn
 
-from lightning_nas.commands.check import ConfigError, check_component
+from lightning_nas.commands.check import check_component
 from lightning_nas.cost import count_parameters
+from lightning_nas.errors import ConfigError
 from lightning_nas.spaces import EnasMicro
 from lightning_nas.spaces.nasnet_search_cell import NasNetSearchCell
 

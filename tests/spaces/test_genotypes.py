@@ -4,7 +4,7 @@ import random
 
 import pytest
 
-from lightning_nas.architecture import ArchitectureError
+from lightning_nas.errors import ArchitectureError
 from lightning_nas.spaces import Darts, NasBench201, from_genotype, published, to_genotype
 from lightning_nas.spaces.published import PUBLISHED
 

@@ -9,8 +9,8 @@ import torch
 from torch import nn
 from torch.nn import functional as F
 
-from lightning_nas.architecture import ArchitectureError
-from lightning_nas.search import Job, JobError, run
+from lightning_nas.errors import ArchitectureError, JobError
+from lightning_nas.search import Job, run
 from lightning_nas.spaces import MetaQnn
 from lightning_nas.spaces.metaqnn_network import dropout_rates
 from lightning_nas.spaces.metaqnn_states import State

@@ -7,7 +7,7 @@ import torch
 from torch import nn
 from torch.nn import functional as F
 
-from lightning_nas.architecture import ArchitectureError
+from lightning_nas.errors import ArchitectureError
 from lightning_nas.networks.inherit import inherit_weights
 from lightning_nas.spaces import MultiBranch
 from lightning_nas.spaces.multi_branch_networks import Block, MixedBlock, Row

@@ -8,8 +8,8 @@ import pytest
 import torch
 from torch import nn
 
-from lightning_nas.architecture import ArchitectureError
 from lightning_nas.cost import count_parameters
+from lightning_nas.errors import ArchitectureError
 from lightning_nas.networks import inherit_weights
 from lightning_nas.spaces import FeatureInfo, FeatureLevel, NasFpn, OptionWeights
 from lightning_nas.spaces.nas_fpn import PUBLISHED

@@ -5,8 +5,8 @@ import itertools
 import pytest
 import torch
 
-from lightning_nas.architecture import ArchitectureError
 from lightning_nas.cost import count_macs, count_parameters
+from lightning_nas.errors import ArchitectureError
 from lightning_nas.spaces import NasBench201
 from lightning_nas.spaces.nasbench201 import NASBENCH201_OPS
 

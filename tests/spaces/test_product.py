@@ -6,7 +6,8 @@ import pytest
 import torch
 from toy_neck_space import ToyNeck
 
-from lightning_nas.architecture import Architecture, ArchitectureError, Component
+from lightning_nas.architecture import Architecture, Component
+from lightning_nas.errors import ArchitectureError
 from lightning_nas.spaces import Chain, Darts, NasBench201, Product, find_supernets, from_architecture
 from lightning_nas.testing import SpaceContract
 

@@ -6,7 +6,7 @@ from collections import Counter, deque
 import optuna
 import pytest
 
-from lightning_nas.architecture import ArchitectureError
+from lightning_nas.errors import ArchitectureError
 from lightning_nas.spaces import Darts, NasBench201, NasFpn
 from lightning_nas.strategies import LocalSearch, RandomSearch, RegularizedEvolution
 from lightning_nas.strategies.blackbox import choices_of, parameters_of, suggest

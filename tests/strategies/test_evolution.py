@@ -6,7 +6,7 @@ from typing import ClassVar
 
 import pytest
 
-from lightning_nas.architecture import ArchitectureError
+from lightning_nas.errors import ArchitectureError
 from lightning_nas.spaces import Chain, SearchSpace
 from lightning_nas.strategies import Evolution, SinglePath
 from lightning_nas.strategies.sampling.evolution import replay

@@ -8,8 +8,9 @@ from hydra import compose, initialize_config_module
 from hydra.utils import get_object, instantiate
 from omegaconf import OmegaConf
 
-from lightning_nas.commands.check import ConfigError, check_component
+from lightning_nas.commands.check import check_component
 from lightning_nas.commands.schema import register_schemas
+from lightning_nas.errors import ConfigError
 from lightning_nas.networks.backbone import build_network
 from lightning_nas.spaces.genotypes import published
 

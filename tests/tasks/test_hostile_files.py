@@ -18,8 +18,9 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
-from lightning_nas.architecture import Architecture, ArchitectureError
-from lightning_nas.search.evaluators import ResultTable, TableError
+from lightning_nas.architecture import Architecture
+from lightning_nas.errors import ArchitectureError, TableError
+from lightning_nas.search.evaluators import ResultTable
 from lightning_nas.spaces import NasBench201, from_architecture, published
 from lightning_nas.tasks.classification import ImageFolderDataModule
 from lightning_nas.tasks.detection import CocoDataModule

@@ -2,7 +2,7 @@
 
 from lightning_nas.search.evaluators.base import COSTS, WithCosts, cost_objective
 from lightning_nas.search.evaluators.one_shot import OneShotEvaluator
-from lightning_nas.search.evaluators.table import ResultTable, TableError, TableEvaluator
+from lightning_nas.search.evaluators.table import ResultTable, TableEvaluator
 from lightning_nas.search.evaluators.train import TrainEvaluator
 from lightning_nas.search.evaluators.zero_cost import Prefilter, ZeroCostEvaluator
 

@@ -12,8 +12,9 @@ import torch
 from lightning_nas.architecture import Choices
 from lightning_nas.cost import Cost
 from lightning_nas.cost.probe import random_numbers_kept
+from lightning_nas.errors import JobError
 from lightning_nas.search.costs import Part, cost_of_task, macs_of_choice
-from lightning_nas.search.job import Job, JobError
+from lightning_nas.search.job import Job
 
 COSTS = ("parameters", "macs", "latency_ms")
 """What every whole network can be measured by, beside the metric."""

@@ -7,10 +7,11 @@ from typing import Any
 import torch
 
 from lightning_nas.architecture import Choices
+from lightning_nas.errors import JobError
 from lightning_nas.networks.weights import read_state_dict
 from lightning_nas.runs import RunFolder
 from lightning_nas.search.families import pl
-from lightning_nas.search.job import Job, JobError
+from lightning_nas.search.job import Job
 from lightning_nas.search.shared_weights import SharedWeights
 
 

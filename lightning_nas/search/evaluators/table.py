@@ -11,8 +11,9 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from lightning_nas.architecture import ArchitectureError, Choices, Option, RefusedError, decode_text
-from lightning_nas.search.job import Job, JobError
+from lightning_nas.architecture import Choices, Option, decode_text
+from lightning_nas.errors import ArchitectureError, JobError
+from lightning_nas.search.job import Job
 from lightning_nas.spaces import SearchSpace
 
 Key = tuple[tuple[str, Option], ...]
@@ -21,10 +22,6 @@ Key = tuple[tuple[str, Option], ...]
 
 SEPARATORS = ",;\t"
 """Between the values of a line."""
-
-
-class TableError(RefusedError):
-    """A table that cannot be used; the text names the file and what is wrong."""
 
 
 class ResultTable:

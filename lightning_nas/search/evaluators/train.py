@@ -9,10 +9,11 @@ from typing import Any
 import optuna
 
 from lightning_nas.architecture import Choices
+from lightning_nas.errors import JobError
 from lightning_nas.search.callbacks import SeedBatches
 from lightning_nas.search.families import Callback, pl
 from lightning_nas.search.headline import validation_metric
-from lightning_nas.search.job import Job, JobError
+from lightning_nas.search.job import Job
 from lightning_nas.search.persistence import last_checkpoint
 
 

@@ -12,9 +12,10 @@ from rich.progress import track
 from torch import Tensor, nn
 
 from lightning_nas.architecture import Choices, Option
+from lightning_nas.errors import JobError
 from lightning_nas.search.costs import input_size
 from lightning_nas.search.families import pl
-from lightning_nas.search.job import Job, JobError
+from lightning_nas.search.job import Job
 from lightning_nas.strategies.zero_cost import Probe, build_score, vote
 
 

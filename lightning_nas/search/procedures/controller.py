@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from lightning_nas.architecture import Option
+from lightning_nas.errors import JobError
 from lightning_nas.search.controller_phase import ControllerPhase
 from lightning_nas.search.data import WeightsHalf
-from lightning_nas.search.job import Job, JobError
+from lightning_nas.search.job import Job
 from lightning_nas.search.persistence import last_checkpoint
 from lightning_nas.search.procedures.gradient import require_search
 from lightning_nas.search.procedures.supernet import seeded_task, step_settings

@@ -8,9 +8,10 @@ from typing import Any
 import torch
 
 from lightning_nas.architecture import Option
+from lightning_nas.errors import JobError
 from lightning_nas.search.callbacks import ArchitectureHistory
 from lightning_nas.search.data import BilevelDataModule
-from lightning_nas.search.job import Job, JobError
+from lightning_nas.search.job import Job
 from lightning_nas.search.module import SearchModule
 from lightning_nas.search.persistence import last_checkpoint
 from lightning_nas.strategies import Strategy

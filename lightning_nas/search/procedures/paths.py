@@ -9,11 +9,12 @@ from __future__ import annotations
 import dataclasses
 from functools import partial
 
-from lightning_nas.architecture import ArchitectureError, Choices, Option, RefusedError
+from lightning_nas.architecture import Choices, Option
+from lightning_nas.errors import ArchitectureError, JobError, NasError
 from lightning_nas.networks.transfer import copy_trunk
 from lightning_nas.search.costs import macs_of_choice
 from lightning_nas.search.families import pl
-from lightning_nas.search.job import Job, JobError, Pretraining
+from lightning_nas.search.job import Job, Pretraining
 from lightning_nas.search.paths import SampledPaths
 from lightning_nas.search.persistence import last_checkpoint
 from lightning_nas.search.procedures.supernet import seeded_supernet, seeded_task, step_settings
@@ -46,7 +47,7 @@ def search_paths(strategy: SinglePath | Rsps, job: Job) -> dict[str, Option]:
         raise JobError(f"{type(strategy).__name__} judges candidates on validation images, and data holds out none")
     try:  # limits that nothing keeps are refused before any training
         candidates = strategy.competition(job.space, partial(_macs, job))
-    except RefusedError as error:
+    except NasError as error:
         raise JobError(f"strategy: {error}") from error
     supernet = seeded_supernet(job)
     if job.pretraining is not None and last_checkpoint(job.run.path) is None:

@@ -9,7 +9,8 @@ from typing import Any
 from optuna.samplers import BaseSampler
 
 from lightning_nas.architecture import Architecture, Option
-from lightning_nas.search.job import Job, JobError
+from lightning_nas.errors import JobError
+from lightning_nas.search.job import Job
 from lightning_nas.search.procedures.controller import search_with_controller
 from lightning_nas.search.procedures.gradient import search_logits
 from lightning_nas.search.procedures.paths import search_paths

@@ -12,9 +12,10 @@ import optuna
 from optuna.samplers import BaseSampler
 
 from lightning_nas.architecture import Architecture, Option, write_atomic
+from lightning_nas.errors import JobError
 from lightning_nas.runs import RunFolder
 from lightning_nas.search.evaluators import TrainEvaluator, WithCosts, cost_objective
-from lightning_nas.search.job import Job, JobError
+from lightning_nas.search.job import Job
 from lightning_nas.search.storage import open_storage
 from lightning_nas.search.study import (
     ERROR,

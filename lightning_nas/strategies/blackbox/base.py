@@ -15,7 +15,8 @@ from optuna.samplers import BaseSampler
 from optuna.study import Study, StudyDirection
 from optuna.trial import FrozenTrial, TrialState
 
-from lightning_nas.architecture import Choices, Option, RefusedError
+from lightning_nas.architecture import Choices, Option
+from lightning_nas.errors import NasError
 from lightning_nas.spaces import SearchSpace
 from lightning_nas.strategies.blackbox.parameters import choices_of, decision_of
 
@@ -100,7 +101,7 @@ class ArchitectureSampler(BaseSampler):
     def before_trial(self, study: Study, trial: FrozenTrial) -> None:
         """Catches up on what has finished, then proposes."""
         if len(study.directions) > 1:
-            raise RefusedError(
+            raise NasError(
                 f"{type(self).__name__} follows one objective, and the study has {len(study.directions)}: use NSGA-II or TPE"
             )
         trials = study.get_trials(deepcopy=False)

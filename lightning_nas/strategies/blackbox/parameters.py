@@ -12,7 +12,8 @@ from collections.abc import Sequence
 
 import optuna
 
-from lightning_nas.architecture import ArchitectureError, Choices, Option
+from lightning_nas.architecture import Choices, Option
+from lightning_nas.errors import ArchitectureError
 from lightning_nas.spaces import SearchSpace
 
 SEPARATOR = " | "

@@ -9,7 +9,8 @@ import random
 from collections.abc import Callable, Iterable
 from itertools import islice
 
-from lightning_nas.architecture import ArchitectureError, Choices, Option, RefusedError
+from lightning_nas.architecture import Choices, Option
+from lightning_nas.errors import ArchitectureError, NasError
 from lightning_nas.spaces import SearchSpace
 from lightning_nas.strategies.sampling.shortlist import Shortlist
 
@@ -37,7 +38,7 @@ class Evolution:
         seed: Of all draws.
 
     Raises:
-        RefusedError: If an argument is out of range, or no feasible architecture can be found.
+        NasError: If an argument is out of range, or no feasible architecture can be found.
     """
 
     def __init__(
@@ -61,13 +62,13 @@ class Evolution:
             ("crossovers", crossovers, 0),
         ):
             if value < low:
-                raise RefusedError(f"{name} must be at least {low}, got {value}")
+                raise NasError(f"{name} must be at least {low}, got {value}")
         if mutants + crossovers > population:
-            raise RefusedError(
+            raise NasError(
                 f"mutants + crossovers must be at most population = {population}, got {mutants + crossovers}"
             )
         if not 0 < mutation_probability <= 1:
-            raise RefusedError(f"mutation_probability must be above 0 and at most 1, got {mutation_probability}")
+            raise NasError(f"mutation_probability must be above 0 and at most 1, got {mutation_probability}")
         self.space, self.feasible = space, feasible
         self.population, self.rounds, self.parents = population, rounds, parents
         self.mutants, self.crossovers, self.mutation_probability = mutants, crossovers, mutation_probability
@@ -138,7 +139,7 @@ class Evolution:
             self._collect(lambda: self._child(best), self.crossovers)
         self._collect(lambda: self.space.sample(self._rng), self.population - len(self._waiting))
         if not self._waiting and self._round == 1:
-            raise RefusedError(
+            raise NasError(
                 f"feasible: none of {TRIES * self.population} random architectures keeps the constraint; loosen it"
             )
 

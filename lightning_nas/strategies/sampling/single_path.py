@@ -8,7 +8,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import ClassVar
 
-from lightning_nas.architecture import Choices, RefusedError
+from lightning_nas.architecture import Choices
+from lightning_nas.errors import NasError
 from lightning_nas.spaces import SearchSpace
 from lightning_nas.strategies.sampling.evolution import Evolution
 
@@ -88,13 +89,13 @@ class SinglePath:
         """The evolution over a space, see :meth:`evolution`.
 
         Raises:
-            RefusedError: If an argument is out of range, or nothing keeps the limits of multiply-adds.
+            NasError: If an argument is out of range, or nothing keeps the limits of multiply-adds.
         """
         try:
             return self.evolution(space, macs)
-        except RefusedError as error:
+        except NasError as error:
             limits = f"max_macs = {self.max_macs}, min_macs = {self.min_macs}, of the whole network"
-            raise RefusedError(f"{limits}: {error}") from error
+            raise NasError(f"{limits}: {error}") from error
 
     @property
     def hint(self) -> str:
