@@ -92,6 +92,14 @@ def _command(name: str, arguments: tuple[str, ...]) -> None:
     main([name, *arguments])
 
 
+def rank_of_command(name: str, *arguments: str) -> None:
+    """A command of ours in one of the ranks of :func:`run_ranks`."""
+    from pytorch_lightning.utilities import rank_zero_only
+
+    rank_zero_only.rank = int(os.environ["RANK"])  # type: ignore[attr-defined]  # read at the import, which was before
+    _command(name, arguments)
+
+
 def run_ranks(function: Callable[..., object], *arguments: Any, cwd: Path, ranks: int = 2) -> None:
     """Calls a function in every rank of a group that Lightning takes for one that a launcher has started."""
     with socket.socket() as free:

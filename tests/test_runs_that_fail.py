@@ -1,9 +1,17 @@
 """Commands whose numbers or values cannot lead to a result end in words and with a code other than 0."""
 
 import json
+import os
 import re
+import socket
+import sys
+import time
+from pathlib import Path
 
 import pytest
+from processes import start
+
+from lightning_nas.cli import main
 
 SPACE = ("space=nasbench201", "space.channels=4", "space.cells=1")
 TINY = (
@@ -137,3 +145,55 @@ def test_a_sweep_whose_job_fails_ends_with_its_table_and_every_failure(here, cap
     assert "seed=1" in message
     assert (here.folder / "sweep" / "table.csv").is_file()
     assert "±" in capsys.readouterr().out
+
+
+# ---- ranks -------------------------------------------------------------------------------------------------------------
+
+
+def test_lightning_starts_the_other_ranks_with_the_same_command(here, monkeypatch):
+    """It takes ``sys.argv``, which Hydra reads without the command."""
+    seen = []
+    monkeypatch.setattr("lightning_nas.run.train", lambda config: seen.append(list(sys.argv)))
+    for arguments, argv in (
+        (["lightning-nas", "train", "epochs=3"], None),
+        (["train.py", "epochs=3"], ["train", "epochs=3"]),
+    ):
+        monkeypatch.setattr(sys, "argv", list(arguments))
+        main(argv)
+        assert seen.pop() == arguments
+
+
+def first_rank():
+    """As the installed command does: its own arguments, which the other rank gets as well."""
+    import __main__
+
+    __main__.__spec__ = None  # it is a script, not ``python -m``
+    Path("installed.py").write_text("from lightning_nas.cli import main\n\nmain()\n")
+    sys.argv = [
+        "installed.py", "train", "architecture=darts_v2", "++network.channels=4", "++network.cells=2", *TINY, "epochs=1",
+        "trainer.devices=2", "trainer.strategy=ddp", "hydra.run.dir=ranks",
+    ]  # fmt: skip
+    main()
+
+
+def test_a_first_rank_that_cannot_bind_its_port_ends_all_with_a_sentence(tmp_path):
+    """The other one would wait half an hour for it: who listens at the port never answers."""
+    with socket.socket() as taken:
+        taken.bind(("0.0.0.0", 0))
+        taken.listen()
+        port = str(taken.getsockname()[1])
+        first = start(first_rank, cwd=tmp_path, name="first", environment={"MASTER_PORT": port})
+        first.process.join(400)
+        said = first.output.read_text()
+        assert first.process.exitcode == 1, said
+        assert f"error: MASTER_PORT = {port}: another process listens there; name a free port" in said
+        assert "Traceback" not in said
+        for _ in range(600):  # both are of one process group
+            try:
+                os.killpg(first.process.pid, 0)
+            except ProcessLookupError:
+                break
+            time.sleep(0.1)
+        else:
+            first.kill()
+            pytest.fail("the other rank is still waiting")

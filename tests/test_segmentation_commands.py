@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 import torch
 from PIL import Image
+from processes import rank_of_command, run_ranks
 from test_commands import run_whole_and_broken
 
 from lightning_nas.architecture import Architecture
@@ -222,3 +223,28 @@ def test_a_killed_search_resumes_to_the_same_architecture(tmp_path):
     whole, broken = run_whole_and_broken(tmp_path, "search", arguments, unwritten="architecture.json")
     for name in ("architecture.json", "history.jsonl"):
         assert (broken / name).read_bytes() == (whole / name).read_bytes()
+
+
+def test_two_ranks_find_what_one_with_twice_the_batch_finds_where_norms_see_one_image_each(here):
+    """BatchNorm sees the batch of its own rank: its statistics, and so the probabilities, would differ."""
+    arguments = (
+        *TINY, *SMALL_SPACE, "strategy=darts_short", "evaluate.random=0", "evaluate.hand_made=false", "task.norm=group",
+        "task.dropout=0", "data.augmentation=none", "trainer.precision=64-true",
+    )  # fmt: skip
+    here("search", *arguments, "data.batch_size=4", "hydra.run.dir=one")
+    two = ("trainer.devices=2", "trainer.strategy=ddp", "data.batch_size=2", "hydra.run.dir=two")
+    run_ranks(rank_of_command, "search", *arguments, *two, cwd=here.folder)
+    one, both = (
+        [json.loads(line) for line in (here.folder / name / "history.jsonl").read_text().splitlines()]
+        for name in ("one", "two")
+    )
+    assert len(one) == len(both) == 2
+    assert one[1]["probabilities"] != one[0]["probabilities"]
+    for alone, shared in zip(one, both, strict=True):
+        for name, rows in alone["probabilities"].items():
+            np.testing.assert_allclose(
+                shared["probabilities"][name], rows, rtol=0, atol=1.1e-6, err_msg=name
+            )  # 6 digits are written
+    assert Architecture.load(here.folder / "one" / "architecture.json").hash == (
+        Architecture.load(here.folder / "two" / "architecture.json").hash
+    )

@@ -17,6 +17,7 @@ from omegaconf import DictConfig, OmegaConf
 from lightning_nas.commands.check import check_early
 from lightning_nas.commands.help_page import help_page
 from lightning_nas.commands.quiet import hush
+from lightning_nas.commands.ranks import end_with_the_first, say_how_to_start_others
 from lightning_nas.commands.refusing import CONFIGS, FULL_ERRORS, hydras_own_errors, in_words, leaving_nothing, refusal
 from lightning_nas.commands.schema import register_schemas
 from lightning_nas.commands.sweep import is_multirun, keep_failure
@@ -50,10 +51,15 @@ def main(argv: Sequence[str] | None = None) -> None:
             raise SystemExit(0)
         overrides = _locate_resumed_run(command, overrides)
         sys.argv = [sys.argv[0], *overrides]
-        # With arguments handed to main(), a DDP child that Lightning starts from sys.argv needs the command as well.
-        hydra.main(version_base="1.3", config_path=f"pkg://{CONFIGS}", config_name=command)(
-            lambda config: _run(command, config, in_full=in_full)
-        )()
+        # A script such as scripts/train.py adds the command itself.
+        of_ranks = [*([command] if argv is None else []), *overrides]
+        end_with_the_first(overrides)
+
+        def job(config: DictConfig) -> object:
+            say_how_to_start_others(of_ranks)
+            return _run(command, config, in_full=in_full)
+
+        hydra.main(version_base="1.3", config_path=f"pkg://{CONFIGS}", config_name=command)(job)()
 
 
 def _run(command: str, config: DictConfig, *, in_full: bool) -> object:

@@ -22,6 +22,7 @@ from hydra.errors import (
 )
 from omegaconf import DictConfig
 
+from lightning_nas.commands.ranks import lost_connection
 from lightning_nas.commands.spelling import did_you_mean
 from lightning_nas.errors import NasError
 from lightning_nas.runs import RunFolder
@@ -80,7 +81,7 @@ def refusal(error: BaseException, command: str) -> str | None:
         return f"{error.override!r} cannot be read as key=value: {str(error).splitlines()[0]}"
     if isinstance(error, ConfigCompositionException):
         return _composition(error, command)
-    return None
+    return lost_connection(error)
 
 
 @contextmanager

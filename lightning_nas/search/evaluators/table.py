@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from lightning_nas.architecture import Choices, Option, decode_text
-from lightning_nas.errors import ArchitectureError, JobError
+from lightning_nas.errors import ArchitectureError, JobError, TableError
 from lightning_nas.search.job import Job
 from lightning_nas.spaces import SearchSpace
 
