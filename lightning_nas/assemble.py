@@ -24,7 +24,7 @@ from lightning_nas.run_record import claim
 from lightning_nas.search.finite import FiniteTraining
 from lightning_nas.search.persistence import ContinuedCSVLogger, LastCheckpoint
 from lightning_nas.spaces import Backbone, SearchSpace
-from lightning_nas.spaces.genotypes import published, published_names
+from lightning_nas.spaces.published import published, published_names
 
 
 def prepare(config: DictConfig, components: list[str]) -> Path:

@@ -22,7 +22,7 @@ from lightning_nas.search import SeedBatches
 from lightning_nas.search.costs import UncountableError, macs_of_choice
 from lightning_nas.search.trials import TrialResult, TrialRunner
 from lightning_nas.spaces import Backbone, SearchSpace, build_space
-from lightning_nas.spaces.product import ProductNetwork
+from lightning_nas.spaces.product.network import ProductNetwork
 
 HAND_MADE = "the one made by hand"
 

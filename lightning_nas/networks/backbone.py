@@ -16,7 +16,7 @@ from lightning_nas.cost.probe import random_numbers_kept
 from lightning_nas.networks.run_weights import FOUND, TRAINED, trained_weights
 from lightning_nas.networks.weights import WeightsError, load_weights
 from lightning_nas.spaces import Backbone, SearchSpace, published, published_names
-from lightning_nas.spaces.rebuild import from_architecture
+from lightning_nas.spaces.record import from_architecture
 
 __all__ = ["SelectedFeatures", "build_network", "find_architecture", "load_backbone", "load_weights"]
 

@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from lightning_nas.architecture import Architecture, Component
 from lightning_nas.networks.weights import WeightsError, read_state_dict
 from lightning_nas.spaces import Backbone
-from lightning_nas.spaces.product import ProductNetwork
+from lightning_nas.spaces.product.network import ProductNetwork
 
 
 def load_backbone_weights(network: Backbone, architecture: Architecture, folder: str | os.PathLike[str]) -> None:

@@ -14,8 +14,8 @@ from lightning_nas.architecture import ArchitectureError
 from lightning_nas.config import ConfigError
 from lightning_nas.searching import find_architecture
 from lightning_nas.spaces import MetaQnn
-from lightning_nas.spaces.metaqnn_network import dropout_rates
-from lightning_nas.spaces.metaqnn_states import State
+from lightning_nas.spaces.metaqnn.grammar import State
+from lightning_nas.spaces.metaqnn.network import dropout_rates
 from lightning_nas.strategies import Darts, SinglePath
 from lightning_nas.tasks.classification.heads import ClassificationHead
 

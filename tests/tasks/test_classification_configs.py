@@ -10,7 +10,7 @@ from omegaconf import OmegaConf
 
 from lightning_nas.config import ConfigError, check_component, register_schemas
 from lightning_nas.networks.backbone import build_network
-from lightning_nas.spaces.genotypes import published
+from lightning_nas.spaces.published import published
 
 CONF = Path(__file__).resolve().parents[2] / "conf"
 DATA = sorted(path.stem for path in (CONF / "data").glob("*.yaml"))

@@ -11,7 +11,7 @@ from lightning_nas.comparison import evaluated_task
 from lightning_nas.config import check_component, register_schemas
 from lightning_nas.cost import count_parameters
 from lightning_nas.networks.backbone import build_network
-from lightning_nas.spaces.genotypes import published
+from lightning_nas.spaces.published import published
 
 
 def composed(command, *overrides):
