@@ -16,7 +16,7 @@ from lightning_nas.runs.settings import ComparisonSettings
 from lightning_nas.search import Job, SeedBatches
 from lightning_nas.search.costs import macs_of_choice
 from lightning_nas.spaces import Backbone, SearchSpace, build_space
-from lightning_nas.spaces.product import ProductNetwork
+from lightning_nas.spaces.product.network import ProductNetwork
 
 HAND_MADE = "the one made by hand"
 

@@ -17,7 +17,7 @@ from lightning_nas.errors import ArchitectureError, WeightsError
 from lightning_nas.networks.weights import load_weights
 from lightning_nas.runs import RunFolder
 from lightning_nas.spaces import Backbone, SearchSpace, published, published_names
-from lightning_nas.spaces.rebuild import from_architecture
+from lightning_nas.spaces.record import from_architecture
 
 __all__ = ["SelectedFeatures", "build_network", "find_architecture", "load_backbone", "load_weights"]
 

@@ -13,7 +13,7 @@ from lightning_nas.architecture import Architecture, Choices
 from lightning_nas.networks.weights import load_weights
 from lightning_nas.runs import RunFolder
 from lightning_nas.spaces import Supernet
-from lightning_nas.spaces.rebuild import from_architecture
+from lightning_nas.spaces.record import from_architecture
 
 
 @dataclass(frozen=True)

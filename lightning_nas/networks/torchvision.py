@@ -11,7 +11,7 @@ from torchvision.ops import FeaturePyramidNetwork
 from torchvision.ops.feature_pyramid_network import ExtraFPNBlock
 
 from lightning_nas.spaces import Backbone
-from lightning_nas.spaces.fixed_neck_modules import PooledLevels
+from lightning_nas.spaces.necks.fixed.network import PooledLevels
 
 DETECTOR_MAPS = 5
 """Maps for which torchvision's detectors have default anchors."""

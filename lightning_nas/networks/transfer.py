@@ -13,7 +13,7 @@ from lightning_nas.errors import WeightsError
 from lightning_nas.networks.weights import read_state_dict
 from lightning_nas.runs import RunFolder
 from lightning_nas.spaces import Backbone
-from lightning_nas.spaces.product import ProductNetwork
+from lightning_nas.spaces.product.network import ProductNetwork
 
 
 def load_backbone_weights(network: Backbone, architecture: Architecture, folder: str | os.PathLike[str]) -> None:

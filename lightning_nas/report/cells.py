@@ -14,7 +14,7 @@ from lightning_nas.report.palette import short_name
 from lightning_nas.report.pyramid import draw_pyramid
 from lightning_nas.report.trellis import draw_trellis
 from lightning_nas.spaces import AutoDeepLab, Darts, Gas, NasFpn, NasNet, SearchSpace, build_space
-from lightning_nas.spaces.nas_fpn import MERGE_OPS
+from lightning_nas.spaces.necks.nas_fpn.space import MERGE_OPS
 
 FOUND_CELL = Path(__file__).with_name("found_cell.svg")
 TITLES = {"normal": "Normal cell", "reduce": "Reduction cell"}

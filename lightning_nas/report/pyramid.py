@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from html import escape
 
 from lightning_nas.report.palette import colour
-from lightning_nas.spaces.nas_fpn import MergingCell
+from lightning_nas.spaces.necks.nas_fpn.space import MergingCell
 
 COLUMN, ROW, LEFT, TOP, RADIUS = 84, 62, 64, 34, 17
 SIGNS = {"sum": "+", "attention": "att"}

@@ -14,7 +14,7 @@ from lightning_nas.cost.probe import probe_input, random_numbers_kept
 from lightning_nas.errors import UncountableError
 from lightning_nas.search.families import pl
 from lightning_nas.spaces import Backbone
-from lightning_nas.spaces.product import ProductNetwork
+from lightning_nas.spaces.product.network import ProductNetwork
 
 SECONDS = 5.0
 """For the latency of a network, and for that of its backbone."""

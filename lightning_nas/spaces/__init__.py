@@ -1,26 +1,27 @@
-"""Search spaces. A file in this folder that defines a ``SearchSpace`` with a ``name`` is found by itself."""
+"""Search spaces. A file in this folder, at any depth, that defines a ``SearchSpace`` with a ``name`` is found by itself."""
 
 import importlib
 import pkgutil
 
-from lightning_nas.spaces.auto_deeplab import AutoDeepLab
-from lightning_nas.spaces.base import SearchSpace, build_space, space_names
-from lightning_nas.spaces.chain import Chain
-from lightning_nas.spaces.darts import Darts
-from lightning_nas.spaces.enas_macro import EnasMacro
-from lightning_nas.spaces.enas_micro import EnasMicro
+from lightning_nas.spaces.auto_deeplab.space import AutoDeepLab
+from lightning_nas.spaces.base import SearchSpace
+from lightning_nas.spaces.chain.space import Chain
+from lightning_nas.spaces.darts.genotypes import from_genotype, to_genotype
+from lightning_nas.spaces.darts.space import Darts
+from lightning_nas.spaces.enas_macro.space import EnasMacro
 from lightning_nas.spaces.features import Backbone, FeatureInfo, FeatureLevel
-from lightning_nas.spaces.fixed_necks import BiFpn, Fpn, Panet
-from lightning_nas.spaces.gas import Gas
-from lightning_nas.spaces.genotypes import from_genotype, published, published_names, to_genotype
-from lightning_nas.spaces.metaqnn import MetaQnn
-from lightning_nas.spaces.multi_branch import MultiBranch
-from lightning_nas.spaces.nas_fpn import NasFpn
-from lightning_nas.spaces.nasbench201 import NasBench201
-from lightning_nas.spaces.nasnet import NasNet
-from lightning_nas.spaces.product import Product
-from lightning_nas.spaces.rebuild import from_architecture
-from lightning_nas.spaces.shufflenet import ShuffleNetV2
+from lightning_nas.spaces.gas.space import Gas
+from lightning_nas.spaces.metaqnn.space import MetaQnn
+from lightning_nas.spaces.multi_branch.space import MultiBranch
+from lightning_nas.spaces.nasbench201.space import NasBench201
+from lightning_nas.spaces.nasnet.enas_micro import EnasMicro
+from lightning_nas.spaces.nasnet.space import NasNet
+from lightning_nas.spaces.necks.fixed.space import BiFpn, Fpn, Panet
+from lightning_nas.spaces.necks.nas_fpn.space import NasFpn
+from lightning_nas.spaces.product.space import Product
+from lightning_nas.spaces.published import published, published_names
+from lightning_nas.spaces.record import build_space, from_architecture, space_names
+from lightning_nas.spaces.shufflenet.space import ShuffleNetV2
 from lightning_nas.spaces.supernet import (
     OptionWeights,
     Paths,
@@ -31,8 +32,8 @@ from lightning_nas.spaces.supernet import (
     textbook_form,
 )
 
-for _module in pkgutil.iter_modules(__path__):
-    importlib.import_module(f"{__name__}.{_module.name}")
+for _module in pkgutil.walk_packages(__path__, f"{__name__}."):
+    importlib.import_module(_module.name)
 
 __all__ = [
     "AutoDeepLab",

@@ -13,7 +13,7 @@ from torch import Tensor
 
 from lightning_nas.networks.normalization import Normalization, convert_norms
 from lightning_nas.spaces import Backbone
-from lightning_nas.spaces.nas_fpn_blocks import StackedNeck
+from lightning_nas.spaces.necks.nas_fpn.network import StackedNeck
 from lightning_nas.tasks.detection.dataset import Target
 from lightning_nas.tasks.detection.detectors import Detector, HeadNorm, Pyramid, build_detector
 from lightning_nas.tasks.detection.metrics import AveragePrecision

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any, Literal, get_args
 
 from lightning_nas.spaces import Backbone, FeatureInfo, NasFpn, build_space
-from lightning_nas.spaces.nas_fpn import PUBLISHED
+from lightning_nas.spaces.necks.nas_fpn.space import PUBLISHED
 
 Neck = Literal["fpn", "panet", "bifpn", "nas_fpn"]
 

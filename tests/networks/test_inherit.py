@@ -7,8 +7,8 @@ from torch import nn
 from lightning_nas.errors import ArchitectureError
 from lightning_nas.networks import inherit_from_run, inherit_weights
 from lightning_nas.spaces import Darts
-from lightning_nas.spaces.chain import Chain
-from lightning_nas.spaces.nasbench201 import NasBench201
+from lightning_nas.spaces.chain.space import Chain
+from lightning_nas.spaces.nasbench201.space import NasBench201
 
 OPS = ("none", "skip_connect", "sep_conv_3x3", "dil_conv_5x5")  # no pooling: those are normalised in the supernet only
 SPACE = Darts(channels=4, cells=4, ops=OPS)

@@ -8,7 +8,7 @@ from torch import nn
 from lightning_nas.errors import WeightsError
 from lightning_nas.networks import load_backbone_weights
 from lightning_nas.spaces import Chain, Fpn, Product, ShuffleNetV2
-from lightning_nas.spaces.rebuild import from_architecture
+from lightning_nas.spaces.record import from_architecture
 
 SHUFFLE = {"stem_channels": 4, "widths": (8, 12, 16, 16), "depths": (1, 1, 1, 1)}
 

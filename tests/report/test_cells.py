@@ -5,11 +5,11 @@ import pytest
 
 from lightning_nas.report.cells import draw, edge_names, option_names
 from lightning_nas.spaces import AutoDeepLab, Darts, Gas
-from lightning_nas.spaces.chain import Chain
-from lightning_nas.spaces.genotypes import published
-from lightning_nas.spaces.nasbench201 import NasBench201
-from lightning_nas.spaces.nasnet_published import published_nasnet
-from lightning_nas.spaces.published import PUBLISHED
+from lightning_nas.spaces.chain.space import Chain
+from lightning_nas.spaces.darts.published import PUBLISHED
+from lightning_nas.spaces.nasbench201.space import NasBench201
+from lightning_nas.spaces.nasnet.published import published_nasnet
+from lightning_nas.spaces.published import published
 
 
 @pytest.mark.parametrize("name", PUBLISHED)

@@ -15,8 +15,8 @@ from lightning_nas.networks.inherit import inherit_weights
 from lightning_nas.ops import DropPath
 from lightning_nas.ops.resize import resize
 from lightning_nas.spaces import AutoDeepLab, Chain, NasFpn, OptionWeights, Product, published
-from lightning_nas.spaces.auto_deeplab import PUBLISHED
-from lightning_nas.spaces.trellis import Place, Trellis
+from lightning_nas.spaces.auto_deeplab.published import PUBLISHED
+from lightning_nas.spaces.auto_deeplab.trellis import Place, Trellis
 
 SMALL = AutoDeepLab(channels=2, layers=4, blocks=2, stem_channels=2)
 

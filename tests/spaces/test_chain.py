@@ -10,7 +10,7 @@ from lightning_nas.errors import ArchitectureError
 from lightning_nas.ops import build_op
 from lightning_nas.ops.dilation import dilate
 from lightning_nas.spaces import Chain
-from lightning_nas.spaces.chain import CHAIN_OPS
+from lightning_nas.spaces.chain.space import CHAIN_OPS
 from lightning_nas.spaces.supernet import OptionWeights
 
 SMALL = Chain(

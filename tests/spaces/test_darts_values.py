@@ -5,7 +5,7 @@ import torch
 
 from lightning_nas.cost import count_macs, count_parameters
 from lightning_nas.spaces import Darts, from_architecture, published
-from lightning_nas.spaces.darts import DARTS_OPS
+from lightning_nas.spaces.darts.space import DARTS_OPS
 
 # name: CIFAR parameters, CIFAR multiply-adds, ImageNet parameters, ImageNet multiply-adds; all without auxiliary head
 SIZES = {

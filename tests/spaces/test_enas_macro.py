@@ -12,7 +12,7 @@ from lightning_nas.networks.inherit import inherit_weights
 from lightning_nas.ops import FactorizedReduce
 from lightning_nas.report.cells import draw
 from lightning_nas.spaces import EnasMacro
-from lightning_nas.spaces.enas_macro import ENAS_MACRO_OPS
+from lightning_nas.spaces.enas_macro.space import ENAS_MACRO_OPS
 
 SMALL = {"channels": 4, "layers": 6}
 

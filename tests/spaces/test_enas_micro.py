@@ -13,7 +13,7 @@ from lightning_nas.commands.check import check_component
 from lightning_nas.cost import count_parameters
 from lightning_nas.errors import ConfigError
 from lightning_nas.spaces import EnasMicro
-from lightning_nas.spaces.nasnet_search_cell import NasNetSearchCell
+from lightning_nas.spaces.nasnet.search_cell import NasNetSearchCell
 
 SMALL = {"channels": 4, "cells": 4, "blocks": 3}
 

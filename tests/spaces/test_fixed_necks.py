@@ -8,7 +8,7 @@ from torch import nn
 
 from lightning_nas.architecture import Architecture
 from lightning_nas.spaces import BiFpn, Chain, FeatureInfo, FeatureLevel, Fpn, Panet, Product, from_architecture
-from lightning_nas.spaces.fixed_neck_modules import BiFpnLayer, WeightedSum
+from lightning_nas.spaces.necks.fixed.network import BiFpnLayer, WeightedSum
 
 INFO = FeatureInfo((FeatureLevel(6, 4), FeatureLevel(3, 8), FeatureLevel(4, 16), FeatureLevel(5, 32)))
 TINY = {"stem_channels": 4, "first_channels": 4, "widths": (4, 6, 8, 8), "depths": (1,) * 4, "strides": (2,) * 4}

@@ -9,7 +9,7 @@ from torch import nn
 from lightning_nas.networks.inherit import inherit_weights
 from lightning_nas.ops import PARAMETER_FREE
 from lightning_nas.spaces import Chain, Fpn, Gas, OptionWeights, Product
-from lightning_nas.spaces.gas_guide import GraphGuide, adjacency
+from lightning_nas.spaces.gas.guide import GraphGuide, adjacency
 
 SMALL = Gas(channels=4, cells=4)
 

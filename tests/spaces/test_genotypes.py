@@ -6,7 +6,7 @@ import pytest
 
 from lightning_nas.errors import ArchitectureError
 from lightning_nas.spaces import Darts, NasBench201, from_genotype, published, to_genotype
-from lightning_nas.spaces.published import PUBLISHED
+from lightning_nas.spaces.darts.published import PUBLISHED
 
 DARTS_V2 = """Genotype(
     normal=[('sep_conv_3x3', 0), ('sep_conv_3x3', 1), ('sep_conv_3x3', 0), ('sep_conv_3x3', 1),

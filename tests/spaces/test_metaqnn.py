@@ -12,8 +12,8 @@ from torch.nn import functional as F
 from lightning_nas.errors import ArchitectureError, JobError
 from lightning_nas.search import Job, run
 from lightning_nas.spaces import MetaQnn
-from lightning_nas.spaces.metaqnn_network import dropout_rates
-from lightning_nas.spaces.metaqnn_states import State
+from lightning_nas.spaces.metaqnn.grammar import State
+from lightning_nas.spaces.metaqnn.network import dropout_rates
 from lightning_nas.strategies import Darts, SinglePath
 from lightning_nas.tasks.classification.heads import ClassificationHead
 

@@ -10,8 +10,9 @@ from torch.nn import functional as F
 from lightning_nas.errors import ArchitectureError
 from lightning_nas.networks.inherit import inherit_weights
 from lightning_nas.spaces import MultiBranch
-from lightning_nas.spaces.multi_branch_networks import Block, MixedBlock, Row
-from lightning_nas.spaces.multi_branch_parts import BRANCH_OPS, GROUPED, build_branch
+from lightning_nas.spaces.multi_branch.blocks import Block, MixedBlock, Row
+from lightning_nas.spaces.multi_branch.branches import build_branch
+from lightning_nas.spaces.multi_branch.genes import BRANCH_OPS, GROUPED
 from lightning_nas.spaces.supernet import OptionWeights
 
 ARGUMENTS = {

@@ -12,8 +12,8 @@ from lightning_nas.cost import count_parameters
 from lightning_nas.errors import ArchitectureError
 from lightning_nas.networks import inherit_weights
 from lightning_nas.spaces import FeatureInfo, FeatureLevel, NasFpn, OptionWeights
-from lightning_nas.spaces.nas_fpn import PUBLISHED
-from lightning_nas.spaces.nas_fpn_blocks import Stack
+from lightning_nas.spaces.necks.nas_fpn.network import Stack
+from lightning_nas.spaces.necks.nas_fpn.space import PUBLISHED
 
 R50 = FeatureInfo((FeatureLevel(256, 4), FeatureLevel(512, 8), FeatureLevel(1024, 16), FeatureLevel(2048, 32)))
 SMALL = FeatureInfo((FeatureLevel(3, 8), FeatureLevel(4, 16), FeatureLevel(5, 32)))

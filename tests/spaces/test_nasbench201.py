@@ -8,7 +8,7 @@ import torch
 from lightning_nas.cost import count_macs, count_parameters
 from lightning_nas.errors import ArchitectureError
 from lightning_nas.spaces import NasBench201
-from lightning_nas.spaces.nasbench201 import NASBENCH201_OPS
+from lightning_nas.spaces.nasbench201.space import NASBENCH201_OPS
 
 BEST = "|nor_conv_3x3~0|+|nor_conv_3x3~0|nor_conv_3x3~1|+|skip_connect~0|nor_conv_3x3~1|nor_conv_3x3~2|"
 

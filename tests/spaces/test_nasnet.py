@@ -16,8 +16,8 @@ from lightning_nas.ops import DropPath
 from lightning_nas.ops.mixed import MixedOp
 from lightning_nas.report.cells import draw
 from lightning_nas.spaces import NasNet, from_architecture, published, published_names
-from lightning_nas.spaces.nasnet import AMOEBANET_OPS, NASNET_OPS
-from lightning_nas.spaces.nasnet_search_cell import unread_shares
+from lightning_nas.spaces.nasnet.search_cell import unread_shares
+from lightning_nas.spaces.nasnet.space import AMOEBANET_OPS, NASNET_OPS
 from lightning_nas.spaces.supernet import OptionWeights
 from lightning_nas.tasks.classification.module import ClassificationTask
 

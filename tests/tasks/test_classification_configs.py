@@ -12,7 +12,7 @@ from lightning_nas.commands.check import check_component
 from lightning_nas.commands.schema import register_schemas
 from lightning_nas.errors import ConfigError
 from lightning_nas.networks.backbone import build_network
-from lightning_nas.spaces.genotypes import published
+from lightning_nas.spaces.published import published
 
 CONF = Path(__file__).resolve().parents[2] / "conf"
 DATA = sorted(path.stem for path in (CONF / "data").glob("*.yaml"))

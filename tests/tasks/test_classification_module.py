@@ -15,7 +15,7 @@ from torch.utils.data import DataLoader, TensorDataset
 
 from lightning_nas.search import SeedBatches
 from lightning_nas.spaces import Backbone, Darts, FeatureInfo, FeatureLevel
-from lightning_nas.spaces.genotypes import published
+from lightning_nas.spaces.published import published
 from lightning_nas.tasks.classification import ClassificationTask, DigitsDataModule
 from lightning_nas.tasks.classification import module as task_module
 from lightning_nas.tasks.classification.confusion import draw_confusion

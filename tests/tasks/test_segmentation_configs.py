@@ -12,7 +12,7 @@ from lightning_nas.commands.components import evaluated_task
 from lightning_nas.commands.schema import register_schemas
 from lightning_nas.cost import count_parameters
 from lightning_nas.networks.backbone import build_network
-from lightning_nas.spaces.genotypes import published
+from lightning_nas.spaces.published import published
 
 
 def composed(command, *overrides):

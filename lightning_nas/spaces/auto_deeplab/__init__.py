@@ -1,0 +1,1 @@
+"""The two-level space of Auto-DeepLab."""

@@ -1,0 +1,1 @@
+"""The chain space: inverted residual blocks, one after the other."""

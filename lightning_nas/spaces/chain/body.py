@@ -1,0 +1,53 @@
+"""What found network and supernet of the chain space share."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from torch import Tensor, nn
+
+from lightning_nas.ops.inverted_residual import InvertedResidual, conv_bn
+from lightning_nas.spaces.features import FeatureInfo, FeatureLevel
+
+if TYPE_CHECKING:
+    from lightning_nas.spaces.chain.space import Chain
+
+
+class Body(nn.Module):
+    """Stem, stages, optional closing convolution; returns the last map of every resolution.
+
+    Args:
+        space: The chain space.
+        stages: One module per stage; each is called with its index and the state.
+    """
+
+    def __init__(self, space: Chain, stages: Sequence[nn.Module]) -> None:
+        super().__init__()
+        self.stem = nn.Sequential(
+            conv_bn(space.in_channels, space.stem_channels, 3, space.stem_stride),
+            InvertedResidual(space.stem_channels, space.first_channels, expansion=1),
+        )
+        self.stages = nn.ModuleList(stages)
+        self.head = conv_bn(space.widths[-1], space.head_channels, 1) if space.head_channels else nn.Identity()
+        taps: list[FeatureLevel] = []
+        self._taken: set[int] = set()  # stages whose input is the last map of its resolution
+        current = FeatureLevel(space.first_channels, space.stem_stride, "stem")
+        for index, (width, (stride, *_)) in enumerate(zip(space.widths, space.resolutions, strict=True)):
+            if stride == 2:
+                taps.append(current)
+                self._taken.add(index)
+            current = FeatureLevel(width, current.reduction * stride, f"stages.{index}")
+        if space.head_channels:
+            current = FeatureLevel(space.head_channels, current.reduction, "head")
+        self.feature_info = FeatureInfo((*taps, current))
+
+    def forward(self, x: Tensor, stage_inputs: Sequence[tuple[object, ...]] | None = None) -> list[Tensor]:
+        """``(B, in_channels, H, W) ->`` the maps of :attr:`feature_info`. ``stage_inputs`` go to the stages."""
+        features = []
+        x = self.stem(x)
+        for index, stage in enumerate(self.stages):
+            if index in self._taken:
+                features.append(x)
+            x = stage(x, *(stage_inputs[index] if stage_inputs else ()))
+        return [*features, self.head(x)]

@@ -1,0 +1,79 @@
+"""Mixed layers and stages of the chain space."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+import torch
+from torch import Tensor, nn
+
+from lightning_nas.ops import build_op
+from lightning_nas.ops.dilation import dilate
+from lightning_nas.spaces.supernet import OptionWeights
+
+if TYPE_CHECKING:
+    from lightning_nas.spaces.chain.space import Chain
+
+
+class MixedLayer(nn.Module):
+    """All candidates of one layer: ``sum_o weight_o * candidate_o(x)``; ``affine`` is their BatchNorm's."""
+
+    def __init__(
+        self,
+        names: Sequence[str],
+        in_channels: int,
+        out_channels: int,
+        stride: int,
+        *,
+        dilation: int = 1,
+        affine: bool = False,
+    ) -> None:
+        super().__init__()
+        self.candidates = nn.ModuleList(
+            dilate(build_op(name, in_channels, out_channels, stride=stride, affine=affine), dilation) for name in names
+        )
+
+    def forward(self, x: Tensor, weights: Tensor, active: Sequence[int] | None) -> Tensor:
+        """``(B, in_channels, H, W) -> (B, out_channels, H/stride, W/stride)``; at least one candidate is active."""
+        indices = range(len(self.candidates)) if active is None else active
+        terms = [weights[index] * self.candidates[index](x) for index in indices]
+        return torch.stack(terms).sum(dim=0) if len(terms) > 1 else terms[0]
+
+
+class MixedStage(nn.Module):
+    """The mixed layers of a stage and the mix of its depths: ``sum_d weight_d * (state after d layers)``.
+
+    Args:
+        space: The chain space.
+        stage: Index of the stage.
+        in_channels: Channels of its input.
+    """
+
+    def __init__(self, space: Chain, stage: int, in_channels: int) -> None:
+        super().__init__()
+        width, (stride, first, dilation) = space.widths[stage], space.resolutions[stage]
+        self.depths = space.depth_options(stage)
+        self.layers = nn.ModuleList(
+            MixedLayer(
+                space.layer_ops(layer),
+                width if layer else in_channels,
+                width,
+                1 if layer else stride,
+                dilation=dilation if layer else first,
+            )
+            for layer in range(space.depths[stage])
+        )
+
+    def forward(self, x: Tensor, layers: Sequence[OptionWeights], depth: OptionWeights | None) -> Tensor:
+        """``layers`` holds a row of option weights per layer, ``depth`` a row over the depths (None: full depth)."""
+        active = None if depth is None or depth.active is None else depth.active[0]
+        wanted = dict(enumerate(self.depths)) if active is None else {i: self.depths[i] for i in active}
+        terms = []
+        for layer in range(max(wanted.values())):
+            row = layers[layer]
+            x = self.layers[layer](x, row.values[0], None if row.active is None else row.active[0])
+            terms += [depth.values[0, i] * x for i, d in wanted.items() if depth is not None and d == layer + 1]
+        if depth is None:
+            return x
+        return torch.stack(terms).sum(dim=0) if len(terms) > 1 else terms[0]

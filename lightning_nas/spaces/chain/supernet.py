@@ -1,0 +1,79 @@
+"""The supernet of the chain space."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import torch
+from torch import Tensor
+
+from lightning_nas.architecture import Choices
+from lightning_nas.spaces.chain.body import Body
+from lightning_nas.spaces.chain.layers import MixedStage
+from lightning_nas.spaces.supernet import OptionWeights, Paths, Supernet
+
+if TYPE_CHECKING:
+    from lightning_nas.spaces.chain.space import Chain
+
+
+def depth_group(stage: int) -> str:
+    """Name of the logits of a stage's depth."""
+    return f"depth{stage}"
+
+
+class ChainSupernet(Supernet):
+    """The supernet.
+
+    Logits: ``first``, one row per stage (its first layer); ``rest``, one row per other layer, stage by stage;
+    ``depth{s}``, one row for every stage whose depth is searched.
+    """
+
+    def __init__(self, space: Chain, generator: torch.Generator | None = None) -> None:
+        stages = range(len(space.depths))
+        groups = {"first": (len(space.depths), len(space.layer_ops(0)))}
+        if sum(space.depths) > len(space.depths):
+            groups["rest"] = (sum(space.depths) - len(space.depths), len(space.layer_ops(1)))
+        groups |= {depth_group(s): (1, len(space.depth_options(s))) for s in stages if len(space.depth_options(s)) > 1}
+        super().__init__(groups, generator)
+        self.space, self.groups = space, tuple(groups)
+        widths = (space.first_channels, *space.widths)
+        self.body = Body(space, [MixedStage(space, stage, widths[stage]) for stage in stages])
+        self.feature_info = self.body.feature_info.within("body")
+
+    def all_maps(self, x: Tensor) -> tuple[list[Tensor], Tensor | None]:
+        """``(B, in_channels, H, W) ->`` feature maps, None."""
+        weights = self.option_weights()
+        inputs: list[tuple[object, ...]] = []
+        rest = 0
+        for stage, depth in enumerate(self.space.depths):
+            layers = [_row(weights["first"], stage)] + [_row(weights["rest"], rest + i) for i in range(depth - 1)]
+            rest += depth - 1
+            inputs.append((layers, weights.get(depth_group(stage))))
+        return self.body(x, inputs), None
+
+    def path(self, choices: Choices) -> dict[str, Paths]:
+        """The options that an architecture uses; none for layers beyond the depth of their stage."""
+        self.space.validate(choices)
+        paths: dict[str, list[tuple[int, ...]]] = {name: [] for name in self.groups}
+        for stage, ops in enumerate(self.space.stage_ops(choices)):
+            for layer in range(self.space.depths[stage]):
+                used = (self.space.layer_ops(layer).index(ops[layer]),) if layer < len(ops) else ()
+                paths["rest" if layer else "first"].append(used)
+            if depth_group(stage) in paths:
+                paths[depth_group(stage)].append((self.space.depth_options(stage).index(len(ops)),))
+        return {name: tuple(path) for name, path in paths.items()}
+
+    def module_sources(self, choices: Choices) -> dict[str, str]:
+        """The operation of a layer is one of the layer's candidates here."""
+        self.space.validate(choices)
+        return {
+            f"body.stages.{stage}.{layer}": f"body.stages.{stage}.layers.{layer}.candidates."
+            f"{self.space.layer_ops(layer).index(op)}"
+            for stage, ops in enumerate(self.space.stage_ops(choices))
+            for layer, op in enumerate(ops)
+        }
+
+
+def _row(weights: OptionWeights, edge: int) -> OptionWeights:
+    active = None if weights.active is None else (weights.active[edge],)
+    return OptionWeights(weights.values[edge : edge + 1], active)

@@ -1,0 +1,46 @@
+"""The supernet of the DARTS space."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+import torch
+
+from lightning_nas.architecture import Choices
+from lightning_nas.spaces.cells.decisions import CELL_TYPES, active_options, candidate_of
+from lightning_nas.spaces.cells.macro import DartsMacro, reduction_cells
+from lightning_nas.spaces.cells.search_cell import SearchCell
+from lightning_nas.spaces.cells.supernet import DartsMacroSupernet
+from lightning_nas.spaces.supernet import Paths
+
+if TYPE_CHECKING:
+    from lightning_nas.spaces.darts.space import Darts
+
+
+class DartsSupernet(DartsMacroSupernet):
+    """The DARTS supernet; logits ``normal`` and ``reduce``, ``(edges, operations)`` each."""
+
+    def __init__(self, space: Darts, generator: torch.Generator | None = None) -> None:
+        def build(c_prev_prev: int, c_prev: int, channels: int, reduction: bool, reduction_prev: bool) -> SearchCell:
+            return SearchCell(space.ops, space.steps, c_prev_prev, c_prev, channels, reduction, reduction_prev)
+
+        edges = sum(range(2, space.steps + 2))
+        macro = DartsMacro(space.stem, space.channels, space.cells, space.steps, space.in_channels, build)
+        super().__init__({cell: (edges, len(space.ops)) for cell in CELL_TYPES}, macro, generator)
+        self.space = space
+
+    def path(self, choices: Choices) -> dict[str, Paths]:
+        """The options that an architecture uses on every edge."""
+        self.space.validate(choices)
+        return {cell: active_options(self.space.genes(choices, cell), self.space.ops) for cell in CELL_TYPES}
+
+    def module_sources(self, choices: Choices) -> dict[str, str]:
+        """Operation ``k`` of a found cell is one candidate of one edge here; all other modules have equal names."""
+        replace(self.space, same_input=True).validate(choices)  # accepts what either decoding rule gives
+        sources = {}
+        for index in range(self.space.cells):
+            genes = self.space.genes(choices, "reduce" if index in reduction_cells(self.space.cells) else "normal")
+            for position, (edge, option) in enumerate(candidate_of(genes, self.space.ops)):
+                sources[f"macro.cells.{index}.ops.{position}"] = f"macro.cells.{index}.edges.{edge}.candidates.{option}"
+        return sources

@@ -1,0 +1,139 @@
+"""The space of GAS: a row of small cells, each with an architecture of its own.
+
+Source: Lin et al. 2020, "Graph-guided Architecture Search for Real-time Semantic Segmentation", arXiv 1909.06793, section
+3. Where the paper leaves a choice, this is what we made of it: cells of the DARTS kind with two nodes, a stem to stride 4,
+two reductions.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import ClassVar
+
+import torch
+from torch import Tensor
+
+from lightning_nas.architecture import Choices, Option
+from lightning_nas.ops import check_ops
+from lightning_nas.spaces.base import SearchSpace
+from lightning_nas.spaces.cells.decisions import (
+    NodeGenes,
+    cell_decisions,
+    cell_options,
+    choices_of,
+    genes_of,
+    strongest_genes,
+)
+from lightning_nas.spaces.features import Backbone, FeatureInfo
+from lightning_nas.spaces.gas.network import GasNetwork
+from lightning_nas.spaces.gas.supernet import GasSupernet
+
+GAS_OPS = (
+    "none",
+    "max_pool_3x3",
+    "skip_connect",
+    "sep_conv_3x3",
+    "dil_conv_3x3",
+    "dil_conv_3x3_r4",
+    "dil_conv_3x3_r8",
+)
+
+
+@dataclass(frozen=True)
+class Gas(SearchSpace):
+    """Cells with two inputs, each of which is searched by itself.
+
+    Decisions of cell ``k`` and node ``n``: ``cell{k}.n.inputs``, a pair of states such as ``"0+1"`` (0 and 1 are the cell's
+    inputs, 2 the first node), and ``cell{k}.n.op0``, ``cell{k}.n.op1``, the operations on them, ``none`` among them.
+
+    Args:
+        channels: Channels of the first cells.
+        cells: Number of cells; those after a third and two thirds halve the resolution and double the channels.
+        steps: Nodes per cell.
+        in_channels: Channels of the image.
+        ops: Candidate operations.
+        guided: Whether the logits of a cell are guided by those of the cell before it, by a graph convolution, while
+            searching; the found networks are of the same kind.
+
+    Raises:
+        ValueError: If an argument is out of range.
+    """
+
+    name: ClassVar[str] = "gas"
+
+    channels: int = 8
+    cells: int = 14
+    steps: int = 2
+    in_channels: int = 3
+    ops: tuple[str, ...] = GAS_OPS
+    guided: bool = True
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "ops", tuple(self.ops))
+        check_ops(self.ops)
+        if self.ops == ("none",):
+            raise ValueError(f"ops must hold more than 'none', got {self.ops!r}")
+        for argument, low, high in (
+            ("channels", 2, 4096),
+            ("cells", 1, 512),
+            ("steps", 1, 16),
+            ("in_channels", 1, 4096),
+        ):
+            value = getattr(self, argument)
+            if isinstance(value, bool) or not isinstance(value, int) or not low <= value <= high:
+                raise ValueError(f"{argument} must be a whole number from {low} to {high}, got {value!r}")
+        if self.channels % 2:
+            raise ValueError(f"channels must be even (reductions split them), got {self.channels}")
+        if not isinstance(self.guided, bool):
+            raise ValueError(f"guided must be true or false, got {self.guided!r}")
+
+    @property
+    def groups(self) -> tuple[str, ...]:
+        """Name of every cell, in its decisions and its logits."""
+        return tuple(f"cell{index}" for index in range(self.cells))
+
+    @cached_property
+    def decisions(self) -> tuple[str, ...]:
+        """Inputs and operations of every node of every cell."""
+        return tuple(name for cell in self.groups for name in cell_decisions(cell, self.steps))
+
+    def options(self, name: str, choices: Choices) -> Sequence[Option]:
+        """Pairs of states for ``inputs``, all operations otherwise; nothing depends on other decisions."""
+        return cell_options(name, self.ops, with_none=True)
+
+    def genes(self, choices: Choices, cell: str) -> list[NodeGenes]:
+        """The operations and sources of every node of a cell."""
+        return genes_of(choices, cell, self.steps)
+
+    def size(self) -> int:
+        """Number of architectures."""
+        pairs = math.prod(math.comb(node, 2) for node in range(2, self.steps + 2))
+        return int((pairs * len(self.ops) ** (2 * self.steps)) ** self.cells)
+
+    def network(self, choices: Choices, *, inputs: FeatureInfo | None = None) -> Backbone:
+        """The found network."""
+        self.validate(choices)
+        return GasNetwork(self, [self.genes(choices, cell) for cell in self.groups])
+
+    def supernet(
+        self,
+        *,
+        inputs: FeatureInfo | None = None,
+        generator: torch.Generator | None = None,
+        out_indices: int | Sequence[int] | None = None,
+    ) -> GasSupernet:
+        """The network of mixed operations."""
+        return GasSupernet(self, generator).returning(out_indices)
+
+    def decode(self, logits: Mapping[str, Tensor]) -> dict[str, Option]:
+        """The strongest operation of every edge, which may be ``none``, and the two strongest edges of every node."""
+        return {
+            name: option
+            for cell in self.groups
+            for name, option in choices_of(
+                strongest_genes(logits[cell], self.ops, self.steps, with_none=True), cell
+            ).items()
+        }

@@ -1,0 +1,51 @@
+"""The supernet of the NAS-Bench-201 space."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import torch
+from torch import Tensor, nn
+
+from lightning_nas.architecture import Choices
+from lightning_nas.spaces.nasbench201.cells import SearchCell
+from lightning_nas.spaces.nasbench201.edges import GROUP
+from lightning_nas.spaces.nasbench201.macro import STAGES, Macro
+from lightning_nas.spaces.supernet import Paths, Supernet
+
+if TYPE_CHECKING:
+    from lightning_nas.spaces.nasbench201.space import NasBench201
+
+
+class NasBench201Supernet(Supernet):
+    """The supernet; logits ``cell``, ``(edges, operations)``."""
+
+    def __init__(self, space: NasBench201, generator: torch.Generator | None = None) -> None:
+        super().__init__({GROUP: (len(space.decisions), len(space.ops))}, generator)
+        self.space = space
+
+        def build(channels: int) -> nn.Module:
+            return SearchCell(space.ops, space.nodes, channels)
+
+        self.macro = Macro(space.in_channels, space.channels, space.cells, space.stem, build)
+        self.feature_info = self.macro.feature_info.within("macro")
+
+    def all_maps(self, x: Tensor) -> tuple[list[Tensor], Tensor | None]:
+        """``(B, in_channels, H, W) ->`` feature maps, None."""
+        return self.macro(x, self.option_weights()[GROUP]), None
+
+    def path(self, choices: Choices) -> dict[str, Paths]:
+        """The one operation that an architecture uses on every edge."""
+        self.space.validate(choices)
+        return {GROUP: tuple((self.space.ops.index(op),) for op in self.space.edge_ops(choices))}
+
+    def module_sources(self, choices: Choices) -> dict[str, str]:
+        """The operation of an edge is one of the edge's candidates here."""
+        self.space.validate(choices)
+        sources = {}
+        for stage in range(STAGES):
+            for cell in range(self.space.cells):
+                for edge, op in enumerate(self.space.edge_ops(choices)):
+                    found = f"macro.stages.{stage}.{cell}.edges.{edge}"
+                    sources[found] = f"{found}.candidates.{self.space.ops.index(op)}"
+        return sources

@@ -1,0 +1,1 @@
+"""Necks, searched and drawn by hand."""

@@ -1,0 +1,1 @@
+"""Necks drawn by hand: spaces of one architecture."""

@@ -1,0 +1,146 @@
+"""Necks drawn by hand: what a searched neck is compared with. Each is a space of one architecture."""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import ClassVar, get_args
+
+import torch
+from torch import Tensor
+
+from lightning_nas.architecture import Choices, Option
+from lightning_nas.spaces.base import SearchSpace
+from lightning_nas.spaces.features import Backbone, FeatureInfo
+from lightning_nas.spaces.necks.fixed.network import BiFpnNetwork, Extra, FpnNetwork, PanetNetwork
+from lightning_nas.spaces.necks.fixed.supernet import FixedSupernet
+from lightning_nas.spaces.necks.levels import check_levels
+from lightning_nas.spaces.supernet import Supernet
+
+
+@dataclass(frozen=True)
+class FixedNeck(SearchSpace):
+    """A neck without decisions.
+
+    Args:
+        channels: Width of all maps.
+        min_level: The finest level; level ``l`` has stride ``2 ** l``.
+        max_level: The coarsest level.
+
+    Raises:
+        ValueError: If an argument is out of range.
+    """
+
+    role: ClassVar[str] = "neck"
+
+    channels: int = 256
+    min_level: int = 3
+    max_level: int = 7
+
+    def __post_init__(self) -> None:
+        check_levels(self.min_level, self.max_level)
+        if isinstance(self.channels, bool) or not isinstance(self.channels, int) or not 1 <= self.channels <= 4096:
+            raise ValueError(f"channels must be a whole number from 1 to 4096, got {self.channels!r}")
+
+    @property
+    def decisions(self) -> tuple[str, ...]:
+        """None."""
+        return ()
+
+    def options(self, name: str, choices: Choices) -> Sequence[Option]:
+        """There are no decisions.
+
+        Raises:
+            KeyError: Always.
+        """
+        raise KeyError(name)
+
+    @abstractmethod
+    def network(self, choices: Choices, *, inputs: FeatureInfo | None = None) -> Backbone:
+        """The neck on a backbone's maps."""
+
+    def supernet(
+        self,
+        *,
+        inputs: FeatureInfo | None = None,
+        generator: torch.Generator | None = None,
+        out_indices: int | Sequence[int] | None = None,
+    ) -> Supernet:
+        """The neck itself, with nothing to search."""
+        return FixedSupernet(self, self.network({}, inputs=inputs)).returning(out_indices)
+
+    def decode(self, logits: Mapping[str, Tensor]) -> dict[str, Option]:
+        """The only architecture."""
+        return {}
+
+
+@dataclass(frozen=True)
+class Fpn(FixedNeck):
+    """The feature pyramid network (Lin et al. 2017, arXiv 1612.03144).
+
+    Args:
+        channels: Width of all maps.
+        min_level: The finest level; level ``l`` has stride ``2 ** l``.
+        max_level: The coarsest level.
+        extra: Levels coarser than the backbone's: ``"conv"``: by strided convolutions, as RetinaNet's 6 and 7 (arXiv
+            1708.02002); ``"pool"``: every second value of the level before, as level 6 of Faster R-CNN in the paper.
+
+    Raises:
+        ValueError: If an argument is out of range.
+    """
+
+    name: ClassVar[str] = "fpn"
+
+    extra: Extra = "conv"
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if self.extra not in get_args(Extra):
+            raise ValueError(f"extra must be one of {list(get_args(Extra))}, got {self.extra!r}")
+
+    def network(self, choices: Choices, *, inputs: FeatureInfo | None = None) -> Backbone:
+        """The neck on a backbone's maps."""
+        self.validate(choices)
+        return FpnNetwork(inputs, self.channels, self.min_level, self.max_level, self.extra)
+
+
+@dataclass(frozen=True)
+class Panet(FixedNeck):
+    """The path aggregation network (Liu et al. 2018, arXiv 1803.01534): a way back down to the coarse levels."""
+
+    name: ClassVar[str] = "panet"
+
+    def network(self, choices: Choices, *, inputs: FeatureInfo | None = None) -> Backbone:
+        """The neck on a backbone's maps."""
+        self.validate(choices)
+        return PanetNetwork(inputs, self.channels, self.min_level, self.max_level)
+
+
+@dataclass(frozen=True)
+class BiFpn(FixedNeck):
+    """Repeated ways up and down with learned weights of their sums (Tan, Pang, Le 2020, arXiv 1911.09070).
+
+    Args:
+        channels: Width of all maps.
+        min_level: The finest level; level ``l`` has stride ``2 ** l``.
+        max_level: The coarsest level.
+        repeats: Layers, one after the other.
+
+    Raises:
+        ValueError: If an argument is out of range.
+    """
+
+    name: ClassVar[str] = "bifpn"
+
+    repeats: int = 3
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if isinstance(self.repeats, bool) or not isinstance(self.repeats, int) or not 1 <= self.repeats <= 64:
+            raise ValueError(f"repeats must be a whole number from 1 to 64, got {self.repeats!r}")
+
+    def network(self, choices: Choices, *, inputs: FeatureInfo | None = None) -> Backbone:
+        """The neck on a backbone's maps."""
+        self.validate(choices)
+        return BiFpnNetwork(inputs, self.channels, self.min_level, self.max_level, self.repeats)

@@ -1,0 +1,51 @@
+"""Levels of a pyramid, and which maps of a backbone they are made of.
+
+Level ``l`` has stride ``2 ** l``: a pyramid from 3 to 7 has the strides 8, 16, 32, 64 and 128.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from lightning_nas.spaces.features import FeatureInfo, FeatureLevel
+
+
+def check_levels(min_level: int, max_level: int) -> None:
+    """Refuses impossible levels.
+
+    Raises:
+        ValueError: Naming the argument.
+    """
+    for name, value in (("min_level", min_level), ("max_level", max_level)):
+        if isinstance(value, bool) or not isinstance(value, int) or not 0 <= value <= 10:
+            raise ValueError(f"{name} must be a whole number from 0 to 10, got {value!r}")
+    if max_level < min_level:
+        raise ValueError(f"max_level must be at least min_level = {min_level}, got {max_level}")
+
+
+def source_maps(inputs: FeatureInfo | None, min_level: int, max_level: int) -> list[int]:
+    """Indices of a backbone's maps that a pyramid is made of: the last one of every stride, finest first.
+
+    Raises:
+        ValueError: If there are no maps, or those of the finest level or of one between are missing.
+    """
+    if inputs is None:
+        raise ValueError("inputs = None: a neck needs the feature_info of a backbone")
+    by_stride = {reduction: index for index, reduction in enumerate(inputs.reduction())}
+    found = []
+    for level in range(min_level, max_level + 1):
+        if 2**level not in by_stride:
+            break
+        found.append(by_stride[2**level])
+    deeper = [stride for stride in by_stride if 2 ** (min_level + len(found)) < stride <= 2**max_level]
+    if not found or deeper:
+        raise ValueError(
+            f"inputs must hold maps of stride {2 ** (min_level + len(found))} for a pyramid from level {min_level} to "
+            f"{max_level} (stride 2 ** level), got the strides {inputs.reduction()}"
+        )
+    return found
+
+
+def pyramid_info(channels: int, levels: Sequence[int]) -> FeatureInfo:
+    """Describes the levels of a pyramid that leaves its network through ``outlets``."""
+    return FeatureInfo(FeatureLevel(channels, 2**level, f"outlets.{index}") for index, level in enumerate(levels))

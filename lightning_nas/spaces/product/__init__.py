@@ -1,0 +1,1 @@
+"""Products of search spaces."""

@@ -1,0 +1,41 @@
+"""Networks of the parts of a product, in a row."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from torch import Tensor, nn
+
+from lightning_nas.spaces.features import Backbone, FeatureInfo, FeatureLevel
+
+
+class ProductNetwork(Backbone):
+    """Networks in a row; returns the maps of the last and the auxiliary map of the first."""
+
+    def __init__(self, modules: Mapping[str, Backbone]) -> None:
+        super().__init__()
+        self.parts = nn.ModuleDict(modules)
+        self.feature_info, self.auxiliary_info, self.role = _described(modules)
+
+    def forward_auxiliary(self, x: Tensor) -> tuple[list[Tensor], Tensor | None]:
+        """What the first part reads -> the maps of the last part, the auxiliary map of the first."""
+        return _run(list(self.parts.values()), x)
+
+
+def _described(modules: Mapping[str, Backbone]) -> tuple[FeatureInfo, FeatureLevel | None, str]:
+    """The maps of the last part, the auxiliary map of the first, the role of the last, as seen from the product."""
+    (first, *_), (*_, last) = modules, modules
+    auxiliary = modules[first].auxiliary_info
+    return (
+        modules[last].feature_info.within(f"parts.{last}"),
+        None if auxiliary is None else auxiliary.within(f"parts.{first}"),
+        modules[last].role,
+    )
+
+
+def _run(modules: Sequence[Any], x: Tensor) -> tuple[list[Tensor], Tensor | None]:
+    features, auxiliary = modules[0].forward_auxiliary(x)
+    for module in modules[1:]:
+        features, _ = module.forward_auxiliary(features)
+    return features, auxiliary

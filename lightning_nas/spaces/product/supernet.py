@@ -1,0 +1,77 @@
+"""Supernets of the parts of a product, in a row."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import torch
+from torch import Tensor, nn
+
+from lightning_nas.architecture import Choices
+from lightning_nas.spaces.features import Backbone, FeatureInfo
+from lightning_nas.spaces.product.network import _described, _run
+from lightning_nas.spaces.product.parts import within
+from lightning_nas.spaces.supernet import Paths, Supernet
+
+if TYPE_CHECKING:
+    from lightning_nas.spaces.product.space import Product
+
+
+class ProductSupernet(Supernet):
+    """Supernets in a row. Their logits lie here, as ``part/group``, and the relaxation is asked once for all."""
+
+    def __init__(self, space: Product, inputs: FeatureInfo | None, generator: torch.Generator | None) -> None:
+        super().__init__({}, generator)
+        self.space = space
+        generator = generator or torch.Generator().manual_seed(0)
+        modules: dict[str, Backbone] = {}
+        for part, own in space.spaces.items():
+            if part in space.free:
+                supernet = own.supernet(inputs=inputs, generator=generator)
+                for group in supernet.logits:
+                    self.logits[f"{part}/{group}"] = supernet.logits[group]
+                supernet.logits = nn.ParameterDict()  # a parameter has one owner
+                modules[part] = supernet
+            else:
+                modules[part] = own.network(space.fixed_choices[part], inputs=inputs)
+            inputs = modules[part].feature_info
+        self.parts = nn.ModuleDict(modules)
+        self.feature_info, self.auxiliary_info, self.role = _described(modules)
+
+    def all_maps(self, x: Tensor) -> tuple[list[Tensor], Tensor | None]:
+        """What the first part reads -> the maps of the last part, the auxiliary map of the first."""
+        weights = self.option_weights()
+        for part in self.space.free:
+            own = {name.removeprefix(f"{part}/"): w for name, w in weights.items() if name.startswith(f"{part}/")}
+            self._part(part)._given = own
+        return _run(list(self.parts.values()), x)
+
+    def guide(self, logits: dict[str, Tensor]) -> dict[str, Tensor]:
+        """Every part guides its own logits."""
+        guided: dict[str, Tensor] = {}
+        for part in self.space.free:
+            own = {name.removeprefix(f"{part}/"): g for name, g in logits.items() if name.startswith(f"{part}/")}
+            guided |= {f"{part}/{name}": group for name, group in self._part(part).guide(own).items()}
+        return guided
+
+    def path(self, choices: Choices) -> dict[str, Paths]:
+        """The paths of the parts."""
+        self.space.validate(choices)
+        return {
+            f"{part}/{group}": path
+            for part in self.space.free
+            for group, path in self._part(part).path(within(part, choices)).items()
+        }
+
+    def module_sources(self, choices: Choices) -> dict[str, str]:
+        """Where the modules of the found parts lie in the supernets of the parts."""
+        return {
+            f"parts.{part}.{found}": f"parts.{part}.{source}"
+            for part in self.space.free
+            for found, source in self._part(part).module_sources(within(part, choices)).items()
+        }
+
+    def _part(self, name: str) -> Supernet:
+        part = self.parts[name]
+        assert isinstance(part, Supernet)
+        return part

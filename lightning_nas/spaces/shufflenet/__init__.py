@@ -1,0 +1,1 @@
+"""The ShuffleNetV2 space of single-path search."""

@@ -1,0 +1,150 @@
+"""The ShuffleNetV2 space of single-path search: a choice of block in every layer.
+
+Sources: Guo et al. 2020, "Single Path One-Shot Neural Architecture Search with Uniform Sampling", arXiv 1904.00420; Chen
+et al. 2019, "DetNAS: Backbone Search for Object Detection", arXiv 1903.10979.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import ClassVar, get_args
+
+import torch
+from torch import Tensor
+
+from lightning_nas.architecture import Choices, Option
+from lightning_nas.ops import check_ops
+from lightning_nas.ops.shuffle import Split
+from lightning_nas.spaces.base import SearchSpace
+from lightning_nas.spaces.features import Backbone, FeatureInfo
+from lightning_nas.spaces.shufflenet.network import ShuffleNetwork
+from lightning_nas.spaces.shufflenet.supernet import BLOCKS, ShuffleSupernet
+
+SHUFFLE_OPS = ("shuffle_3x3", "shuffle_5x5", "shuffle_7x7", "shuffle_xception")
+
+
+@dataclass(frozen=True)
+class ShuffleNetV2(SearchSpace):
+    """Four stages of choice blocks; the defaults are DetNAS's small network (300M multiply-adds).
+
+    Decisions: ``stage{s}.{l}``, the block of every layer. The first layer of a stage halves the resolution.
+
+    Its large network (1.3G) has ``stem_channels=48``, ``widths=(96, 240, 480, 960)``, ``depths=(8, 8, 16, 8)``. SPOS has
+    the small one with ``bias=False`` and ``supernet_affine=False``.
+
+    A block of stride 1 works on half of the channels. Which half is not in the papers: the released code of SPOS takes every
+    other channel, and so do the found networks of DetNAS; DetNAS's supernets, for ImageNet and for COCO, interleave the two
+    halves and take the second half of that. Released weights give other outputs with the other split. A supernet and
+    what is found in it share one here, so that weights can be taken over.
+
+    Args:
+        stem_channels: Channels after the 3x3 stem convolution, which has stride 2.
+        widths: Channels of the stages.
+        depths: Layers of the stages.
+        head_channels: Channels of a closing 1x1 convolution, for classification; 0 for none, as detectors want it.
+        in_channels: Channels of the image.
+        bias: Whether stem and closing convolution have a bias.
+        supernet_affine: Whether BatchNorm in the supernet has a learnable scale and shift; that of found networks has.
+        ops: Candidate blocks.
+        split: ``"even_odd"`` or ``"halves"``, see :func:`lightning_nas.ops.shuffle.split_channels`.
+
+    Raises:
+        ValueError: If an argument is out of range.
+    """
+
+    name: ClassVar[str] = "shufflenetv2"
+
+    stem_channels: int = 16
+    widths: tuple[int, ...] = (64, 160, 320, 640)
+    depths: tuple[int, ...] = (4, 4, 8, 4)
+    head_channels: int = 1024
+    in_channels: int = 3
+    bias: bool = True
+    supernet_affine: bool = True
+    ops: tuple[str, ...] = SHUFFLE_OPS
+    split: Split = "even_odd"
+
+    def __post_init__(self) -> None:
+        for argument in ("widths", "depths", "ops"):
+            value = getattr(self, argument)
+            if isinstance(value, str) or not isinstance(value, Sequence):
+                raise ValueError(f"{argument} must be a list, got {value!r}")
+            object.__setattr__(self, argument, tuple(value))
+        check_ops(self.ops)
+        if "none" in self.ops or "skip_connect" in self.ops:
+            raise ValueError(f"ops must hold blocks that can change the width of a map, got {self.ops!r}")
+        if not self.widths or len(self.widths) != len(self.depths):
+            raise ValueError(
+                f"widths and depths must be equally long and not empty, got {self.widths!r} and {self.depths!r}"
+            )
+        for argument, low, high in (
+            ("stem_channels", 1, 4096),
+            ("widths", 2, 8192),
+            ("depths", 1, 64),
+            ("head_channels", 0, 8192),
+            ("in_channels", 1, 4096),
+        ):
+            value = getattr(self, argument)
+            for number in value if isinstance(value, tuple) else (value,):
+                if isinstance(number, bool) or not isinstance(number, int) or not low <= number <= high:
+                    raise ValueError(f"{argument} must hold whole numbers from {low} to {high}, got {value!r}")
+        if any(width % 2 for width in self.widths):
+            raise ValueError(f"widths must be even, because half of the channels pass, got {self.widths!r}")
+        if self.split not in get_args(Split):
+            raise ValueError(f"split must be one of {list(get_args(Split))}, got {self.split!r}")
+        for argument in ("bias", "supernet_affine"):
+            if not isinstance(getattr(self, argument), bool):
+                raise ValueError(f"{argument} must be true or false, got {getattr(self, argument)!r}")
+
+    @cached_property
+    def decisions(self) -> tuple[str, ...]:
+        """The layers of all stages, in order."""
+        return tuple(f"stage{stage}.{layer}" for stage, depth in enumerate(self.depths) for layer in range(depth))
+
+    def options(self, name: str, choices: Choices) -> Sequence[Option]:
+        """The same blocks for every layer."""
+        return self.ops
+
+    def stage_ops(self, choices: Choices) -> list[list[str]]:
+        """The blocks of the layers, per stage.
+
+        Raises:
+            ArchitectureError: If the choices are not an architecture of this space.
+        """
+        self.validate(choices)
+        return [
+            [str(choices[f"stage{stage}.{layer}"]) for layer in range(depth)] for stage, depth in enumerate(self.depths)
+        ]
+
+    def from_indices(self, indices: Sequence[int]) -> dict[str, Option]:
+        """The architecture in the papers' notation: the index of the block of every layer.
+
+        Raises:
+            ValueError: If they are not as many as there are layers, or there is no such block.
+        """
+        if len(indices) != len(self.decisions) or not all(0 <= index < len(self.ops) for index in indices):
+            raise ValueError(
+                f"indices must be {len(self.decisions)} numbers from 0 to {len(self.ops) - 1}, got {list(indices)}"
+            )
+        return {name: self.ops[index] for name, index in zip(self.decisions, indices, strict=True)}
+
+    def network(self, choices: Choices, *, inputs: FeatureInfo | None = None) -> Backbone:
+        """The found network."""
+        return ShuffleNetwork(self, self.stage_ops(choices))
+
+    def supernet(
+        self,
+        *,
+        inputs: FeatureInfo | None = None,
+        generator: torch.Generator | None = None,
+        out_indices: int | Sequence[int] | None = None,
+    ) -> ShuffleSupernet:
+        """The network that holds all blocks of every layer."""
+        return ShuffleSupernet(self, generator).returning(out_indices)
+
+    def decode(self, logits: Mapping[str, Tensor]) -> dict[str, Option]:
+        """The strongest block of every layer; ties go to the lower index."""
+        rows = logits[BLOCKS].detach().double().cpu().tolist()
+        return self.from_indices([row.index(max(row)) for row in rows])
