@@ -18,6 +18,7 @@ from lightning_nas.search.costs import Part, TaskCost, cost_of_task
 from lightning_nas.search.families import FAMILIES, pl
 from lightning_nas.search.headline import finite_or_none
 from lightning_nas.search.persistence import last_checkpoint
+from lightning_nas.search.presentation import Presentation
 from lightning_nas.spaces import Backbone
 
 
@@ -35,6 +36,7 @@ class ContenderResult:
         seconds: Wall time of the training, over all attempts where it was resumed.
         input_size: Channels, height and width of the image that cost was counted for.
         failure: Why it has no metrics, if its training failed.
+        presentation: What the task says of itself; None if an earlier version wrote the result.
     """
 
     name: str
@@ -45,6 +47,7 @@ class ContenderResult:
     seconds: float
     input_size: tuple[int, int, int]
     failure: str | None = None
+    presentation: Presentation | None = None
 
     @classmethod
     def of(
@@ -63,6 +66,7 @@ class ContenderResult:
             seconds=timer.time_elapsed("train"),
             input_size=cost.input_size,
             failure=failure,
+            presentation=Presentation.of(task, datamodule),
         )
 
     @classmethod
@@ -72,7 +76,7 @@ class ContenderResult:
         Raises:
             KeyError: If something is missing.
         """
-        network = record.get("network")
+        network, presentation = record.get("network"), record.get("presentation")
         return cls(
             record["name"],
             record["kind"],
@@ -82,6 +86,7 @@ class ContenderResult:
             seconds=record["seconds"],
             input_size=tuple(record["input_size"]),
             failure=record.get("failure"),
+            presentation=None if presentation is None else Presentation.from_dict(presentation),
         )
 
 

@@ -55,11 +55,18 @@ def write_summary(
             "backbone": asdict(found.backbone),
             "network": None if found.network is None else asdict(found.network),
         },
-        "comparison": [asdict(result) for result in results],
+        "comparison": [_compared(result) for result in results],
+        **({} if found.presentation is None else {"presentation": asdict(found.presentation)}),
     }
     path = RunFolder(folder).summary
     write_atomic(path, json.dumps(summary, indent=2, sort_keys=True) + "\n")
     return path
+
+
+def _compared(result: ContenderResult) -> dict[str, Any]:
+    record = asdict(result)
+    del record["presentation"]  # the same for all, and told once
+    return record
 
 
 def _classes(datamodule: Any) -> list[dict[str, Any]]:

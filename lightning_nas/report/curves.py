@@ -29,14 +29,15 @@ class Chart:
     svg: str
 
 
-def training_charts(curves: Curves, *, limit: int = 4) -> list[Chart]:
-    """One chart per logged quantity, with a line per stage; losses first.
+def training_charts(curves: Curves, *, first: str = "", limit: int = 4) -> list[Chart]:
+    """One chart per logged quantity, with a line per stage; losses come first, then the metric that decides.
 
     Quantities with fewer than two epochs, learning rates, the counters of the search and what :func:`controller_charts` shows
     are left out.
 
     Args:
         curves: Logged name such as ``val/loss`` -> (epoch, value).
+        first: The metric that decides, without stage.
         limit: Largest number of charts.
     """
     quantities: dict[str, dict[str, list[tuple[float, float]]]] = {}
@@ -45,7 +46,7 @@ def training_charts(curves: Curves, *, limit: int = 4) -> list[Chart]:
         quantity = re.sub(r"_(step|epoch)$", "", quantity)
         if len(points) >= 2 and stage not in ("search", "controller") and not quantity.startswith("lr"):
             quantities.setdefault(quantity, {})[stage or "value"] = points
-    names = sorted(quantities, key=lambda name: ("loss" not in name, "acc" not in name, name))
+    names = sorted(quantities, key=lambda name: ("loss" not in name, name != first, name))
     return [Chart(name, line_chart(quantities[name], seed=name)) for name in names[:limit]]
 
 

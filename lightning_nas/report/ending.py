@@ -9,7 +9,6 @@ from typing import Any
 from lightning_nas.report.page import verdict_of
 from lightning_nas.report.reading import read_run
 from lightning_nas.report.tables import comparison_sentence, count, decimal
-from lightning_nas.search.headline import headline
 
 
 def ending(folder: Path, data: Sequence[str] = ()) -> str:
@@ -28,10 +27,10 @@ def ending(folder: Path, data: Sequence[str] = ()) -> str:
     metrics = summary["metrics"]
     lines = []
     if metrics:
-        metric = headline(metrics)
-        lines.append(("metric", f"{metric} {decimal(metrics[metric])} on the test images"))
+        metric, mode = run.presentation.deciding(metrics)
+        lines.append(("metric", f"{metric} {decimal(metrics.get(metric))} on the test images"))
         if searched and len(summary["comparison"]) > 1:
-            lines.append(("", comparison_sentence(summary["comparison"], metric)))
+            lines.append(("", comparison_sentence(summary["comparison"], metric, mode)))
     lines.append(("cost", _cost(summary["cost"])))
     if searched and run.history:
         verdict = verdict_of(run)

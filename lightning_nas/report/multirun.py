@@ -17,9 +17,9 @@ from rich.table import Table
 from lightning_nas.architecture import write_atomic
 from lightning_nas.errors import ReportError
 from lightning_nas.report.costs import PARTS, QUANTITIES, objective_title, part_of
+from lightning_nas.report.reading import presentation_of
 from lightning_nas.report.tables import DASH, mean_and_spread, measured, plus_minus
 from lightning_nas.runs import SweepFolder
-from lightning_nas.search.headline import headline
 
 
 @dataclass(frozen=True)
@@ -30,11 +30,13 @@ class Setting:
         overrides: Their other overrides, sorted, joined by blanks.
         values: Quantity -> one value per job.
         unfinished: Number of jobs without a summary.
+        headline: The metric that decides between networks; None where no job has measured any.
     """
 
     overrides: str
     values: Mapping[str, Sequence[float]]
     unfinished: int
+    headline: str | None = None
 
 
 def write_table(sweep: Path) -> str:
@@ -57,7 +59,7 @@ def collect(sweep: Path) -> list[Setting]:
     Raises:
         ReportError: If the folder holds no jobs, or a file of a job is malformed.
     """
-    jobs: dict[str, list[dict[str, float] | None]] = {}
+    jobs: dict[str, list[_Job | None]] = {}
     for job in SweepFolder(sweep).jobs:
         overrides = sorted(str(item) for item in yaml.safe_load(job.overrides.read_text(encoding="utf-8")))
         key = " ".join(item for item in overrides if item.lstrip("+").partition("=")[0] != "seed") or "(defaults)"
@@ -67,9 +69,10 @@ def collect(sweep: Path) -> list[Setting]:
     settings = []
     for key, results in jobs.items():
         finished = [result for result in results if result is not None]
-        names = sorted({name for result in finished for name in result})
-        values = {name: [result[name] for result in finished if name in result] for name in names}
-        settings.append(Setting(key, values, len(results) - len(finished)))
+        names = sorted({name for result in finished for name in result.values})
+        values = {name: [result.values[name] for result in finished if name in result.values] for name in names}
+        headline = next((result.headline for result in finished if result.headline is not None), None)
+        settings.append(Setting(key, values, len(results) - len(finished), headline))
     return settings
 
 
@@ -95,11 +98,10 @@ def to_text(settings: Sequence[Setting], *, width: int = 140) -> str:
 
     What the found networks cost, backbone and whole network; last the deciding metric of them and of the random networks.
     """
-    metrics = {name for setting in settings for name in setting.values if name.startswith("metrics/")}
-    shown = []
-    if metrics:
-        metric = headline(dict.fromkeys((name.removeprefix("metrics/") for name in metrics), 0.0))
-        shown = [(f"metrics/{metric}", metric, 4), ("random", f"{metric}, random networks", 4)]
+    headlines = list(dict.fromkeys(setting.headline for setting in settings if setting.headline is not None))
+    shown = [(f"metrics/{metric}", metric, 4) for metric in headlines]
+    if headlines:
+        shown.append(("random", f"{headlines[0] if len(headlines) == 1 else 'the same'}, random networks", 4))
     shown.append(("search_seconds", "search, s", 1))
     costs = [(f"{part}/{name}", 2 if name == "latency_ms" else 0) for name in QUANTITIES for part in PARTS]
     console = Console(file=io.StringIO(), width=width, record=True)
@@ -134,7 +136,13 @@ def _numbers(part: str, cost: Mapping[str, Any] | None) -> dict[str, float]:
     return {f"{part}/{name}": float(cost[name]) for name in ("parameters", "macs")} | latency
 
 
-def _read(path: Path) -> dict[str, float] | None:
+@dataclass(frozen=True)
+class _Job:
+    values: Mapping[str, float]
+    headline: str | None
+
+
+def _read(path: Path) -> _Job | None:
     """The numbers of one job; None if it has not finished."""
     if not path.is_file():
         return None
@@ -145,9 +153,13 @@ def _read(path: Path) -> dict[str, float] | None:
         for part in PARTS:
             values |= _numbers(part, part_of(summary["cost"], part))
         values["search_seconds"] = float(summary["seconds"]["search"])
-        drawn = measured(summary["comparison"], headline(summary["metrics"]), "random") if summary["metrics"] else []
+        metrics = summary["metrics"]
+        headline = presentation_of(summary, path).deciding(metrics)[0] if metrics else None
+        drawn = measured(summary["comparison"], headline, "random") if headline is not None else []
+    except ReportError:
+        raise
     except (KeyError, TypeError, ValueError) as error:
         raise ReportError(f"{path}: not a summary of a run: {type(error).__name__}: {error}") from None
     if drawn:
         values["random"] = mean_and_spread(drawn)[0]
-    return values
+    return _Job(values, headline)

@@ -19,26 +19,17 @@ from lightning_nas.report.curves import controller_charts, fitness_chart, line_c
 from lightning_nas.report.probabilities import probability_groups
 from lightning_nas.report.reading import FinishedRun, read_run
 from lightning_nas.report.tables import (
-    AP_COLUMNS,
     COSTS,
-    ap_rows,
     comparison_rows,
     comparison_sentence,
     decimal,
-    iou_rows,
     matched_sentence,
+    shown_tables,
 )
 from lightning_nas.report.trials import TrialReport, trial_report
 from lightning_nas.report.verdict import Verdict, entropy, judge, skip_share
-from lightning_nas.search.headline import headline
 
 TEMPLATE = Path(__file__).with_name("template.html")
-
-PICTURES = {
-    "detection": "White dashed boxes are true; coloured ones were predicted, with their score.",
-    "segmentation": "From left to right: the image, the truth (black pixels do not count), the prediction over the image.",
-}
-"""What the sheet of test images of a task shows."""
 
 
 def build(run_folder: str | Path) -> Path:
@@ -71,7 +62,8 @@ def _values(run: FinishedRun) -> dict[str, Any]:
         if missing:
             raise ReportError(f"{source}: comparison {entry.get('name')!r} lacks {sorted(missing)}")
     known = {name for metrics in (summary["metrics"], *(entry["metrics"] for entry in comparison)) for name in metrics}
-    metric = headline(dict.fromkeys(known)) if known else "metric"  # a test may have nothing to measure
+    says = run.presentation
+    metric, mode = says.deciding(known) if known or says.headline else ("metric", "max")  # a test may measure nothing
     for cost in (summary["cost"], *comparison):
         _check_cost(cost, source)
     drawings = draw(run.architecture, run.history[-1]["probabilities"] if run.history else None)
@@ -92,23 +84,23 @@ def _values(run: FinishedRun) -> dict[str, Any]:
         "fitness_chart": Markup(fitness_chart(run.fitness)) if run.fitness else None,
         "controller": [(chart.title, Markup(chart.svg)) for chart in controller_charts(run.curves)],
         "probabilities": probability_groups(run.history, run.architecture),
-        "searching": [(chart.title, Markup(chart.svg)) for chart in training_charts(run.curves)],
-        "retraining": [(chart.title, Markup(chart.svg)) for chart in training_charts(run.retraining)],
+        "searching": [(chart.title, Markup(chart.svg)) for chart in training_charts(run.curves, first=metric)],
+        "retraining": [(chart.title, Markup(chart.svg)) for chart in training_charts(run.retraining, first=metric)],
         "cost": cost_rows(summary["cost"]),
         "cost_note": cost_note(summary["cost"]),
         "matched": matched_sentence(comparison),
         "cost_columns": tuple(title for _, _, title in COSTS),
         "comparison": comparison_rows(comparison, metric),
-        "ap_columns": tuple(AP_COLUMNS.values()),
-        "ap_rows": ap_rows(comparison),
-        "iou_rows": iou_rows(comparison, [str(entry["name"]) for entry in summary.get("classes", ())]),
-        "networks": [str(entry["name"]) for entry in comparison],
-        "about_pictures": PICTURES.get(str(summary["task"]), ""),
+        "tables": shown_tables(says.tables, comparison),
         "class_colours": [
             (c["name"], "#{:02x}{:02x}{:02x}".format(*c["color"])) for c in summary.get("classes", ()) if c.get("color")
         ],
-        "pictures": [(name, _embedded(path)) for name, path in _worth_showing(run)],
-        "comparison_sentence": comparison_sentence(comparison, metric),
+        "pictures": [
+            (says.pictures[file], [(name, _embedded(path)) for name, path in shown])
+            for file in says.pictures
+            if (shown := _worth_showing(run, file))
+        ],
+        "comparison_sentence": comparison_sentence(comparison, metric, mode),
         "seconds": [(name, _duration(value)) for name, value in sorted(summary.get("seconds", {}).items())],
         "versions": sorted(summary.get("versions", {}).items()),
     }
@@ -127,15 +119,17 @@ def _trials(run: FinishedRun) -> TrialReport | None:
     return trial_report(run.trials) if run.trials else None
 
 
-def _worth_showing(run: FinishedRun) -> list[tuple[str, Path]]:
-    """Pictures of the found network, of those made by hand, and of one random network."""
+def _worth_showing(run: FinishedRun, file: str) -> list[tuple[str, Path]]:
+    """A picture of the found network, of those made by hand, and of one random network."""
     kinds = {str(entry["name"]): entry["kind"] for entry in run.summary["comparison"]}
-    drawn = [name for name in run.pictures if kinds[name] == "random"][:1]
-    return [(name, path) for name, path in run.pictures.items() if kinds[name] != "random" or name in drawn]
+    pictures = run.pictures[file]
+    drawn = [name for name in pictures if kinds[name] == "random"][:1]
+    return [(name, path) for name, path in pictures.items() if kinds[name] != "random" or name in drawn]
 
 
 def _embedded(path: Path) -> str:
-    return f"data:image/jpeg;base64,{base64.b64encode(path.read_bytes()).decode()}"
+    kind = "png" if path.suffix.lower() == ".png" else "jpeg"
+    return f"data:image/{kind};base64,{base64.b64encode(path.read_bytes()).decode()}"
 
 
 def _over_time(history: Sequence[Mapping[str, Any]]) -> tuple[dict[str, list[float]], dict[str, list[float]]]:

@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import csv
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from lightning_nas.architecture import Architecture
 from lightning_nas.errors import ReportError
+from lightning_nas.report.earlier import presentation_of_earlier
 from lightning_nas.runs import RunFolder
+from lightning_nas.search.presentation import Presentation
 
 Curves = dict[str, list[tuple[float, float]]]
 """Logged name, e.g. ``val/accuracy`` -> (epoch, value), ascending."""
@@ -30,7 +32,8 @@ class FinishedRun:
         retraining: The same of the found network's training after a search.
         fitness: Of every candidate of an evolution, in order; empty if the run had none.
         trials: Those that have ended, in order; empty if the run did not search trial by trial.
-        pictures: Name of a network -> the sheet of test images that its task drew, where it drew one.
+        presentation: What the task of the run says of itself.
+        pictures: Name of a file that the task wrote in a test -> name of a network -> the file, of those that have one.
     """
 
     folder: RunFolder
@@ -41,7 +44,8 @@ class FinishedRun:
     retraining: Curves
     fitness: tuple[float, ...]
     trials: tuple[Mapping[str, Any], ...]
-    pictures: Mapping[str, Path]
+    presentation: Presentation
+    pictures: Mapping[str, Mapping[str, Path]]
 
 
 def read_run(folder: Path) -> FinishedRun:
@@ -60,6 +64,7 @@ def read_run(folder: Path) -> FinishedRun:
     missing = sorted({"task", "data", "space", "strategy", "seed", "metrics", "cost", "comparison"} - set(summary))
     if missing:
         raise ReportError(f"{run.summary}: missing keys {missing}")
+    presentation = presentation_of(summary, run.summary)
     try:
         architecture = Architecture.load(run.architecture)
     except ValueError as error:
@@ -73,14 +78,39 @@ def read_run(folder: Path) -> FinishedRun:
         read_curves(run.found.metrics),
         read_fitness(run.candidates),
         read_trials(run.trials),
-        {str(entry.get("name")): path for entry in summary["comparison"] if (path := _picture(run, entry))},
+        presentation,
+        {file: _pictures(run, file, summary["comparison"]) for file in presentation.pictures},
     )
 
 
-def _picture(run: RunFolder, entry: Mapping[str, Any]) -> Path | None:
-    """The sheet of a network, which lies in the folder of its trial, or in that of a training."""
-    places = [run.contender(str(entry.get("name"))).samples, run.samples]
-    return next((path for path in places if path.is_file()), None)
+def presentation_of(summary: Mapping[str, Any], source: Path) -> Presentation:
+    """What the task of a run says of itself.
+
+    Args:
+        summary: Of the run, also of an earlier version.
+        source: Its file, for messages.
+
+    Raises:
+        ReportError: If it is malformed.
+    """
+    try:
+        if "presentation" not in summary:
+            return presentation_of_earlier(summary)
+        return Presentation.from_dict(summary["presentation"])
+    except (AttributeError, KeyError, TypeError, ValueError) as error:
+        raise ReportError(f"{source}: presentation: {type(error).__name__}: {error}") from None
+
+
+def _pictures(run: RunFolder, file: str, comparison: Sequence[Mapping[str, Any]]) -> dict[str, Path]:
+    """A picture of every network, which lies in the folder of its trial, or in that of a training."""
+    found = {}
+    for entry in comparison:
+        name = str(entry.get("name"))
+        places = (run.contender(name).picture(file), run.picture(file))
+        path = next((path for path in places if path.is_file()), None)
+        if path is not None:
+            found[name] = path
+    return found
 
 
 def read_history(path: Path) -> tuple[Mapping[str, Any], ...]:

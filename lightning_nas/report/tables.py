@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import statistics
 from collections.abc import Mapping, Sequence
-from typing import Any
+from dataclasses import dataclass
+from typing import Any, Literal
 
 from lightning_nas.networks.hand_made import RESIDUAL
 from lightning_nas.report.costs import PARTS, QUANTITIES, part_of
-
-_FALLS = ("loss", "error")  # metrics that are better when they are smaller
+from lightning_nas.search.presentation import MetricTable
 
 DASH = "–"
 """Where there is nothing to measure, or the number is not finite."""
@@ -63,46 +63,62 @@ def comparison_rows(comparison: Sequence[Mapping[str, Any]], metric: str) -> lis
     return rows
 
 
-AP_COLUMNS = {
-    "map": "AP",
-    "map_50": "AP50",
-    "map_75": "AP75",
-    "map_small": "small",
-    "map_medium": "medium",
-    "map_large": "large",
-}
-"""COCO's average precision: over all IoU thresholds, at 0.5, at 0.75, and by size of the objects."""
+@dataclass(frozen=True)
+class Shown:
+    """A table of the task's, as a page shows it.
+
+    Args:
+        title: The heading above it.
+        note: Text below it.
+        head: Headings of the columns.
+        rows: Cells, the first one being the name of the row.
+        of_networks: Whether a row is a network, the first one the found one.
+    """
+
+    title: str
+    note: str
+    head: tuple[str, ...]
+    rows: tuple[tuple[str, ...], ...]
+    of_networks: bool
 
 
-def ap_rows(comparison: Sequence[Mapping[str, Any]]) -> list[tuple[str, ...]]:
-    """Network and its average precisions, for detectors; a dash where there were no objects of a size."""
-    metrics = [entry["metrics"] for entry in comparison]
-    if not any(set(AP_COLUMNS) & set(found) for found in metrics):
-        return []
-    return [
-        (str(entry["name"]), *(decimal(found.get(name), 3) for name in AP_COLUMNS))
-        for entry, found in zip(comparison, metrics, strict=True)
-    ]
+def shown_tables(tables: Sequence[MetricTable], comparison: Sequence[Mapping[str, Any]]) -> list[Shown]:
+    """The tables of a task with the numbers of all networks; those of which no network has a metric are left out.
+
+    There is a dash where a network has no value.
+    """
+    shown = []
+    for table in tables:
+        measured = [entry["metrics"] for entry in comparison]
+        if not any(set(table.metrics) & set(metrics) for metrics in measured):
+            continue
+        names = [str(entry["name"]) for entry in comparison]
+        columns = [[decimal(metrics.get(metric), 3) for metrics in measured] for metric in table.metrics]
+        if table.rows == "networks":
+            head = (table.corner, *table.metrics.values())
+            rows = [(name, *cells) for name, *cells in zip(names, *columns, strict=True)]
+        else:
+            head = (table.corner, *names)
+            titled = zip(table.metrics.values(), columns, strict=True)
+            rows = [(title, *cells) for title, cells in titled if set(cells) != {DASH}]
+        shown.append(Shown(table.title, table.note, head, tuple(rows), table.rows == "networks"))
+    return shown
 
 
-def iou_rows(comparison: Sequence[Mapping[str, Any]], classes: Sequence[str]) -> list[tuple[str, ...]]:
-    """Class and its intersection over union by every network, for segmentation; classes without any are left out."""
-    rows = []
-    for name in classes:
-        values = [entry["metrics"].get(f"iou/{name.replace(' ', '_')}") for entry in comparison]
-        if any(value is not None for value in values):
-            rows.append((name, *(decimal(value, 3) for value in values)))
-    return rows
+def comparison_sentence(comparison: Sequence[Mapping[str, Any]], metric: str, mode: Literal["max", "min"]) -> str:
+    """Says plainly whether the found network is better than random ones and than hand-made ones.
 
-
-def comparison_sentence(comparison: Sequence[Mapping[str, Any]], metric: str) -> str:
-    """Says plainly whether the found network is better than random ones and than hand-made ones."""
+    Args:
+        comparison: Of a summary.
+        metric: That decides.
+        mode: Whether larger or smaller values of it are better.
+    """
     found = [entry["metrics"].get(metric) for entry in comparison if entry["kind"] == "found"]
     if not found:
         return "The found network was not trained, so it cannot be compared."
     if found[0] is None:
         return f"The test gave no {metric} of the found network, so it cannot be compared."
-    better = -1 if any(word in metric for word in _FALLS) else 1
+    better = 1 if mode == "max" else -1
     sentences = [_against_random(found[0], measured(comparison, metric, "random"), metric, better)]
     for entry in comparison:
         value = entry["metrics"].get(metric)

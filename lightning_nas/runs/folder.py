@@ -84,10 +84,9 @@ class RunFolder:
         """What a benchmark has measured."""
         return self.path / "benchmark.json"
 
-    @property
-    def samples(self) -> Path:
-        """Test images with what the network makes of them, where its task draws them."""
-        return self.path / "samples.jpg"
+    def picture(self, file: str) -> Path:
+        """What the task has drawn in a test; its name is the task's."""
+        return self.path / file
 
     @property
     def predictions(self) -> Path:

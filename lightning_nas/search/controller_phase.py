@@ -176,7 +176,7 @@ class ControllerPhase(Callback):
 
             def score(choices: Choices, batch: Any) -> float:
                 supernet.activate(choices)
-                _, value = validation_score(validate(batch), self.strategy.metric)
+                _, value = validation_score(validate(batch), self.strategy.metric, task)
                 if is_distributed():
                     device = trainer.strategy.root_device
                     value = float(average_over_ranks([torch.tensor([value], device=device)])[0])

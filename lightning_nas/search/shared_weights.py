@@ -58,4 +58,4 @@ class SharedWeights:
             recalibrate(self.task, batches, lambda batch: self.task(pl.utilities.move_data_to_device(batch, device)[0]))
         with contextlib.nullcontext() if self.recalibration_batches else batch_statistics(self.task):
             (metrics,) = self.trainer.validate(self.task, datamodule=self.datamodule, verbose=False)
-        return validation_score(metrics, self.metric)
+        return validation_score(metrics, self.metric, self.task)

@@ -56,6 +56,8 @@ class ClassificationTask(pl.LightningModule):
             for one.
     """
 
+    headline = "accuracy"
+
     def __init__(
         self,
         backbone: Backbone,

@@ -12,6 +12,7 @@ from torch import Tensor
 from torchmetrics.detection import MeanAveragePrecision
 
 from lightning_nas.search.distributed import is_distributed
+from lightning_nas.search.presentation import MetricTable
 
 Boxes = dict[str, Tensor]
 
@@ -30,6 +31,13 @@ NAMES = {
     "mar_large": "AR large",
 }
 """The twelve numbers of COCO by their names in logs."""
+
+AP_TABLE = MetricTable(
+    "Average precision by size",
+    {name: title.removeprefix("AP ") for name, title in NAMES.items() if title.startswith("AP")},
+    note="COCO's definitions: AP is the mean over the overlaps 0.5 to 0.95; small objects cover less than 32² pixels, large "
+    "ones more than 96². A dash: there are no objects of that size.",
+)
 
 
 class AveragePrecision(torch.nn.Module):

@@ -5,18 +5,19 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from types import MappingProxyType
-from typing import Any, Literal
+from typing import Any, ClassVar, Literal
 
 import pytorch_lightning as pl
 import torch
 from torch import Tensor
 
 from lightning_nas.networks.normalization import Normalization, convert_norms
+from lightning_nas.search.presentation import MetricTable
 from lightning_nas.spaces import Backbone
 from lightning_nas.spaces.necks.nas_fpn.network import StackedNeck
 from lightning_nas.tasks.detection.dataset import Target
 from lightning_nas.tasks.detection.detectors import Detector, HeadNorm, Pyramid, build_detector
-from lightning_nas.tasks.detection.metrics import AveragePrecision
+from lightning_nas.tasks.detection.metrics import AP_TABLE, AveragePrecision
 from lightning_nas.tasks.detection.necks import Neck, build_neck
 from lightning_nas.tasks.detection.predict import predict_images
 from lightning_nas.tasks.detection.records import TestRecord
@@ -66,6 +67,11 @@ class DetectionTask(pl.LightningModule):
     Raises:
         ValueError: If an argument is out of range.
     """
+
+    headline = "map"
+    report_pictures: ClassVar = {
+        "samples.jpg": "White dashed boxes are true; coloured ones were predicted, with their score."
+    }
 
     def __init__(
         self,
@@ -122,6 +128,10 @@ class DetectionTask(pl.LightningModule):
         self.val_metric, self.test_metric = AveragePrecision(), AveragePrecision()
         self.record = TestRecord()
         self.loss_watch = LossWatch()
+
+    def report_tables(self, datamodule: Any) -> list[MetricTable]:
+        """COCO's average precision: over all IoU thresholds, at 0.5, at 0.75, and by size of the objects."""
+        return [AP_TABLE]
 
     @property
     def input_size(self) -> tuple[int, int, int]:

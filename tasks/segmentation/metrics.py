@@ -8,6 +8,8 @@ import torch
 from torch import Tensor
 from torchmetrics import Metric
 
+from lightning_nas.search.presentation import MetricTable
+
 
 class ConfusionMatrix(Metric):
     """Numbers of pixels by true and predicted class, ``(true, predicted)``, over all batches and ranks.
@@ -67,5 +69,20 @@ def summarize(matrix: Tensor, class_names: Sequence[str] = ()) -> dict[str, Tens
     values = {"miou": iou[exists].mean(), "pixel_accuracy": right.sum() / matrix.sum(), "f1": f1[exists].mean()}
     for index, name in enumerate(class_names):
         if exists[index]:
-            values[f"iou/{name.replace(' ', '_')}"] = iou[index]
+            values[_iou_of(name)] = iou[index]
     return {name: value.float() for name, value in values.items()}
+
+
+def iou_table(class_names: Sequence[str]) -> MetricTable:
+    """How a report shows the intersection over union of every class."""
+    return MetricTable(
+        "Intersection over union by class",
+        {_iou_of(name): name for name in class_names},
+        note="Classes that neither occur in the test images nor were predicted have no value and do not count in the mean.",
+        rows="metrics",
+        corner="Class",
+    )
+
+
+def _iou_of(class_name: str) -> str:
+    return f"iou/{class_name.replace(' ', '_')}"

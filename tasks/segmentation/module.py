@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from types import MappingProxyType
-from typing import Any, Literal
+from typing import Any, ClassVar, Literal
 
 import pytorch_lightning as pl
 import torch
@@ -13,6 +13,7 @@ from torch import Tensor
 
 from lightning_nas.networks.normalization import Normalization, convert_norms
 from lightning_nas.ops.checkpointing import set_recompute
+from lightning_nas.search.presentation import MetricTable
 from lightning_nas.spaces import Backbone
 from lightning_nas.tasks.images import IMAGENET_MEAN, IMAGENET_STD
 from lightning_nas.tasks.images.loss_watch import LossWatch
@@ -27,7 +28,7 @@ from lightning_nas.tasks.segmentation.evaluation import Evaluation, predicted_la
 from lightning_nas.tasks.segmentation.heads import Head, build_head
 from lightning_nas.tasks.segmentation.labels import IGNORE
 from lightning_nas.tasks.segmentation.losses import pixel_cross_entropy
-from lightning_nas.tasks.segmentation.metrics import ConfusionMatrix, summarize
+from lightning_nas.tasks.segmentation.metrics import ConfusionMatrix, iou_table, summarize
 from lightning_nas.tasks.segmentation.predict import predict_images
 from lightning_nas.tasks.segmentation.records import TestRecord
 
@@ -71,6 +72,10 @@ class SegmentationTask(pl.LightningModule):
         ValueError: If an argument is out of range.
     """
 
+    headline = "miou"
+    report_pictures: ClassVar = {
+        "samples.jpg": "From left to right: the image, the truth (black pixels do not count), the prediction over the image."
+    }
     class_weights: Tensor | None
     mean: Tensor
     std: Tensor
@@ -142,6 +147,13 @@ class SegmentationTask(pl.LightningModule):
         self.record = TestRecord()
         self.loss_watch = LossWatch()
 
+    def report_tables(self, datamodule: Any) -> list[MetricTable]:
+        """Intersection over union of every class."""
+        return [iou_table(self._class_names(datamodule))]
+
+    def _class_names(self, datamodule: Any) -> Sequence[str]:
+        return getattr(datamodule, "class_names", None) or [str(index) for index in range(self.num_classes)]
+
     def forward(self, images: Tensor) -> Tensor:
         """Images ``(B, 3, H, W)`` from 0 to 1 -> logits ``(B, num_classes, H, W)``."""
         maps = self.backbone((images - self.mean) / self.std)
@@ -193,8 +205,7 @@ class SegmentationTask(pl.LightningModule):
     def on_test_epoch_end(self) -> None:
         """Metrics, also of every class; writes ``samples.jpg``."""
         datamodule = getattr(self.trainer, "datamodule", None)
-        names = getattr(datamodule, "class_names", None) or [str(index) for index in range(self.num_classes)]
-        values = summarize(self.test_matrix.compute(), names)
+        values = summarize(self.test_matrix.compute(), self._class_names(datamodule))
         self.test_matrix.reset()
         self.log_dict({f"test/{name}": value for name, value in values.items()})
         palette = [entry.color for entry in getattr(datamodule, "classes", ())] or default_palette(self.num_classes)

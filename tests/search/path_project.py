@@ -14,6 +14,8 @@ SPACE = NasBench201(channels=2, cells=1, in_channels=1, nodes=3)
 class Task(pl.LightningModule):
     """Notes the path of every training batch and which images it has seen; the first pixel of an image is its number."""
 
+    headline = "accuracy"
+
     def __init__(self, space=SPACE):
         super().__init__()
         torch.manual_seed(0)

@@ -356,8 +356,8 @@ def test_what_cannot_be_searched_is_refused():
         fit(metric="val/f1")
 
 
-def test_the_score_of_a_task_without_a_known_metric_is_minus_its_loss():
-    assert validation_score({"val/loss": 2.0, "val/accuracy": 0.5}) == ("val/accuracy", 0.5)
+def test_the_score_of_a_task_without_a_headline_is_minus_its_loss():
+    assert validation_score({"val/loss": 2.0, "val/accuracy": 0.5}, task=Task) == ("val/accuracy", 0.5)
     assert validation_score({"val/loss": torch.tensor(2.0), "train/loss": 9.0}) == ("-val/loss", -2.0)
     assert validation_score({"error": 2.0, "val/loss": 1.0}, "-error") == ("-error", -2.0)
     assert validation_score({"val/psnr": 30.0}) == ("val/psnr", 30.0)

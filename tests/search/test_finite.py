@@ -83,8 +83,8 @@ def test_finite_numbers_pass(tmp_path):
 
 
 def test_an_accuracy_beside_a_loss_that_is_no_number_is_none():
-    assert validation_score({"val/accuracy": 0.5, "val/loss": 1.0}) == ("val/accuracy", 0.5)
-    assert math.isnan(validation_score({"val/accuracy": 0.5, "val/loss": math.nan})[1])
+    assert validation_score({"val/accuracy": 0.5, "val/loss": 1.0}, "val/accuracy") == ("val/accuracy", 0.5)
+    assert math.isnan(validation_score({"val/accuracy": 0.5, "val/loss": math.nan}, "val/accuracy")[1])
 
 
 class Alone:

@@ -22,7 +22,7 @@ class OneShotEvaluator:
         job: The search.
         supernet: Run folder of a search that trained the supernet of the same space and task (``strategy=single_path``).
         recalibration_batches: Training batches on which the statistics of BatchNorm are estimated anew per path.
-        metric: Logged in validation; the one that decides comparisons if None.
+        metric: What is maximised, see :func:`~lightning_nas.search.headline.validation_score`.
 
     Raises:
         JobError: If the folder has no checkpoint, or that of another space or task.

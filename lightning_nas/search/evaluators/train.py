@@ -12,7 +12,7 @@ from lightning_nas.architecture import Choices
 from lightning_nas.errors import JobError
 from lightning_nas.search.callbacks import SeedBatches
 from lightning_nas.search.families import Callback, pl
-from lightning_nas.search.headline import validation_metric
+from lightning_nas.search.headline import validation_score
 from lightning_nas.search.job import Job
 from lightning_nas.search.persistence import last_checkpoint
 
@@ -22,7 +22,7 @@ class ReportToTrial(Callback):
 
     Args:
         trial: Of the study.
-        metric: What is reported; the one that decides comparisons if None.
+        metric: What is reported, see :func:`~lightning_nas.search.headline.validation_score`.
     """
 
     def __init__(self, trial: optuna.Trial, metric: str | None) -> None:
@@ -36,8 +36,9 @@ class ReportToTrial(Callback):
         """
         if trainer.sanity_checking:
             return
-        name, epoch = validation_metric(trainer.callback_metrics, self.metric), trainer.current_epoch
-        self.trial.report(float(trainer.callback_metrics[name]), epoch)
+        _, value = validation_score(_of_validation(trainer), self.metric, pl_module)
+        epoch = trainer.current_epoch
+        self.trial.report(value, epoch)
         if self.trial.should_prune():
             raise optuna.TrialPruned(f"pruned after epoch {epoch}")
 
@@ -51,7 +52,7 @@ class TrainEvaluator:
     Args:
         job: The search.
         epochs: Of every training.
-        metric: Logged in validation, e.g. ``"val/map"``; the one that decides comparisons if None.
+        metric: What is maximised, see :func:`~lightning_nas.search.headline.validation_score`.
 
     Raises:
         JobError: If ``epochs`` is below 1 or the data hold out no validation images.
@@ -83,7 +84,11 @@ class TrainEvaluator:
             callbacks.append(ReportToTrial(trial, self.wanted))
         trainer = self.job.trainers.training(run.path, self.epochs, callbacks, progress_bar=False)
         trainer.fit(task, datamodule=self.job.datamodule, ckpt_path=last_checkpoint(run.path))
-        metrics = {name: float(value) for name, value in trainer.callback_metrics.items() if name.startswith("val/")}
-        name = validation_metric(metrics, self.wanted)
+        metrics = _of_validation(trainer)
+        _, value = validation_score(metrics, self.wanted, task)
         shutil.rmtree(run.checkpoints, ignore_errors=True)
-        return {**metrics, self.metric: metrics[name]}
+        return {**metrics, self.metric: value}
+
+
+def _of_validation(trainer: pl.Trainer) -> dict[str, float]:
+    return {name: float(value) for name, value in trainer.callback_metrics.items() if name.startswith("val/")}

@@ -36,8 +36,8 @@ class Enas:
         derive: Architectures drawn at the end, of which the best on one minibatch is kept.
         batch_statistics: Whether BatchNorm takes the statistics of the minibatch to score a path, as in the released code. If
             not, the running ones, which are a mix of all paths.
-        metric: Logged by the task in validation, e.g. ``"val/map"``: the score. It is maximised, or minimised with a minus in
-            front. If None accuracy, AP or mIoU, or minus the loss of a task that logs none of them.
+        metric: Logged by the task in validation, e.g. ``"val/f1"``: the score. It is maximised, or minimised with a minus in
+            front. If None the task's headline, or minus the loss of a task that names none.
         seed: Of the controller's initial weights and of all draws.
 
     Raises:

@@ -31,8 +31,8 @@ class Rsps:
             code draws 10 other ones for every candidate.
         recalibration_batches: Training batches on which the statistics of BatchNorm are estimated anew per candidate; 0:
             each validation batch is normalised with its own statistics.
-        metric: Logged by the task in validation, e.g. ``"val/map"``; it is maximised, or minimised with a minus in front. If
-            None accuracy, AP or mIoU, or minus the loss of a task that logs none of them.
+        metric: Logged by the task in validation, e.g. ``"val/f1"``; it is maximised, or minimised with a minus in front. If
+            None the task's headline, or minus the loss of a task that names none.
         seed: Of the paths and of the candidates.
 
     Attributes:

@@ -25,8 +25,8 @@ class SinglePath:
         crossovers: Candidates per round by crossover.
         mutation_probability: With which a mutant draws each decision anew.
         recalibration_batches: Training batches on which the statistics of BatchNorm are estimated anew per candidate.
-        metric: Logged by the task in validation, e.g. ``"val/map"``; what the evolution maximises. If None the metric that
-            also decides comparisons: accuracy, AP or mIoU.
+        metric: Logged by the task in validation, e.g. ``"val/f1"``; what the evolution maximises. If None the metric that
+            also decides comparisons: the task's headline, or minus the loss of a task that names none.
         max_macs: Most multiply-adds of a candidate: of the whole network for one image, with the neck and the head of the
             task. None for no limit.
         min_macs: Fewest.
