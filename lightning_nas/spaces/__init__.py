@@ -17,10 +17,10 @@ from lightning_nas.spaces.metaqnn import MetaQnn
 from lightning_nas.spaces.multi_branch import MultiBranch
 from lightning_nas.spaces.nas_fpn import NasFpn
 from lightning_nas.spaces.nasbench201 import NasBench201
-from lightning_nas.spaces.nasnet import NasNet
+from lightning_nas.spaces.nasnet import AmoebaNet, NasNet
 from lightning_nas.spaces.product import Product
 from lightning_nas.spaces.rebuild import from_architecture
-from lightning_nas.spaces.shufflenet import ShuffleNetV2
+from lightning_nas.spaces.shufflenet import ShuffleNetV2, ShuffleNetV2Large
 from lightning_nas.spaces.supernet import (
     OptionWeights,
     Paths,
@@ -35,6 +35,7 @@ for _module in pkgutil.iter_modules(__path__):
     importlib.import_module(f"{__name__}.{_module.name}")
 
 __all__ = [
+    "AmoebaNet",
     "AutoDeepLab",
     "Backbone",
     "BiFpn",
@@ -58,6 +59,7 @@ __all__ = [
     "Relaxation",
     "SearchSpace",
     "ShuffleNetV2",
+    "ShuffleNetV2Large",
     "Supernet",
     "build_space",
     "find_supernets",
