@@ -9,7 +9,7 @@ from pathlib import Path
 from hydra import compose, initialize_config_module
 from hydra.core.global_hydra import GlobalHydra
 
-from lightning_nas.commands.refusing import CONFIGS
+from lightning_nas.commands.refusing import CONFIGS, options_of
 
 EXAMPLES = {
     "search": (
@@ -35,10 +35,12 @@ EXAMPLES = {
     "benchmark": (
         "lightning-nas benchmark what=supernet",
         "lightning-nas benchmark what=zero_cost table=<csv> images=<cifar>",
-        "lightning-nas benchmark -m what=nasbench201 table=<csv> strategy=random,evolution seeds=100",
+        "lightning-nas benchmark -m what=nasbench201 table=<csv> strategy=random,evolution_small seeds=100",
     ),
 }
 """Three of every command."""
+
+_GLOBAL = "# @package _global_"
 
 
 def help_page(command: str, overrides: Sequence[str]) -> str:
@@ -56,22 +58,19 @@ def help_page(command: str, overrides: Sequence[str]) -> str:
     lines = [f"usage: lightning-nas {command} [key=value ...]", "", "examples:"]
     lines += [f"  {example}" for example in EXAMPLES[command]]
     groups = {key.partition("@")[0]: None for key in choices if not key.startswith("hydra/")}
-    groups.update({"experiment": None} if command in ("search", "train") else {})
-    if groups:
+    options = {group: options_of(group) for group in groups}
+    if any(options.values()):
         lines += ["", "groups, each with its options (group=option):"]
-        lines += [f"  {group}: {', '.join(_options(folder / group))}" for group in groups]
+        lines += [f"  {group}: {', '.join(names)}" for group, names in options.items() if names]
     lines += ["", f"keys of {command} (key=value):", *_shown(folder / f"{command}.yaml")]
     for key, option in choices.items():
         group, _, place = key.partition("@")
         file = folder / group / f"{option}.yaml"
         if option is not None and not group.startswith("hydra/") and file.is_file():
-            lines += ["", f"keys of {group}={option} ({place or group}.<key>=value):", *_shown(file)]
+            below = "" if file.read_text(encoding="utf-8").startswith(_GLOBAL) else f"{place or group}."
+            lines += ["", f"keys of {group}={option} ({below}<key>=value):", *_shown(file)]
     lines += ["", "-m runs one job for each combination of values with commas; --hydra-help lists the other flags"]
     return "\n".join(lines)
-
-
-def _options(folder: Path) -> list[str]:
-    return sorted(file.stem for file in folder.glob("*.yaml"))
 
 
 def _shown(file: Path) -> list[str]:

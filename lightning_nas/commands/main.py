@@ -19,6 +19,7 @@ from lightning_nas.commands.help_page import help_page
 from lightning_nas.commands.quiet import hush
 from lightning_nas.commands.ranks import end_with_the_first, say_how_to_start_others
 from lightning_nas.commands.refusing import CONFIGS, FULL_ERRORS, hydras_own_errors, in_words, leaving_nothing, refusal
+from lightning_nas.commands.renamed import refuse_old_names
 from lightning_nas.commands.schema import register_schemas
 from lightning_nas.commands.sweep import is_multirun, keep_failure
 from lightning_nas.errors import ConfigError
@@ -46,6 +47,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     hush()
     in_full = os.environ.get(FULL_ERRORS) == "1"
     with nullcontext() if in_full else in_words(command):
+        refuse_old_names(overrides)
         if {"-h", "--help"} & set(overrides):
             print(help_page(command, [item for item in overrides if not item.startswith("-")]))
             raise SystemExit(0)

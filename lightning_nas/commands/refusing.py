@@ -8,6 +8,7 @@ import re
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
@@ -118,9 +119,18 @@ def _missing(error: MissingConfigException) -> str:
     """An option of a group that does not exist."""
     group, _, name = (error.missing_cfg_file or "").rpartition("/")
     options = sorted(error.options or ())
+    if group.partition("/")[0] == "recipe" and error.missing_cfg_file:  # Hydra knows those of one folder
+        group, _, name = error.missing_cfg_file.partition("/")
+        options = options_of(group)
     if not options:
         return str(error).splitlines()[0]
     return f"{group}={name}: there is no such option; there are {', '.join(options)}{did_you_mean(name, options)}"
+
+
+def options_of(group: str) -> list[str]:
+    """The options of a group of the library's configs; those in folders of their own as ``folder/name``."""
+    folder = Path(next(iter(import_module(CONFIGS).__path__)), group)
+    return sorted(file.relative_to(folder).with_suffix("").as_posix() for file in folder.rglob("*.yaml"))
 
 
 def _composition(error: HydraException, command: str) -> str:

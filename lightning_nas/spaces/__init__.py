@@ -15,13 +15,13 @@ from lightning_nas.spaces.metaqnn.space import MetaQnn
 from lightning_nas.spaces.multi_branch.space import MultiBranch
 from lightning_nas.spaces.nasbench201.space import NasBench201
 from lightning_nas.spaces.nasnet.enas_micro import EnasMicro
-from lightning_nas.spaces.nasnet.space import NasNet
+from lightning_nas.spaces.nasnet.space import AmoebaNet, NasNet
 from lightning_nas.spaces.necks.fixed.space import BiFpn, Fpn, Panet
 from lightning_nas.spaces.necks.nas_fpn.space import NasFpn
 from lightning_nas.spaces.product.space import Product
 from lightning_nas.spaces.published import published, published_names
 from lightning_nas.spaces.record import build_space, from_architecture, space_names
-from lightning_nas.spaces.shufflenet.space import ShuffleNetV2
+from lightning_nas.spaces.shufflenet.space import ShuffleNetV2, ShuffleNetV2Large
 from lightning_nas.spaces.supernet import (
     OptionWeights,
     Paths,
@@ -36,6 +36,7 @@ for _module in pkgutil.walk_packages(__path__, f"{__name__}."):
     importlib.import_module(_module.name)
 
 __all__ = [
+    "AmoebaNet",
     "AutoDeepLab",
     "Backbone",
     "BiFpn",
@@ -59,6 +60,7 @@ __all__ = [
     "Relaxation",
     "SearchSpace",
     "ShuffleNetV2",
+    "ShuffleNetV2Large",
     "Supernet",
     "build_space",
     "find_supernets",

@@ -11,6 +11,7 @@ from lightning_nas.strategies.blackbox import (
     RandomSearch,
     RegularizedEvolution,
     Reinforce,
+    ReinforceLstm,
 )
 from lightning_nas.strategies.gradient import Darts, Gas, Gdas
 from lightning_nas.strategies.sampling import Enas, Evolution, Rsps, SinglePath
@@ -30,6 +31,7 @@ __all__ = [
     "RandomSearch",
     "RegularizedEvolution",
     "Reinforce",
+    "ReinforceLstm",
     "Rsps",
     "SinglePath",
     "Strategy",

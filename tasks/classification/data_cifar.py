@@ -54,7 +54,7 @@ class Cifar10DataModule(ImageDataModule):
         cutout: int = 0,
         val_fraction: float = 0.1,
         subset: int | None = None,
-        num_workers: int = 0,
+        num_workers: int = 2,
         seed: int = 0,
     ) -> None:
         super().__init__(batch_size=batch_size, num_workers=num_workers, seed=seed)

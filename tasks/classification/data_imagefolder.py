@@ -67,7 +67,7 @@ class ImageFolderDataModule(ImageDataModule):
         subset: int | None = None,
         skip_invalid: bool = False,
         decode: bool = True,
-        num_workers: int = 0,
+        num_workers: int = 2,
         seed: int = 0,
     ) -> None:
         super().__init__(batch_size=batch_size, num_workers=num_workers, seed=seed)

@@ -40,7 +40,7 @@ class ShapesDataModule(CocoDataModule):
         val: int = 100,
         test: int = 200,
         most_objects: int = 5,
-        batch_size: int = 16,
+        batch_size: int = 8,
         augmentation: Recipe = "flip",
         num_workers: int = 0,
         content_seed: int = 0,

@@ -58,7 +58,7 @@ class CityscapesDataModule(SegmentationDataModule):
         subset: int | None = None,
         skip_invalid: bool = False,
         decode: bool = True,
-        num_workers: int = 0,
+        num_workers: int = 4,
         seed: int = 0,
     ) -> None:
         super().__init__(

@@ -59,7 +59,7 @@ class MasksDataModule(SegmentationDataModule):
         ignore_index: int = IGNORE,
         palette: Sequence[Sequence[int]] | None = None,
         class_names: Sequence[str] | None = None,
-        crop: Sequence[int] | None = None,
+        crop: Sequence[int] | None = (512, 512),
         scales: Sequence[float] = (0.5, 2.0),
         image_scale: float = 1.0,
         batch_size: int = 8,
@@ -67,7 +67,7 @@ class MasksDataModule(SegmentationDataModule):
         subset: int | None = None,
         skip_invalid: bool = False,
         decode: bool = True,
-        num_workers: int = 0,
+        num_workers: int = 2,
         seed: int = 0,
     ) -> None:
         super().__init__(

@@ -103,7 +103,7 @@ class SegmentationTask(pl.LightningModule):
         power: float = 0.9,
         warmup_steps: int = 0,
         eval_window: Sequence[int] | None = None,
-        eval_overlap: float = 1 / 3,
+        eval_overlap: float = 0.3333,
         eval_scales: Sequence[float] = (1.0,),
         eval_flip: bool = False,
     ) -> None:

@@ -97,7 +97,7 @@ def test_equal_seeds_train_equally_and_a_killed_trial_goes_on(job):
             return super().training(folder, epochs, [*callbacks, PowerCut()], **arguments)
 
     dying = dataclasses.replace(job, trainers=Dying(job.trainers.arguments))
-    with pytest.raises(ValueError, match="power cut"):
+    with pytest.raises(RuntimeError, match="power cut"):
         run(TrainEvaluator(dying, epochs=2), 1)
     assert len(list(Path(job.folder).rglob("last.ckpt"))) >= 1
     again = run(TrainEvaluator(job, epochs=2), 1).trials[0]
@@ -294,8 +294,8 @@ def test_a_table_is_searched(job, tmp_path):
         (lambda w: OneShotEvaluator(w, supernet=".", recalibration_batches=0), "recalibration_batches"),
         (lambda w: ZeroCostEvaluator(w, score="luck"), "luck"),
         (lambda w: ZeroCostEvaluator(w, args={"repeats": 3}), "repeats"),
-        (lambda w: Prefilter(w, samples=0), "samples"),
-        (lambda w: Prefilter(w, keep=0.0), "keep"),
+        (lambda w: Prefilter(w, scores=["synflow"], samples=0), "samples"),
+        (lambda w: Prefilter(w, scores=["synflow"], keep=0.0), "keep"),
         (lambda w: Prefilter(w, scores=[]), "scores"),
         (lambda w: Prefilter(w, scores=["luck"]), "luck"),
         (lambda w: TableEvaluator(w, file="nowhere.csv", metric="size"), "nowhere.csv"),

@@ -6,7 +6,7 @@ import pytest
 from hydra import compose, initialize_config_module
 from hydra.utils import get_object, instantiate
 
-from lightning_nas.commands.assemble import make_space
+from lightning_nas.commands.components import make_space
 from lightning_nas.commands.check import check_component
 from lightning_nas.commands.components import evaluated_task
 from lightning_nas.commands.schema import register_schemas

@@ -58,7 +58,7 @@ class TrainEvaluator:
         JobError: If ``epochs`` is below 1 or the data hold out no validation images.
     """
 
-    def __init__(self, job: Job, *, epochs: int = 5, metric: str | None = None) -> None:
+    def __init__(self, job: Job, *, epochs: int = 3, metric: str | None = None) -> None:
         if epochs < 1:
             raise JobError(f"epochs must be at least 1, got {epochs}")
         job.datamodule.prepare_data()

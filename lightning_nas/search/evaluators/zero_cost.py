@@ -5,6 +5,7 @@ from __future__ import annotations
 import random
 import warnings
 from collections.abc import Callable, Mapping, Sequence
+from types import MappingProxyType
 from typing import Any
 
 import torch
@@ -33,8 +34,8 @@ class ZeroCostEvaluator:
         JobError: If there is no such score or it has no such argument.
     """
 
-    def __init__(self, job: Job, *, score: str = "synflow", args: Mapping[str, Any] | None = None) -> None:
-        self.score = build_score(score, **(args or {}))
+    def __init__(self, job: Job, *, score: str = "synflow", args: Mapping[str, Any] = MappingProxyType({})) -> None:
+        self.score = build_score(score, **args)
         self.metric = score
         self.probes = Probes(job)
 
@@ -58,9 +59,7 @@ class Prefilter:
         JobError: If an argument is out of range or there is no such score.
     """
 
-    def __init__(
-        self, job: Job, *, scores: Sequence[str] = ("synflow",), samples: int = 100, keep: float = 0.1
-    ) -> None:
+    def __init__(self, job: Job, *, scores: Sequence[str], samples: int = 100, keep: float = 0.1) -> None:
         if samples < 1:
             raise JobError(f"samples must be at least 1, got {samples}")
         if not 0 < keep <= 1:

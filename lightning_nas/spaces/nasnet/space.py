@@ -241,3 +241,24 @@ class NasNet(SearchSpace):
                     choices[f"{cell}.{block}.input{side}"] = source
                     choices[f"{cell}.{block}.op{side}"] = self.ops[option]
         return {name: choices[name] for name in self.decisions}
+
+
+@dataclass(frozen=True)
+class AmoebaNet(NasNet):
+    """The NASNet space with the operations of AmoebaNet, in the size of its search; records call it ``nasnet``, too.
+
+    Source: Real et al. 2019, arXiv 1802.01548: three normal cells per resolution, 24 channels.
+
+    Args:
+        channels: Channels of the first cells.
+        cells: Number of cells, of which two are reductions.
+        ops: Candidate operations.
+
+    Example:
+        >>> len(AmoebaNet().ops)
+        8
+    """
+
+    channels: int = 24
+    cells: int = 11
+    ops: tuple[str, ...] = AMOEBANET_OPS

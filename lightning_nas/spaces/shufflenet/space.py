@@ -31,8 +31,8 @@ class ShuffleNetV2(SearchSpace):
 
     Decisions: ``stage{s}.{l}``, the block of every layer. The first layer of a stage halves the resolution.
 
-    Its large network (1.3G) has ``stem_channels=48``, ``widths=(96, 240, 480, 960)``, ``depths=(8, 8, 16, 8)``. SPOS has
-    the small one with ``bias=False`` and ``supernet_affine=False``.
+    Its large network (1.3G) is :class:`ShuffleNetV2Large`. SPOS has the small one with ``bias=False`` and
+    ``supernet_affine=False``.
 
     A block of stride 1 works on half of the channels. Which half is not in the papers: the released code of SPOS takes every
     other channel, and so do the found networks of DetNAS; DetNAS's supernets, for ImageNet and for COCO, interleave the two
@@ -148,3 +148,22 @@ class ShuffleNetV2(SearchSpace):
         """The strongest block of every layer; ties go to the lower index."""
         rows = logits[BLOCKS].detach().double().cpu().tolist()
         return self.from_indices([row.index(max(row)) for row in rows])
+
+
+@dataclass(frozen=True)
+class ShuffleNetV2Large(ShuffleNetV2):
+    """DetNAS's large network of 1.3G multiply-adds, 40 blocks; records call it ``shufflenetv2``, too.
+
+    Args:
+        stem_channels: Channels after the 3x3 stem convolution.
+        widths: Channels of the stages.
+        depths: Layers of the stages.
+
+    Example:
+        >>> sum(ShuffleNetV2Large().depths)
+        40
+    """
+
+    stem_channels: int = 48
+    widths: tuple[int, ...] = (96, 240, 480, 960)
+    depths: tuple[int, ...] = (8, 8, 16, 8)

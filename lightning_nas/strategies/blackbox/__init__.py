@@ -10,6 +10,7 @@ from lightning_nas.strategies.blackbox.q_learning import QLearning
 from lightning_nas.strategies.blackbox.random_search import RandomSearch
 from lightning_nas.strategies.blackbox.regularized_evolution import RegularizedEvolution
 from lightning_nas.strategies.blackbox.reinforce import Reinforce
+from lightning_nas.strategies.blackbox.reinforce_lstm import ReinforceLstm
 
 __all__ = [
     "RETRIES",
@@ -22,6 +23,7 @@ __all__ = [
     "RandomSearch",
     "RegularizedEvolution",
     "Reinforce",
+    "ReinforceLstm",
     "Told",
     "choices_of",
     "parameters_of",

@@ -74,7 +74,7 @@ class Bananas(ArchitectureSampler):
         epochs: int = 150,
         batch_size: int = 32,
         seed: int = 0,
-        isomorphic: bool = False,
+        isomorphic: bool = True,
     ) -> None:
         super().__init__(space, seed=seed, isomorphic=isomorphic)
         least = {

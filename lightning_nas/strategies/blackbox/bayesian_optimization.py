@@ -61,7 +61,7 @@ class BayesianOptimization(ArchitectureSampler):
         noise: float = 0.01,
         spread: float = 1.0,
         seed: int = 0,
-        isomorphic: bool = False,
+        isomorphic: bool = True,
     ) -> None:
         super().__init__(space, seed=seed, isomorphic=isomorphic)
         least = {

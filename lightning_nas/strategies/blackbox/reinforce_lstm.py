@@ -1,0 +1,66 @@
+"""REINFORCE with a recurrent controller."""
+
+from __future__ import annotations
+
+from lightning_nas.spaces import SearchSpace
+from lightning_nas.strategies.blackbox.build_policy import PolicyName
+from lightning_nas.strategies.blackbox.reinforce import Reinforce
+
+
+class ReinforceLstm(Reinforce):
+    """:class:`Reinforce` as Zoph and Le have it, with an LSTM that knows what it has chosen before.
+
+    Sources: Zoph, Le 2017, "Neural Architecture Search with Reinforcement Learning", arXiv 1611.01578, section 3.2; entropy,
+    temperature and tanh constant are those of ENAS (Pham et al. 2018, arXiv 1802.03268). The learning rate is for some
+    hundred children; Zoph and Le have 6e-4 for 12,800.
+
+    Args:
+        space: The search space.
+        policy: ``"lstm"``, ``"enas"`` (for the spaces of ENAS), or ``"independent"``.
+        lr: Learning rate of Adam.
+        batch: Children per update.
+        baseline_decay: Decay of the moving average of rewards.
+        entropy_weight: Weight of the policy's entropy, which is added to the objective.
+        temperature: T of ``c * tanh(logits / T)``; None: 1.
+        tanh_constant: c; None: the logits have no bound.
+        reward_scale: The reward is the value times this; 0.01 turns percent into accuracies from 0 to 1.
+        repeat: Whether an architecture that was evaluated before may be proposed again.
+        seed: Seed of the initial weights and all draws.
+
+    Raises:
+        ValueError: If an argument is out of range.
+
+    Example:
+        >>> from lightning_nas.spaces import Darts
+        >>> ReinforceLstm(Darts()).temperature
+        5.0
+    """
+
+    def __init__(
+        self,
+        space: SearchSpace,
+        *,
+        policy: PolicyName = "lstm",
+        lr: float = 3e-3,
+        batch: int = 1,
+        baseline_decay: float = 0.9,
+        entropy_weight: float = 1e-4,
+        temperature: float | None = 5.0,
+        tanh_constant: float | None = 2.5,
+        reward_scale: float = 1.0,
+        repeat: bool = True,
+        seed: int = 0,
+    ) -> None:
+        super().__init__(
+            space,
+            policy=policy,
+            lr=lr,
+            batch=batch,
+            baseline_decay=baseline_decay,
+            entropy_weight=entropy_weight,
+            temperature=temperature,
+            tanh_constant=tanh_constant,
+            reward_scale=reward_scale,
+            repeat=repeat,
+            seed=seed,
+        )
