@@ -11,7 +11,7 @@ from lightning_nas.cli import main
 from lightning_nas.cost import count_macs
 from lightning_nas.search import ControllerPhase
 from lightning_nas.spaces import NasBench201
-from lightning_nas.strategies.sampling import Shortlist
+from lightning_nas.strategies.paths import Shortlist
 
 TINY = [
     "space=nasbench201", "space.channels=2", "space.cells=1", "trainer.accelerator=cpu", "trainer.limit_train_batches=3",

@@ -12,7 +12,7 @@ import torch
 from torch import Tensor, nn
 
 from lightning_nas.search.second_order import VirtualStep
-from lightning_nas.strategies import Strategy
+from lightning_nas.strategies import GradientStrategy
 
 Pair = Mapping[str, Any]
 """A batch of each half."""
@@ -40,7 +40,7 @@ class LogitGradient:
     logits: list[nn.Parameter]
     weights: list[nn.Parameter]
     optimizer: torch.optim.Optimizer
-    strategy: Strategy
+    strategy: GradientStrategy
     share: float
     scale: float
 

@@ -13,7 +13,7 @@ import torch
 from lightning_nas.architecture import write_atomic
 from lightning_nas.ops import PARAMETER_FREE, DropPath
 from lightning_nas.search.families import Callback, pl
-from lightning_nas.strategies import Strategy
+from lightning_nas.strategies import GradientStrategy
 
 
 class TemperatureSchedule(Callback):
@@ -105,7 +105,7 @@ class SeedBatches(Callback):
 
     def _seed(self, trainer: pl.Trainer, pl_module: Any, batch: int) -> None:
         strategy = getattr(pl_module, "strategy", None)
-        if isinstance(strategy, Strategy):
+        if isinstance(strategy, GradientStrategy):
             strategy.seed_batch(_number(self.seed, trainer.current_epoch, batch))
         state = _number(self.seed, trainer.global_rank, trainer.current_epoch, batch)
         random.seed(state)

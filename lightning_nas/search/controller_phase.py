@@ -19,9 +19,9 @@ from lightning_nas.search.headline import validation_score
 from lightning_nas.search.minibatch import judging
 from lightning_nas.search.paths import require_unused_parameters
 from lightning_nas.spaces import Supernet, find_supernets
-from lightning_nas.strategies.sampling.controller import Controller, Learnt
-from lightning_nas.strategies.sampling.enas import Enas
-from lightning_nas.strategies.sampling.shortlist import Shortlist, distinct
+from lightning_nas.strategies.paths.controller import Controller, Learnt
+from lightning_nas.strategies.paths.enas import Enas
+from lightning_nas.strategies.paths.shortlist import Shortlist, distinct
 
 CHILD, LEARN, DERIVE = range(3)
 """First labels of the controller's draws: for a batch of the weights, for its own phases, for the end."""

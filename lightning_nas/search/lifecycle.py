@@ -19,7 +19,7 @@ from lightning_nas.search.optimization import only_optimizer
 from lightning_nas.search.refusals import check_strategy, check_trainer, only_supernet
 from lightning_nas.search.wrapped import WrappedModule
 from lightning_nas.spaces import Supernet, find_supernets
-from lightning_nas.strategies import Strategy
+from lightning_nas.strategies import GradientStrategy
 
 _OF_THE_TRAINER = ("accumulate_grad_batches", "gradient_clip_val", "gradient_clip_algorithm")
 
@@ -37,7 +37,7 @@ class SearchLifecycle(WrappedModule):
     """
 
     def __init__(
-        self, model: Any, strategy: Strategy, *, warmup_epochs: int, seed: int, settings: Mapping[str, Any]
+        self, model: Any, strategy: GradientStrategy, *, warmup_epochs: int, seed: int, settings: Mapping[str, Any]
     ) -> None:
         check_strategy(strategy)
         # Before the module is hosted: from then on, names that it has are set there.

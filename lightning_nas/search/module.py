@@ -15,7 +15,7 @@ from lightning_nas.search.distributed import is_distributed
 from lightning_nas.search.families import is_idle
 from lightning_nas.search.halves import GROUP, HALVES, has_halves, take_apart
 from lightning_nas.search.lifecycle import SearchLifecycle
-from lightning_nas.strategies import Strategy
+from lightning_nas.strategies import GradientStrategy
 
 
 class SearchModule(SearchLifecycle):
@@ -57,7 +57,7 @@ class SearchModule(SearchLifecycle):
     def __init__(
         self,
         model: Any,
-        strategy: Strategy,
+        strategy: GradientStrategy,
         *,
         warmup_epochs: int = 0,
         arch_every_n_steps: int = 1,

@@ -11,7 +11,7 @@ from torch.nn.parameter import is_lazy
 
 from lightning_nas.search.families import lightning_classes, overridden
 from lightning_nas.spaces import Supernet, find_supernets
-from lightning_nas.strategies import Enas, Rsps, SinglePath, Strategy
+from lightning_nas.strategies import GradientStrategy, PathStrategy
 
 _SHARDED = {"FSDPStrategy", "DeepSpeedStrategy", "ModelParallelStrategy"}
 
@@ -73,23 +73,15 @@ def check_strategy(strategy: Any) -> None:
     Raises:
         TypeError: If it is not.
     """
-    if isinstance(strategy, Strategy):
+    if isinstance(strategy, GradientStrategy):
         return
     said = "strategy must be a gradient strategy, e.g. lightning_nas.strategies.Darts()"
     name = strategy.__name__ if isinstance(strategy, type) else type(strategy).__name__
     kind = strategy if isinstance(strategy, type) else type(strategy)
-    if issubclass(kind, Strategy):
+    if issubclass(kind, GradientStrategy):
         raise TypeError(f"{said}, got the class {name}: make one, {name}()")
-    if issubclass(kind, SinglePath | Rsps):
-        raise TypeError(
-            f"{said}, got {name}, which trains paths: fit your module as it is, with "
-            "Trainer(callbacks=[lightning_nas.search.SampledPaths(seed=0)]), then choose a path"
-        )
-    if issubclass(kind, Enas):
-        raise TypeError(
-            f"{said}, got {name}, which trains a controller: fit your module as it is, with "
-            "Trainer(callbacks=[lightning_nas.search.ControllerPhase(strategy)]) and WeightsHalf(your data module)"
-        )
+    if issubclass(kind, PathStrategy):
+        raise TypeError(f"{said}, got {name}, which trains {kind.trains}: fit your module as it is, with {kind.usage}")
     if issubclass(kind, BaseSampler):
         raise TypeError(
             f"{said}, got {name}, an Optuna sampler: it needs no SearchModule but a study, "

@@ -13,8 +13,8 @@ from rich.progress import track
 from lightning_nas.architecture import Choices, Option, write_atomic
 from lightning_nas.runs import RunFolder
 from lightning_nas.search.headline import finite_or_none
-from lightning_nas.strategies.sampling.evolution import Evolution, replay
-from lightning_nas.strategies.sampling.shortlist import Shortlist
+from lightning_nas.strategies.paths.evolution import Evolution, replay
+from lightning_nas.strategies.paths.shortlist import Shortlist
 
 
 class Writer(Protocol):

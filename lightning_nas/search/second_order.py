@@ -17,7 +17,7 @@ from torch import Tensor, nn
 from lightning_nas.search.distributed import average_over_ranks
 from lightning_nas.search.traces import untouched
 from lightning_nas.spaces import textbook_form
-from lightning_nas.strategies import Strategy
+from lightning_nas.strategies import GradientStrategy
 
 Loss = Callable[[], Tensor | None]
 
@@ -51,7 +51,7 @@ class VirtualStep:
     logits: list[nn.Parameter]
     weights: list[nn.Parameter]
     optimizer: torch.optim.Optimizer
-    strategy: Strategy
+    strategy: GradientStrategy
 
     def gradient(self) -> list[Tensor]:
         """One tensor per logit matrix, not averaged over ranks."""
@@ -137,7 +137,7 @@ def _restored(weights: Sequence[nn.Parameter]) -> Iterator[None]:
 
 
 @contextlib.contextmanager
-def _without_trace(model: nn.Module, strategy: Strategy) -> Iterator[None]:
+def _without_trace(model: nn.Module, strategy: GradientStrategy) -> Iterator[None]:
     """What the model holds, random numbers and the strategy's generator are put back afterwards."""
     state = strategy.state_dict()
     with torch.random.fork_rng(), untouched(model):

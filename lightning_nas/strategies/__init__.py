@@ -1,6 +1,5 @@
 """Strategies: how to choose."""
 
-from lightning_nas.strategies.base import Strategy
 from lightning_nas.strategies.blackbox import (
     ArchitectureSampler,
     Bananas,
@@ -13,8 +12,8 @@ from lightning_nas.strategies.blackbox import (
     Reinforce,
     ReinforceLstm,
 )
-from lightning_nas.strategies.gradient import Darts, Gas, Gdas
-from lightning_nas.strategies.sampling import Enas, Evolution, Rsps, SinglePath
+from lightning_nas.strategies.gradient import Darts, Gas, Gdas, GradientStrategy
+from lightning_nas.strategies.paths import Enas, Evolution, PathStrategy, Rsps, SinglePath
 
 __all__ = [
     "ArchitectureSampler",
@@ -25,7 +24,9 @@ __all__ = [
     "Evolution",
     "Gas",
     "Gdas",
+    "GradientStrategy",
     "LocalSearch",
+    "PathStrategy",
     "Ppo",
     "QLearning",
     "RandomSearch",
@@ -34,5 +35,4 @@ __all__ = [
     "ReinforceLstm",
     "Rsps",
     "SinglePath",
-    "Strategy",
 ]

@@ -10,8 +10,8 @@ import pytest
 from hydra import compose, initialize_config_module
 from hydra.utils import get_class, get_method
 
-from lightning_nas.commands.components import make_sampler
 from lightning_nas.commands.check import check_component
+from lightning_nas.commands.components import make_sampler
 from lightning_nas.commands.schema import register_schemas
 from lightning_nas.strategies import ArchitectureSampler
 from lightning_nas.testing import SamplerContract

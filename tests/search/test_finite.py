@@ -13,7 +13,7 @@ from lightning_nas.runs import RunFolder
 from lightning_nas.search.finite import FiniteTraining
 from lightning_nas.search.headline import validation_score
 from lightning_nas.search.scoring import best_of
-from lightning_nas.strategies.sampling.shortlist import Shortlist
+from lightning_nas.strategies.paths.shortlist import Shortlist
 
 
 class Line(pl.LightningModule):

@@ -16,9 +16,9 @@ from lightning_nas.search.recalibration import batch_statistics
 from lightning_nas.search.scoring import best_of
 from lightning_nas.search.shared_weights import SharedWeights
 from lightning_nas.strategies import Rsps
-from lightning_nas.strategies.sampling import Shortlist
-from lightning_nas.strategies.sampling.evolution import replay
-from lightning_nas.strategies.sampling.shortlist import distinct
+from lightning_nas.strategies.paths import Shortlist
+from lightning_nas.strategies.paths.evolution import replay
+from lightning_nas.strategies.paths.shortlist import distinct
 
 NAMES = [{"x": n} for n in range(6)]
 FIRST = [0.1, 0.9, 0.5, 0.8, 0.5, 0.2]

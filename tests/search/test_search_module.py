@@ -6,7 +6,7 @@ from toy_project import flat
 
 from lightning_nas.search import BilevelDataModule, SearchModule
 from lightning_nas.strategies import Darts, Gdas
-from lightning_nas.strategies.functional import gumbel_hard
+from lightning_nas.strategies.gradient.functional import gumbel_hard
 
 
 def fit(toy, strategy, epochs=1, **arguments):

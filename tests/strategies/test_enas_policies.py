@@ -10,8 +10,8 @@ from torch.nn import functional
 
 from lightning_nas.spaces import EnasMacro, EnasMicro, NasBench201
 from lightning_nas.strategies import Enas, Reinforce
-from lightning_nas.strategies.blackbox.build_policy import build_policy
-from lightning_nas.strategies.blackbox.enas_policies import EnasMacroPolicy, EnasMicroPolicy
+from lightning_nas.strategies.policies.build import build_policy
+from lightning_nas.strategies.policies.enas import EnasMacroPolicy, EnasMicroPolicy
 
 MACRO = EnasMacro(channels=2, layers=4)
 MICRO = EnasMicro(channels=2, cells=3, blocks=3)

@@ -9,7 +9,7 @@ import pytest
 from lightning_nas.errors import ArchitectureError
 from lightning_nas.spaces import Chain, SearchSpace
 from lightning_nas.strategies import Evolution, SinglePath
-from lightning_nas.strategies.sampling.evolution import replay
+from lightning_nas.strategies.paths.evolution import replay
 
 TARGET = [3, 1, 2, 0, 2, 2, 1, 3, 0, 1]
 

@@ -13,7 +13,7 @@ from lightning_nas.search import BilevelDataModule, SearchModule
 from lightning_nas.spaces import Darts as DartsSpace
 from lightning_nas.spaces import Gas as Space
 from lightning_nas.strategies import Gas
-from lightning_nas.strategies.functional import expected_cost, gumbel_soft
+from lightning_nas.strategies.gradient.functional import expected_cost, gumbel_soft
 
 OPS = ("none", "skip_connect", "sep_conv_3x3")
 SPACE = Space(channels=2, cells=3, ops=OPS)

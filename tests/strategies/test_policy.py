@@ -10,9 +10,9 @@ import pytest
 import torch
 
 from lightning_nas.spaces import Chain, Darts, Fpn, NasBench201, NasFpn, SearchSpace
-from lightning_nas.strategies.blackbox.build_policy import build_policy
-from lightning_nas.strategies.blackbox.independent_policy import IndependentPolicy
-from lightning_nas.strategies.blackbox.lstm_policy import LstmPolicy
+from lightning_nas.strategies.policies.build import build_policy
+from lightning_nas.strategies.policies.independent import IndependentPolicy
+from lightning_nas.strategies.policies.lstm import LstmPolicy
 
 SPACES = {
     "nasbench201": NasBench201(),

@@ -6,8 +6,8 @@ import pytest
 from hydra import compose, initialize_config_module
 from hydra.utils import get_object
 
-from lightning_nas.commands.components import make_space
 from lightning_nas.commands.check import check_component
+from lightning_nas.commands.components import make_space
 from lightning_nas.commands.schema import register_schemas
 from lightning_nas.cost import count_parameters
 

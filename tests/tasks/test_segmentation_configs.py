@@ -6,9 +6,8 @@ import pytest
 from hydra import compose, initialize_config_module
 from hydra.utils import get_object, instantiate
 
-from lightning_nas.commands.components import make_space
 from lightning_nas.commands.check import check_component
-from lightning_nas.commands.components import evaluated_task
+from lightning_nas.commands.components import evaluated_task, make_space
 from lightning_nas.commands.schema import register_schemas
 from lightning_nas.cost import count_parameters
 from lightning_nas.networks.backbone import build_network

@@ -14,10 +14,10 @@ from lightning_nas.search.data import BilevelDataModule
 from lightning_nas.search.job import Job
 from lightning_nas.search.module import SearchModule
 from lightning_nas.search.persistence import last_checkpoint
-from lightning_nas.strategies import Strategy
+from lightning_nas.strategies import GradientStrategy
 
 
-def search_logits(strategy: Strategy, job: Job) -> dict[str, Option]:
+def search_logits(strategy: GradientStrategy, job: Job) -> dict[str, Option]:
     """Trains logits and weights, then decodes the logits.
 
     Args:

@@ -23,7 +23,7 @@ from lightning_nas.search.screening import ScreeningData
 from lightning_nas.search.shared_weights import SharedWeights
 from lightning_nas.spaces import Product, SearchSpace, Supernet
 from lightning_nas.strategies import Rsps, SinglePath
-from lightning_nas.strategies.sampling import Evolution, Shortlist
+from lightning_nas.strategies.paths import Evolution, Shortlist
 
 
 def search_paths(strategy: SinglePath | Rsps, job: Job) -> dict[str, Option]:

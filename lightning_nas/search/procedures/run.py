@@ -15,7 +15,7 @@ from lightning_nas.search.procedures.controller import search_with_controller
 from lightning_nas.search.procedures.gradient import search_logits
 from lightning_nas.search.procedures.paths import search_paths
 from lightning_nas.search.procedures.trials import search_trials
-from lightning_nas.strategies import Enas, Rsps, SinglePath, Strategy
+from lightning_nas.strategies import Enas, GradientStrategy, Rsps, SinglePath
 
 
 def run(strategy: Any, job: Job, provenance: Mapping[str, Any] | None = None) -> Architecture:
@@ -50,13 +50,13 @@ def run(strategy: Any, job: Job, provenance: Mapping[str, Any] | None = None) ->
 def search(strategy: Any, job: Job) -> dict[str, Option]:
     """The best architecture; every family of strategies registers its way of searching."""
     raise TypeError(
-        f"strategy = {strategy!r}: expected an instance of {Strategy.__name__}, "
+        f"strategy = {strategy!r}: expected an instance of {GradientStrategy.__name__}, "
         f"{', '.join(cls.__name__ for cls in (SinglePath, Rsps, Enas))} or an Optuna sampler"
     )
 
 
 @search.register
-def _(strategy: Strategy, job: Job) -> dict[str, Option]:
+def _(strategy: GradientStrategy, job: Job) -> dict[str, Option]:
     _require_supernet(strategy, job)
     return search_logits(strategy, job)
 

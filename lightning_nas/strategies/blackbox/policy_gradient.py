@@ -12,8 +12,8 @@ from torch import Tensor
 from lightning_nas.architecture import Option
 from lightning_nas.spaces import SearchSpace
 from lightning_nas.strategies.blackbox.base import TRIES, ArchitectureSampler, Told
-from lightning_nas.strategies.blackbox.build_policy import PolicyName, build_policy
-from lightning_nas.strategies.blackbox.policy import Encoded
+from lightning_nas.strategies.policies.base import Encoded
+from lightning_nas.strategies.policies.build import PolicyName, build_policy
 
 
 class Baseline:
@@ -56,7 +56,8 @@ class PolicyGradient(ArchitectureSampler):
 
     Args:
         space: The search space.
-        policy: ``"lstm"``, ``"independent"`` or ``"enas"``, see :func:`build_policy`.
+        policy: ``"lstm"``, ``"enas"`` (for the spaces of ENAS), or ``"independent"``: logits per decision, which learn much
+            faster.
         lr: Of Adam.
         batch: Children per update.
         baseline_decay: Of the moving average of rewards.
@@ -77,16 +78,16 @@ class PolicyGradient(ArchitectureSampler):
         self,
         space: SearchSpace,
         *,
-        policy: PolicyName,
-        lr: float,
-        batch: int,
-        baseline_decay: float,
-        entropy_weight: float,
-        temperature: float | None,
-        tanh_constant: float | None,
-        reward_scale: float,
-        repeat: bool,
-        seed: int,
+        policy: PolicyName = "independent",
+        lr: float = 0.05,
+        batch: int = 1,
+        baseline_decay: float = 0.9,
+        entropy_weight: float = 0.0,
+        temperature: float | None = None,
+        tanh_constant: float | None = None,
+        reward_scale: float = 1.0,
+        repeat: bool = True,
+        seed: int = 0,
     ) -> None:
         super().__init__(space, seed=seed)
         for name, value in (("lr", lr), ("reward_scale", reward_scale)):

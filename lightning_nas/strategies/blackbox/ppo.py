@@ -6,9 +6,9 @@ import torch
 from torch import Tensor
 
 from lightning_nas.spaces import SearchSpace
-from lightning_nas.strategies.blackbox.build_policy import PolicyName
-from lightning_nas.strategies.blackbox.policy import Encoded
 from lightning_nas.strategies.blackbox.policy_gradient import PolicyGradient
+from lightning_nas.strategies.policies.base import Encoded
+from lightning_nas.strategies.policies.build import PolicyName
 
 
 def clipped_loss(log_prob: Tensor, old_log_prob: Tensor, advantage: Tensor, clip: float) -> Tensor:
@@ -36,21 +36,11 @@ class Ppo(PolicyGradient):
     The old policy of an update is the policy before it. That one has proposed the whole batch if one worker asks and
     tells in turn; with several workers some children may be of the policy before.
 
+    The other arguments are those of :class:`PolicyGradient`, with defaults that learn something in some hundred trials.
+
     Args:
-        space: The search space.
-        policy: ``"lstm"``, ``"enas"`` (for the spaces of ENAS), or ``"independent"``: logits per decision, which learn much
-            faster.
-        lr: Of Adam.
-        batch: Children per update.
         epochs: Steps per batch.
         clip: How far the ratio of new and old probability is followed from 1, epsilon.
-        baseline_decay: Of the moving average of rewards.
-        entropy_weight: Of the policy's entropy, which is added to the objective.
-        temperature: T of ``c * tanh(logits / T)``; None: 1.
-        tanh_constant: c; None: the logits have no bound.
-        reward_scale: The reward is the value times this; 0.01 turns percent into accuracies from 0 to 1.
-        repeat: Whether an architecture that was evaluated before may be proposed again.
-        seed: Of the initial weights and all draws.
 
     Raises:
         ValueError: If an argument is out of range.

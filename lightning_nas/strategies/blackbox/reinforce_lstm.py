@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from lightning_nas.spaces import SearchSpace
-from lightning_nas.strategies.blackbox.build_policy import PolicyName
 from lightning_nas.strategies.blackbox.reinforce import Reinforce
+from lightning_nas.strategies.policies.build import PolicyName
 
 
 class ReinforceLstm(Reinforce):

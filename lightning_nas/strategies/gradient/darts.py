@@ -10,10 +10,10 @@ from collections.abc import Mapping
 from torch import Tensor
 
 from lightning_nas.spaces import OptionWeights, softmax_relaxation
-from lightning_nas.strategies.base import Strategy
+from lightning_nas.strategies.gradient.base import GradientStrategy
 
 
-class Darts(Strategy):
+class Darts(GradientStrategy):
     """All options run, weighted by the softmax of their logits."""
 
     def relax(self, logits: Mapping[str, Tensor]) -> dict[str, OptionWeights]:

@@ -15,11 +15,11 @@ from torch import Tensor
 
 from lightning_nas.cost import LatencyTable, OpKey
 from lightning_nas.spaces import OptionWeights, Supernet
-from lightning_nas.strategies.base import Strategy
-from lightning_nas.strategies.functional import expected_cost, gumbel_soft
+from lightning_nas.strategies.gradient.base import GradientStrategy
+from lightning_nas.strategies.gradient.functional import expected_cost, gumbel_soft
 
 
-class Gas(Strategy):
+class Gas(GradientStrategy):
     """Soft samples of every edge, and a loss ``task + latency_weight * log(expected latency)``.
 
     The latency is that of the operations of the cells, added up with the probabilities of their logits from a table that is

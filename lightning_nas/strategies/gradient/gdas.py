@@ -26,11 +26,11 @@ import torch
 from torch import Tensor
 
 from lightning_nas.spaces import OptionWeights
-from lightning_nas.strategies.base import Strategy
-from lightning_nas.strategies.functional import gumbel_hard
+from lightning_nas.strategies.gradient.base import GradientStrategy
+from lightning_nas.strategies.gradient.functional import gumbel_hard
 
 
-class Gdas(Strategy):
+class Gdas(GradientStrategy):
     """Samples one option per edge and forward pass; the temperature falls linearly over the epochs.
 
     Args:

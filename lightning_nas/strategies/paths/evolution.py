@@ -12,7 +12,7 @@ from itertools import islice
 from lightning_nas.architecture import Choices, Option
 from lightning_nas.errors import ArchitectureError, NasError
 from lightning_nas.spaces import SearchSpace
-from lightning_nas.strategies.sampling.shortlist import Shortlist
+from lightning_nas.strategies.paths.shortlist import Shortlist
 
 TRIES = 10
 """Draws per wanted candidate before an operator gives up."""

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from functools import singledispatch
 from typing import Literal, get_args
 
 import torch
 
+from lightning_nas.errors import ArgumentError
 from lightning_nas.spaces import EnasMacro, EnasMicro, SearchSpace
-from lightning_nas.strategies.blackbox.enas_policies import EnasMacroPolicy, EnasMicroPolicy
-from lightning_nas.strategies.blackbox.independent_policy import IndependentPolicy
-from lightning_nas.strategies.blackbox.lstm_policy import LstmPolicy
-from lightning_nas.strategies.blackbox.policy import Policy
+from lightning_nas.strategies.policies.base import Policy
+from lightning_nas.strategies.policies.enas import EnasMacroPolicy, EnasMicroPolicy
+from lightning_nas.strategies.policies.independent import IndependentPolicy
+from lightning_nas.strategies.policies.lstm import LstmPolicy
 
 PolicyName = Literal["lstm", "independent", "enas"]
 
@@ -50,8 +53,20 @@ def build_policy(
         return IndependentPolicy(space, temperature=temperature, tanh_constant=tanh_constant)
     if name == "lstm":
         return LstmPolicy(space, generator, temperature=temperature, tanh_constant=tanh_constant)
-    if isinstance(space, EnasMacro):
-        return EnasMacroPolicy(space, generator, temperature=temperature, tanh_constant=tanh_constant)
-    if isinstance(space, EnasMicro):
-        return EnasMicroPolicy(space, generator, temperature=temperature, tanh_constant=tanh_constant)
-    raise ValueError(f"policy 'enas' is for the spaces enas_macro and enas_micro, got space {space.name!r}")
+    return _controller(space)(space, generator, temperature=temperature, tanh_constant=tanh_constant)
+
+
+@singledispatch
+def _controller(space: SearchSpace) -> Callable[..., Policy]:
+    """The paper's controller for a space."""
+    raise ArgumentError(f"policy 'enas' is for the spaces enas_macro and enas_micro, got space {space.name!r}")
+
+
+@_controller.register
+def _(space: EnasMacro) -> Callable[..., Policy]:
+    return EnasMacroPolicy
+
+
+@_controller.register
+def _(space: EnasMicro) -> Callable[..., Policy]:
+    return EnasMicroPolicy

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from lightning_nas.spaces import SearchSpace
-from lightning_nas.strategies.blackbox.policy import Encoded, Memory, Policy
+from lightning_nas.strategies.policies.base import Encoded, Memory, Policy
 
 
 class LstmPolicy(Policy):

@@ -15,9 +15,9 @@ from torch import Tensor
 
 from lightning_nas.architecture import Choices, Option
 from lightning_nas.spaces import SearchSpace
-from lightning_nas.strategies.blackbox.build_policy import PolicyName, build_policy
-from lightning_nas.strategies.blackbox.policy import Encoded, Policy
-from lightning_nas.strategies.blackbox.reinforce import reinforce_loss
+from lightning_nas.strategies.policies.base import Encoded, Policy
+from lightning_nas.strategies.policies.build import PolicyName, build_policy
+from lightning_nas.strategies.policies.loss import reinforce_loss
 
 SKIP = ("no", "yes")
 """The options of a decision on a skip connection."""

@@ -12,7 +12,7 @@ import torch
 from torch import Tensor, nn
 
 from lightning_nas.spaces import EnasMacro, EnasMicro
-from lightning_nas.strategies.blackbox.policy import Memory, Policy
+from lightning_nas.strategies.policies.base import Memory, Policy
 
 OPERATION_SHARE = 0.4
 """The bound of the micro controller's logits of operations, as a share of that of the other logits."""

@@ -6,7 +6,7 @@ import torch
 from torch import Tensor, nn
 
 from lightning_nas.spaces import SearchSpace
-from lightning_nas.strategies.blackbox.policy import Memory, Policy
+from lightning_nas.strategies.policies.base import Memory, Policy
 
 
 class IndependentPolicy(Policy):

@@ -11,10 +11,11 @@ from typing import ClassVar
 
 from lightning_nas.architecture import Choices
 from lightning_nas.spaces import SearchSpace
-from lightning_nas.strategies.sampling.shortlist import Shortlist, distinct
+from lightning_nas.strategies.paths.base import PathStrategy
+from lightning_nas.strategies.paths.shortlist import Shortlist, distinct
 
 
-class Rsps:
+class Rsps(PathStrategy):
     """The settings of a random search with weight sharing; the defaults are the paper's, but for BatchNorm.
 
     The weights are trained on the whole training set, and validation images judge; the released code halves the training set.
@@ -59,19 +60,19 @@ class Rsps:
         metric: str | None = None,
         seed: int = 0,
     ) -> None:
+        super().__init__(metric=metric, seed=seed)
         for name, value, low in (
             ("candidates", candidates, 1),
             ("finalists", finalists, 1),
             ("screening_batches", screening_batches, 1),
             ("recalibration_batches", recalibration_batches, 0),
-            ("seed", seed, 0),
         ):
             if value < low:
                 raise ValueError(f"{name} must be at least {low}, got {value}")
         if finalists > candidates:
             raise ValueError(f"finalists must be at most candidates = {candidates}, got {finalists}")
         self.candidates, self.finalists, self.screening_batches = candidates, finalists, screening_batches
-        self.recalibration_batches, self.metric, self.seed = recalibration_batches, metric, seed
+        self.recalibration_batches = recalibration_batches
 
     def competition(self, space: SearchSpace, macs: Callable[[Choices], int]) -> Shortlist:
         """The two rounds over random architectures of a space, whatever their multiply-adds."""

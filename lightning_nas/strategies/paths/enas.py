@@ -8,11 +8,12 @@ from __future__ import annotations
 import math
 
 from lightning_nas.spaces import SearchSpace
-from lightning_nas.strategies.blackbox.build_policy import PolicyName, check_policy
-from lightning_nas.strategies.sampling.controller import Controller
+from lightning_nas.strategies.paths.base import PathStrategy
+from lightning_nas.strategies.paths.controller import Controller
+from lightning_nas.strategies.policies.build import PolicyName, check_policy
 
 
-class Enas:
+class Enas(PathStrategy):
     """The settings of ENAS; the defaults are those of the paper's macro search, but for a controller that knows every space.
 
     An epoch of the shared weights, each batch on a path from the controller, takes turns with a phase of the controller, whose
@@ -44,6 +45,9 @@ class Enas:
         ValueError: If an argument is out of range.
     """
 
+    trains = "a controller"
+    usage = "Trainer(callbacks=[lightning_nas.search.ControllerPhase(strategy)]) and WeightsHalf(your data module)"
+
     def __init__(
         self,
         *,
@@ -63,12 +67,12 @@ class Enas:
         metric: str | None = None,
         seed: int = 0,
     ) -> None:
+        super().__init__(metric=metric, seed=seed)
         check_policy(policy)
         for name, whole, low in (
             ("controller_steps", controller_steps, 1),
             ("controller_batch", controller_batch, 1),
             ("derive", derive, 1),
-            ("seed", seed, 0),
         ):
             if whole < low:
                 raise ValueError(f"{name} must be at least {low}, got {whole}")
@@ -87,7 +91,7 @@ class Enas:
         self.entropy_weight, self.baseline_decay = entropy_weight, baseline_decay
         self.baseline_correction, self.skip_weight, self.skip_target = baseline_correction, skip_weight, skip_target
         self.temperature, self.tanh_constant = temperature, tanh_constant
-        self.derive, self.batch_statistics, self.metric, self.seed = derive, batch_statistics, metric, seed
+        self.derive, self.batch_statistics = derive, batch_statistics
 
     def controller(self, space: SearchSpace) -> Controller:
         """A new controller for a space."""

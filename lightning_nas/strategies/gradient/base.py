@@ -13,7 +13,7 @@ from lightning_nas.architecture import Option
 from lightning_nas.spaces import OptionWeights, SearchSpace, Supernet
 
 
-class Strategy(ABC):
+class GradientStrategy(ABC):
     """How to choose.
 
     ``SearchModule`` calls :meth:`prepare` before the first epoch, :meth:`relax` once per forward pass, :meth:`penalty` once

@@ -11,10 +11,11 @@ from typing import ClassVar
 from lightning_nas.architecture import Choices
 from lightning_nas.errors import NasError
 from lightning_nas.spaces import SearchSpace
-from lightning_nas.strategies.sampling.evolution import Evolution
+from lightning_nas.strategies.paths.base import PathStrategy
+from lightning_nas.strategies.paths.evolution import Evolution
 
 
-class SinglePath:
+class SinglePath(PathStrategy):
     """The settings of a single-path search; the defaults are DetNAS's.
 
     Args:
@@ -62,6 +63,7 @@ class SinglePath:
         min_macs: float | None = None,
         seed: int = 0,
     ) -> None:
+        super().__init__(metric=metric, seed=seed)
         if recalibration_batches < 1:
             raise ValueError(f"recalibration_batches must be at least 1, got {recalibration_batches}")
         for name, value in (("max_macs", max_macs), ("min_macs", min_macs)):
@@ -71,8 +73,7 @@ class SinglePath:
             raise ValueError(f"min_macs must be at most max_macs = {max_macs}, got {min_macs}")
         self.population, self.rounds, self.parents = population, rounds, parents
         self.mutants, self.crossovers, self.mutation_probability = mutants, crossovers, mutation_probability
-        self.recalibration_batches, self.metric = recalibration_batches, metric
-        self.max_macs, self.min_macs, self.seed = max_macs, min_macs, seed
+        self.recalibration_batches, self.max_macs, self.min_macs = recalibration_batches, max_macs, min_macs
 
     @property
     def limited(self) -> bool:
