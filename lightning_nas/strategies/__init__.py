@@ -13,7 +13,7 @@ from lightning_nas.strategies.blackbox import (
     ReinforceLstm,
 )
 from lightning_nas.strategies.gradient import Darts, Gas, Gdas, GradientStrategy
-from lightning_nas.strategies.paths import Enas, Evolution, PathStrategy, Rsps, SinglePath
+from lightning_nas.strategies.paths import Enas, Evolution, PathStrategy, Rsps, SinglePath, UniformPaths
 
 __all__ = [
     "ArchitectureSampler",
@@ -35,4 +35,5 @@ __all__ = [
     "ReinforceLstm",
     "Rsps",
     "SinglePath",
+    "UniformPaths",
 ]

@@ -22,11 +22,11 @@ from lightning_nas.search.scoring import best_of
 from lightning_nas.search.screening import ScreeningData
 from lightning_nas.search.shared_weights import SharedWeights
 from lightning_nas.spaces import Product, SearchSpace, Supernet
-from lightning_nas.strategies import Rsps, SinglePath
+from lightning_nas.strategies import UniformPaths
 from lightning_nas.strategies.paths import Evolution, Shortlist
 
 
-def search_paths(strategy: SinglePath | Rsps, job: Job) -> dict[str, Option]:
+def search_paths(strategy: UniformPaths, job: Job) -> dict[str, Option]:
     """Trains the backbone's supernet on classification (if there is a pretraining), then all on the task, then chooses.
 
     Args:
@@ -85,7 +85,7 @@ def _backbone_space(space: SearchSpace) -> SearchSpace:
 
 
 def _choose(
-    strategy: SinglePath | Rsps,
+    strategy: UniformPaths,
     job: Job,
     candidates: Evolution | Shortlist,
     task: pl.LightningModule,

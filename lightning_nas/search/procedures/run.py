@@ -15,7 +15,7 @@ from lightning_nas.search.procedures.controller import search_with_controller
 from lightning_nas.search.procedures.gradient import search_logits
 from lightning_nas.search.procedures.paths import search_paths
 from lightning_nas.search.procedures.trials import search_trials
-from lightning_nas.strategies import Enas, GradientStrategy, Rsps, SinglePath
+from lightning_nas.strategies import Enas, GradientStrategy, UniformPaths
 
 
 def run(strategy: Any, job: Job, provenance: Mapping[str, Any] | None = None) -> Architecture:
@@ -50,8 +50,8 @@ def run(strategy: Any, job: Job, provenance: Mapping[str, Any] | None = None) ->
 def search(strategy: Any, job: Job) -> dict[str, Option]:
     """The best architecture; every family of strategies registers its way of searching."""
     raise TypeError(
-        f"strategy = {strategy!r}: expected an instance of {GradientStrategy.__name__}, "
-        f"{', '.join(cls.__name__ for cls in (SinglePath, Rsps, Enas))} or an Optuna sampler"
+        f"strategy = {strategy!r}: expected an instance of "
+        f"{', '.join(cls.__name__ for cls in (GradientStrategy, UniformPaths, Enas))} or an Optuna sampler"
     )
 
 
@@ -61,9 +61,8 @@ def _(strategy: GradientStrategy, job: Job) -> dict[str, Option]:
     return search_logits(strategy, job)
 
 
-@search.register(SinglePath)
-@search.register(Rsps)
-def _(strategy: SinglePath | Rsps, job: Job) -> dict[str, Option]:
+@search.register
+def _(strategy: UniformPaths, job: Job) -> dict[str, Option]:
     _require_supernet(strategy, job)
     return search_paths(strategy, job)
 

@@ -14,21 +14,7 @@ class ReinforceLstm(Reinforce):
     temperature and tanh constant are those of ENAS (Pham et al. 2018, arXiv 1802.03268). The learning rate is for some
     hundred children; Zoph and Le have 6e-4 for 12,800.
 
-    Args:
-        space: The search space.
-        policy: ``"lstm"``, ``"enas"`` (for the spaces of ENAS), or ``"independent"``.
-        lr: Learning rate of Adam.
-        batch: Children per update.
-        baseline_decay: Decay of the moving average of rewards.
-        entropy_weight: Weight of the policy's entropy, which is added to the objective.
-        temperature: T of ``c * tanh(logits / T)``; None: 1.
-        tanh_constant: c; None: the logits have no bound.
-        reward_scale: The reward is the value times this; 0.01 turns percent into accuracies from 0 to 1.
-        repeat: Whether an architecture that was evaluated before may be proposed again.
-        seed: Seed of the initial weights and all draws.
-
-    Raises:
-        ValueError: If an argument is out of range.
+    Its arguments are those of :class:`PolicyGradient`.
 
     Example:
         >>> from lightning_nas.spaces import Darts

@@ -1,6 +1,6 @@
 """Strategies that sample paths of one supernet."""
 
-from lightning_nas.strategies.paths.base import PathStrategy
+from lightning_nas.strategies.paths.base import PathStrategy, UniformPaths
 from lightning_nas.strategies.paths.controller import Controller
 from lightning_nas.strategies.paths.enas import Enas
 from lightning_nas.strategies.paths.evolution import Evolution
@@ -8,4 +8,4 @@ from lightning_nas.strategies.paths.rsps import Rsps
 from lightning_nas.strategies.paths.shortlist import Shortlist
 from lightning_nas.strategies.paths.single_path import SinglePath
 
-__all__ = ["Controller", "Enas", "Evolution", "PathStrategy", "Rsps", "Shortlist", "SinglePath"]
+__all__ = ["Controller", "Enas", "Evolution", "PathStrategy", "Rsps", "Shortlist", "SinglePath", "UniformPaths"]

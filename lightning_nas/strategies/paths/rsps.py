@@ -7,15 +7,14 @@ from __future__ import annotations
 
 import random
 from collections.abc import Callable
-from typing import ClassVar
 
 from lightning_nas.architecture import Choices
 from lightning_nas.spaces import SearchSpace
-from lightning_nas.strategies.paths.base import PathStrategy
+from lightning_nas.strategies.paths.base import UniformPaths
 from lightning_nas.strategies.paths.shortlist import Shortlist, distinct
 
 
-class Rsps(PathStrategy):
+class Rsps(UniformPaths):
     """The settings of a random search with weight sharing; the defaults are the paper's, but for BatchNorm.
 
     The weights are trained on the whole training set, and validation images judge; the released code halves the training set.
@@ -36,19 +35,12 @@ class Rsps(PathStrategy):
             None the task's headline, or minus the loss of a task that names none.
         seed: Of the paths and of the candidates.
 
-    Attributes:
-        pretrains: Whether a pretraining of the backbone's supernet may come first.
-        steps_as_set: Whether clipping and accumulation of the weights follow the settings of the supernet's training.
-        title: Of the choice among candidates.
-
     Raises:
         ValueError: If an argument is out of range.
     """
 
-    pretrains: ClassVar[bool] = False
-    steps_as_set: ClassVar[bool] = True
-    title: ClassVar[str] = "random paths"
-    hint: ClassVar[str] = ""
+    steps_as_set = True
+    title = "random paths"
 
     def __init__(
         self,
@@ -60,7 +52,9 @@ class Rsps(PathStrategy):
         metric: str | None = None,
         seed: int = 0,
     ) -> None:
-        super().__init__(metric=metric, seed=seed)
+        super().__init__(
+            metric=metric, recalibration_batches=recalibration_batches, screening_batches=screening_batches, seed=seed
+        )
         for name, value, low in (
             ("candidates", candidates, 1),
             ("finalists", finalists, 1),
@@ -71,8 +65,7 @@ class Rsps(PathStrategy):
                 raise ValueError(f"{name} must be at least {low}, got {value}")
         if finalists > candidates:
             raise ValueError(f"finalists must be at most candidates = {candidates}, got {finalists}")
-        self.candidates, self.finalists, self.screening_batches = candidates, finalists, screening_batches
-        self.recalibration_batches = recalibration_batches
+        self.candidates, self.finalists = candidates, finalists
 
     def competition(self, space: SearchSpace, macs: Callable[[Choices], int]) -> Shortlist:
         """The two rounds over random architectures of a space, whatever their multiply-adds."""

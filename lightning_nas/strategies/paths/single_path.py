@@ -6,16 +6,15 @@ Sources: Guo et al. 2020, arXiv 1904.00420; Chen et al. 2019, arXiv 1903.10979.
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import ClassVar
 
 from lightning_nas.architecture import Choices
 from lightning_nas.errors import NasError
 from lightning_nas.spaces import SearchSpace
-from lightning_nas.strategies.paths.base import PathStrategy
+from lightning_nas.strategies.paths.base import UniformPaths
 from lightning_nas.strategies.paths.evolution import Evolution
 
 
-class SinglePath(PathStrategy):
+class SinglePath(UniformPaths):
     """The settings of a single-path search; the defaults are DetNAS's.
 
     Args:
@@ -33,20 +32,13 @@ class SinglePath(PathStrategy):
         min_macs: Fewest.
         seed: Of the paths and of the evolution.
 
-    Attributes:
-        pretrains: Whether a pretraining of the backbone's supernet may come first.
-        steps_as_set: Whether clipping and accumulation of the weights follow the settings of the supernet's training.
-        screening_batches: Validation batches that score a candidate in the first round; None: all.
-        title: Of the choice among candidates.
-
     Raises:
         ValueError: If an argument is out of range.
     """
 
-    pretrains: ClassVar[bool] = True
-    steps_as_set: ClassVar[bool] = False
-    screening_batches: ClassVar[int | None] = None
-    title: ClassVar[str] = "evolution"
+    pretrains = True
+    steps_as_set = False
+    title = "evolution"
 
     def __init__(
         self,
@@ -63,7 +55,7 @@ class SinglePath(PathStrategy):
         min_macs: float | None = None,
         seed: int = 0,
     ) -> None:
-        super().__init__(metric=metric, seed=seed)
+        super().__init__(metric=metric, recalibration_batches=recalibration_batches, seed=seed)
         if recalibration_batches < 1:
             raise ValueError(f"recalibration_batches must be at least 1, got {recalibration_batches}")
         for name, value in (("max_macs", max_macs), ("min_macs", min_macs)):
@@ -73,7 +65,7 @@ class SinglePath(PathStrategy):
             raise ValueError(f"min_macs must be at most max_macs = {max_macs}, got {min_macs}")
         self.population, self.rounds, self.parents = population, rounds, parents
         self.mutants, self.crossovers, self.mutation_probability = mutants, crossovers, mutation_probability
-        self.recalibration_batches, self.max_macs, self.min_macs = recalibration_batches, max_macs, min_macs
+        self.max_macs, self.min_macs = max_macs, min_macs
 
     @property
     def limited(self) -> bool:
