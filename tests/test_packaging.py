@@ -16,8 +16,9 @@ UV = os.environ.get("UV", "uv")  # `uv run` says where it is
 @pytest.fixture(scope="module")
 def wheel(tmp_path_factory) -> Path:
     source = tmp_path_factory.mktemp("source") / "checkout"
-    ignore = shutil.ignore_patterns(".*", "__pycache__", "*.egg-info", "build", "dist", "runs")
+    ignore = shutil.ignore_patterns(".*", "__pycache__", "*.egg-info", "build", "dist")
     shutil.copytree(ROOT, source, ignore=ignore)
+    shutil.rmtree(source / "runs", ignore_errors=True)
     out = tmp_path_factory.mktemp("wheel")
     subprocess.run([UV, "build", "--wheel", "--quiet", "--out-dir", str(out), str(source)], check=True)
     return next(out.glob("*.whl"))

@@ -18,9 +18,9 @@ EXAMPLES = {
         "lightning-nas search -m strategy=darts,gdas seed=0,1",
     ),
     "train": (
-        "lightning-nas train architecture=<run>/architecture.json inherit=<run>",
+        "lightning-nas train architecture=<run> inherit=<run>",
         "lightning-nas train architecture=darts_v2 data=imagefolder data.root=<folder>",
-        "lightning-nas train task=detection architecture=<run>/architecture.json epochs=100",
+        "lightning-nas train task=detection architecture=<run> epochs=100",
     ),
     "report": (
         "lightning-nas report run=<run>",

@@ -2,37 +2,33 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Any
 
 from omegaconf import DictConfig, OmegaConf
 
 from lightning_nas.architecture import Architecture
 from lightning_nas.errors import ConfigError
-from lightning_nas.networks.backbone import load_weights
+from lightning_nas.networks.backbone import find_architecture, load_weights
 from lightning_nas.networks.inherit import inherit_from_run
 from lightning_nas.networks.transfer import load_backbone_weights
-from lightning_nas.spaces import Backbone, published, published_names
+from lightning_nas.spaces import Backbone, published_names
 
 
 def named_architecture(config: DictConfig) -> Architecture:
-    """The architecture that ``config.architecture`` names: a file or a published name.
+    """The architecture that ``config.architecture`` names: a run folder, a file or a published name.
 
     Raises:
-        ConfigError: If there is neither.
+        ConfigError: If there is none of them.
     """
     if not config.architecture:
         raise ConfigError(
-            "architecture = null: name the architecture.json of a search or a published one: "
+            "architecture = null: name the folder of a search, a record, or a published one: "
             + ", ".join(published_names())
         )
-    if config.architecture in published_names():
-        return published(config.architecture)
-    if not Path(config.architecture).is_file():
-        raise ConfigError(
-            f"architecture = {config.architecture!r}: neither a file nor a published name ({', '.join(published_names())})"
-        )
-    return Architecture.load(config.architecture)
+    try:
+        return find_architecture(config.architecture)[0]
+    except FileNotFoundError as error:
+        raise ConfigError(str(error)) from None
 
 
 def resized(architecture: Architecture, config: DictConfig, in_channels: int) -> Architecture:

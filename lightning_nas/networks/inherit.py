@@ -10,6 +10,7 @@ import torch
 from torch import nn
 
 from lightning_nas.architecture import Architecture, Choices
+from lightning_nas.errors import MissingFileError
 from lightning_nas.networks.weights import load_weights
 from lightning_nas.runs import RunFolder
 from lightning_nas.spaces import Supernet
@@ -81,15 +82,19 @@ def inherit_from_run(network: nn.Module, architecture: Architecture, folder: str
         folder: The run folder of the search.
 
     Raises:
-        FileNotFoundError: If the folder lacks one of the files.
+        MissingFileError: If the folder lacks one of the files.
         ValueError: If the weights are not those of a supernet of the run's space, or nothing fits.
     """
     run = RunFolder(folder)
-    for file in (run.architecture, run.last_checkpoint):
-        if not file.is_file():
-            raise FileNotFoundError(
-                f"inherit = {str(folder)!r}: there is no {run.named(file)}, so it is no finished search of a supernet"
-            )
+    if not run.architecture.is_file():
+        raise MissingFileError(
+            f"inherit = {str(folder)!r}: there is no {run.named(run.architecture)}, so it is no finished search"
+        )
+    if not run.last_checkpoint.is_file():
+        raise MissingFileError(
+            f"inherit = {str(folder)!r}: there is no {run.named(run.last_checkpoint)}: no supernet was trained there; "
+            f"{run.named(run.found.last_checkpoint)} holds the network that was found, for weights=<file>"
+        )
     space, _ = from_architecture(Architecture.load(run.architecture))
     supernet = space.supernet()
     load_weights(supernet, run.last_checkpoint)

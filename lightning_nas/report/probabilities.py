@@ -48,7 +48,9 @@ def probability_groups(history: Sequence[Mapping[str, Any]], architecture: Archi
         shape = [len(row) for row in last]
         for entry in history:
             if [len(row) for row in entry["probabilities"].get(group, ())] != shape:
-                raise ReportError(f"history.jsonl, epoch {entry['epoch']}: {group} has another shape than at the end")
+                raise ReportError(
+                    f"history of the search, epoch {entry['epoch']}: {group} has another shape than at the end"
+                )
         part, _, own = group.rpartition("/")  # of a joint search: backbone/first
         space = spaces[part] if part else next(iter(spaces.values()))
         options = option_names(space, own, shape[0])

@@ -213,11 +213,6 @@ class RunFolder:
             return self.found.last_checkpoint
         return self.last_checkpoint if self.last_checkpoint.is_file() and not self.is_search else None
 
-    @property
-    def supernet_weights(self) -> Path | None:
-        """The checkpoint of the supernet that a search has trained, or None if there is none."""
-        return self.last_checkpoint if self.last_checkpoint.is_file() and self.is_search else None
-
     def named(self, path: Path) -> str:
         """A path as seen from the folder, for messages."""
         return path.relative_to(self.path).as_posix()

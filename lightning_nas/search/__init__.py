@@ -1,6 +1,7 @@
 """The search: SearchModule, the two halves of the data, callbacks."""
 
 from lightning_nas.errors import JobError
+from lightning_nas.runs.settings import SupernetSettings, TrialsSettings
 from lightning_nas.search.callbacks import (
     ArchitectureHistory,
     DropPathSchedule,
@@ -40,10 +41,12 @@ __all__ = [
     "ScreeningData",
     "SearchModule",
     "SeedBatches",
+    "SupernetSettings",
     "TableEvaluator",
     "TemperatureSchedule",
     "TrainEvaluator",
     "Trainers",
+    "TrialsSettings",
     "WeightsHalf",
     "ZeroCostEvaluator",
     "recalibrate",
