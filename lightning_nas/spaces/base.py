@@ -1,14 +1,14 @@
 """What a search space is: named decisions, and the networks that follow from them.
 
-To add a space: a frozen dataclass that derives from :class:`SearchSpace`, in a file of this folder (or in your own
-package), with a ``name``. Its fields are its arguments: they are stored in ``architecture.json`` and rebuild it.
+To add a space: a frozen dataclass that derives from :class:`SearchSpace`, in a folder here (or in your own package), with a
+``name``. Its fields are its arguments: they are stored in ``architecture.json`` and rebuild it. Its networks say that they
+are its: ``class MyNetwork(FoundNetwork, space=MySpace)``, ``class MySupernet(Supernet, space=MySpace)``.
 """
 
 from __future__ import annotations
 
 import dataclasses
 import random
-from abc import abstractmethod
 from collections.abc import Mapping, Sequence
 from typing import Any, ClassVar
 
@@ -18,6 +18,7 @@ from torch import Tensor
 from lightning_nas.architecture import Architecture, Choices, Component, Option
 from lightning_nas.spaces.decisions import Decisions
 from lightning_nas.spaces.features import Backbone, FeatureInfo
+from lightning_nas.spaces.found import FoundNetwork
 from lightning_nas.spaces.supernet import Supernet
 
 SPACES: dict[str, type[SearchSpace]] = {}
@@ -32,13 +33,14 @@ class SearchSpace(Decisions):
         role: The component that an architecture of this space is, e.g. ``"backbone"`` or ``"neck"``.
         levels_follow_choices: Whether the maps that a found network returns depend on its choices. If so, those of the
             supernet are others, and nothing that is searched together with it can read them.
-        has_supernet: Whether one network can hold all architectures. If not, :meth:`supernet` and :meth:`decode` raise a
-            ``ValueError``, and only strategies that train every candidate by itself can search the space.
+        found_network: Builds the fixed networks: the class that was defined with ``space=`` this one.
+        mixed_network: The same for the supernet; None if there is none.
     """
 
     role: ClassVar[str] = "backbone"
     levels_follow_choices: ClassVar[bool] = False
-    has_supernet: ClassVar[bool] = True
+    found_network: ClassVar[type[FoundNetwork] | None] = None
+    mixed_network: ClassVar[type[Supernet] | None] = None
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
         super().__init_subclass__(**kwargs)
@@ -48,18 +50,32 @@ class SearchSpace(Decisions):
                 raise ValueError(f"search space {cls.name!r} is already defined by {known.__module__}.{known.__name__}")
             SPACES[cls.name] = cls
 
-    # ---- what a space defines -----------------------------------------------------------------------------------
+    # ---- networks -----------------------------------------------------------------------------------------------
 
-    @abstractmethod
+    @property
+    def has_supernet(self) -> bool:
+        """Whether one network can hold all architectures. If not, every candidate must be trained by itself."""
+        return self.mixed_network is not None or type(self).supernet is not SearchSpace.supernet
+
     def network(self, choices: Choices, *, inputs: FeatureInfo | None = None) -> Backbone:
         """The fixed network of an architecture.
 
         Args:
             choices: One option per active decision.
             inputs: The feature maps it is fed with, for spaces of necks and heads; None for an image.
-        """
 
-    @abstractmethod
+        Raises:
+            ArchitectureError: If the choices do not belong to the space.
+            TypeError: If no network was defined for the space, see :class:`~lightning_nas.spaces.found.FoundNetwork`.
+        """
+        self.validate(choices)
+        if self.found_network is None:
+            raise TypeError(
+                f"space {self.name!r} has no network: define `class ...(FoundNetwork, space={type(self).__name__})` in a "
+                "file that is imported with the space"
+            )
+        return self.found_network.of(self, choices, inputs)
+
     def supernet(
         self,
         *,
@@ -73,11 +89,27 @@ class SearchSpace(Decisions):
             inputs: The feature maps it is fed with, for spaces of necks and heads; None for an image.
             generator: Draws the initial logits.
             out_indices: Which of its maps it returns, e.g. ``(1, 2, 3, 4)``; all if None, see :meth:`Supernet.returning`.
-        """
 
-    @abstractmethod
+        Raises:
+            ValueError: If the space has none, see :attr:`has_supernet`.
+        """
+        return self._mixed().of(self, inputs, generator).returning(out_indices)
+
     def decode(self, logits: Mapping[str, Tensor]) -> dict[str, Option]:
-        """The architecture that the logits point to, by the space's own rule."""
+        """The architecture that the logits point to, by the space's own rule.
+
+        Raises:
+            ValueError: If the space has no supernet, see :attr:`has_supernet`.
+        """
+        return self._mixed().decode(self, logits)
+
+    def _mixed(self) -> type[Supernet]:
+        if self.mixed_network is None:
+            raise ValueError(
+                f"space {self.name!r} has no supernet: search it with a strategy that trains every candidate by itself, "
+                "e.g. strategy=random"
+            )
+        return self.mixed_network
 
     # ---- what follows from it -----------------------------------------------------------------------------------
 

@@ -10,8 +10,9 @@ from typing import Any, Literal, NamedTuple, Self
 import torch
 from torch import Tensor, nn
 
-from lightning_nas.architecture import Choices
-from lightning_nas.spaces.features import Backbone
+from lightning_nas.architecture import Choices, Option
+from lightning_nas.spaces.features import Backbone, FeatureInfo
+from lightning_nas.spaces.found import register
 
 Form = Literal["fused", "textbook"]
 """How a supernet computes its mixed operations."""
@@ -54,7 +55,7 @@ def softmax_relaxation(logits: Mapping[str, Tensor]) -> dict[str, OptionWeights]
 
 
 class Supernet(Backbone):
-    """A network that contains all architectures of a space.
+    """A network that contains all architectures of a space: ``class ChainSupernet(Supernet, space=Chain)``.
 
     Logits live in :attr:`logits`, one ``(edges, options)`` matrix per group, and nowhere else: all other parameters are
     weights. One forward pass asks :attr:`relaxation` once, so that all cells of a group share a sample.
@@ -71,8 +72,13 @@ class Supernet(Backbone):
 
     form: Form = "textbook"
 
-    space: Any  # the SearchSpace that made it; its module imports this one
+    space: Any  # the SearchSpace that made it, whose file imports this one
     _returned: tuple[int, ...] | None = None
+
+    def __init_subclass__(cls, *, space: type[Any] | None = None, **kwargs: Any) -> None:
+        super().__init_subclass__(**kwargs)
+        if space is not None:
+            register(space, "mixed_network", cls)
 
     def __init__(self, groups: Mapping[str, tuple[int, int]], generator: torch.Generator | None = None) -> None:
         super().__init__()
@@ -83,6 +89,22 @@ class Supernet(Backbone):
         self.relaxation: Relaxation = softmax_relaxation
         self._path: dict[str, Paths] | None = None
         self._given: Mapping[str, OptionWeights] | None = None  # set by a supernet of which this one is a part
+
+    @classmethod
+    def of(cls, space: Any, inputs: FeatureInfo | None, generator: torch.Generator | None) -> Self:
+        """Builds the supernet of a space. Override it if more is needed than the space and a generator.
+
+        Args:
+            space: The search space.
+            inputs: The feature maps it is fed with, for necks and heads; None for an image.
+            generator: Draws the initial logits.
+        """
+        return cls(space, generator)
+
+    @staticmethod
+    def decode(space: Any, logits: Mapping[str, Tensor]) -> dict[str, Option]:
+        """The architecture that the logits point to."""
+        raise NotImplementedError
 
     def all_maps(self, x: Tensor) -> tuple[list[Tensor], Tensor | None]:
         """``(B, in_channels, H, W) ->`` all maps that there are, and the map of :attr:`auxiliary_info` or None."""
@@ -198,6 +220,12 @@ def find_supernets(model: nn.Module) -> list[Supernet]:
     found: list[Supernet] = [module for module in model.modules() if isinstance(module, Supernet)]
     parts = {id(part) for module in found for part in module.modules() if part is not module}
     return [module for module in found if id(module) not in parts]
+
+
+def strongest(row: Tensor) -> int:
+    """Index of the largest of some logits; ties go to the lower index."""
+    values = row.detach().double().cpu().tolist()
+    return int(values.index(max(values)))
 
 
 def _one_path(logits: Tensor, active: Paths) -> OptionWeights:

@@ -12,7 +12,7 @@ from lightning_nas.networks.inherit import inherit_weights
 from lightning_nas.spaces import MultiBranch
 from lightning_nas.spaces.multi_branch.blocks import Block, MixedBlock, Row
 from lightning_nas.spaces.multi_branch.branches import build_branch
-from lightning_nas.spaces.multi_branch.genes import BRANCH_OPS, GROUPED
+from lightning_nas.spaces.multi_branch.space import BRANCH_OPS, GROUPED
 from lightning_nas.spaces.supernet import OptionWeights
 
 ARGUMENTS = {

@@ -5,34 +5,29 @@ Source: Liu et al. 2019, arXiv 1901.02985, sections 3.1 and 5.2, and the release
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import TYPE_CHECKING
-
 from torch import Tensor, nn
 
+from lightning_nas.architecture import Choices
 from lightning_nas.spaces.auto_deeplab.cell import Stem, TrellisCell, level_sizes
-from lightning_nas.spaces.cells.decisions import NodeGenes
-from lightning_nas.spaces.features import Backbone, FeatureInfo, FeatureLevel
-
-if TYPE_CHECKING:
-    from lightning_nas.spaces.auto_deeplab.space import AutoDeepLab
-
+from lightning_nas.spaces.auto_deeplab.space import AutoDeepLab
+from lightning_nas.spaces.features import FeatureInfo, FeatureLevel
+from lightning_nas.spaces.found import FoundNetwork
 
 DECODER_LAYERS = 3
 """A decoder reads the last map of stride 4 of the stem and so many layers."""
 
 
-class AutoDeepLabNetwork(Backbone):
+class AutoDeepLabNetwork(FoundNetwork, space=AutoDeepLab):
     """A found network; returns a map of stride 4 for a decoder, and the last map.
 
     Args:
         space: The space.
-        path: The level of every layer.
-        genes: Of the cell.
+        choices: The architecture.
     """
 
-    def __init__(self, space: AutoDeepLab, path: Sequence[int], genes: Sequence[NodeGenes]) -> None:
+    def __init__(self, space: AutoDeepLab, choices: Choices) -> None:
         super().__init__()
+        path, genes = space.path(choices), space.genes(choices)
         self.path = tuple(path)
         self.stem = Stem(space.in_channels, space.stem_channels)
         channels = [space.stem_channels, 2 * space.stem_channels]  # of the states, stem first

@@ -7,19 +7,14 @@ Source: Liu et al. 2019, "Auto-DeepLab: Hierarchical Neural Architecture Search 
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import ClassVar
 
-import torch
-from torch import Tensor
-
 from lightning_nas.architecture import Choices, Option
 from lightning_nas.errors import ArchitectureError
 from lightning_nas.ops import check_ops
-from lightning_nas.spaces.auto_deeplab.network import AutoDeepLabNetwork
-from lightning_nas.spaces.auto_deeplab.supernet import AutoDeepLabSupernet
 from lightning_nas.spaces.auto_deeplab.trellis import LEVELS, Trellis
 from lightning_nas.spaces.base import SearchSpace
 from lightning_nas.spaces.cells.decisions import (
@@ -28,9 +23,7 @@ from lightning_nas.spaces.cells.decisions import (
     cell_options,
     choices_of,
     genes_of,
-    strongest_genes,
 )
-from lightning_nas.spaces.features import Backbone, FeatureInfo
 
 AUTO_DEEPLAB_OPS = (
     "none",
@@ -148,28 +141,6 @@ class AutoDeepLab(SearchSpace):
         """
         return math.prod(node**2 * len(self.ops) ** 2 for node in range(2, self.blocks + 2))
 
-    # ---- networks -----------------------------------------------------------------------------------------------
-
-    def network(self, choices: Choices, *, inputs: FeatureInfo | None = None) -> Backbone:
-        """The found network."""
-        self.validate(choices)
-        return AutoDeepLabNetwork(self, self.path(choices), self.genes(choices))
-
-    def supernet(
-        self,
-        *,
-        inputs: FeatureInfo | None = None,
-        generator: torch.Generator | None = None,
-        out_indices: int | Sequence[int] | None = None,
-    ) -> AutoDeepLabSupernet:
-        """The trellis of mixed cells."""
-        return AutoDeepLabSupernet(self, generator).returning(out_indices)
-
-    def decode(self, logits: Mapping[str, Tensor]) -> dict[str, Option]:
-        """The strongest path, by Viterbi; the cell by the rule of DARTS."""
-        path = self.trellis.strongest_path(logits)
-        return self._choices(path, strongest_genes(logits[CELL], self.ops, self.blocks))
-
     # ---- published notation -------------------------------------------------------------------------------------
 
     def from_genotype(self, cell: Sequence[Sequence[int]], path: Sequence[int]) -> dict[str, Option]:
@@ -200,11 +171,12 @@ class AutoDeepLab(SearchSpace):
                 f"path: expected {self.layers} levels from 0 to {LEVELS - 1}"
                 f"{'' if self.free_start else ', the first one 0'}, got {path!r}"
             )
-        choices = self._choices(path, [(genes[0], genes[1]) for genes in nodes])
+        choices = self.from_genes(path, [(genes[0], genes[1]) for genes in nodes])
         self.validate(choices)
         return choices
 
-    def _choices(self, path: Sequence[int], genes: Sequence[NodeGenes]) -> dict[str, Option]:
+    def from_genes(self, path: Sequence[int], genes: Sequence[NodeGenes]) -> dict[str, Option]:
+        """Choices from the level of every layer and the genes of the cell."""
         first = 0 if self.free_start else 1
         levels: dict[str, Option] = {f"level.{layer}": int(path[layer]) for layer in range(first, self.layers)}
         return levels | choices_of(genes, CELL)

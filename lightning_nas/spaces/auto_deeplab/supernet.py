@@ -12,25 +12,22 @@ takes its statistics.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from typing import TYPE_CHECKING
 
 import torch
 from torch import Tensor, nn
 
-from lightning_nas.architecture import Choices
+from lightning_nas.architecture import Choices, Option
 from lightning_nas.spaces.auto_deeplab.cell import Stem, level_sizes
 from lightning_nas.spaces.auto_deeplab.search_cell import MixedCell
+from lightning_nas.spaces.auto_deeplab.space import CELL, AutoDeepLab
 from lightning_nas.spaces.auto_deeplab.trellis import LEVELS, Place, Trellis
-from lightning_nas.spaces.cells.decisions import active_options, candidate_of
+from lightning_nas.spaces.cells.decisions import active_options, candidate_of, strongest_genes
 from lightning_nas.spaces.cells.supernet import FusedSupernet
 from lightning_nas.spaces.features import FeatureInfo, FeatureLevel, Outlets
 from lightning_nas.spaces.supernet import OptionWeights, Paths
 
-if TYPE_CHECKING:
-    from lightning_nas.spaces.auto_deeplab.space import AutoDeepLab
 
-
-class AutoDeepLabSupernet(FusedSupernet):
+class AutoDeepLabSupernet(FusedSupernet, space=AutoDeepLab):
     """The supernet; logits ``cell``, ``(edges, operations)``, and those of the trellis, ``beta_rim`` and ``beta_inner``.
 
     Returns the last map of every level. Where a path is active, or options are sampled, only places that it passes are
@@ -126,6 +123,12 @@ class AutoDeepLabSupernet(FusedSupernet):
             if active is None or option in active[row]:
                 shares[source.level] = weights[group].values[row, option]
         return shares
+
+    @staticmethod
+    def decode(space: AutoDeepLab, logits: Mapping[str, Tensor]) -> dict[str, Option]:
+        """The strongest path, by Viterbi; the cell by the rule of DARTS."""
+        path = space.trellis.strongest_path(logits)
+        return space.from_genes(path, strongest_genes(logits[CELL], space.ops, space.blocks))
 
     def path(self, choices: Choices) -> dict[str, Paths]:
         """The operations of the cell on every edge, and the transitions of the path."""

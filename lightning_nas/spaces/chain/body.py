@@ -3,15 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
 
 from torch import Tensor, nn
 
 from lightning_nas.ops.inverted_residual import InvertedResidual, conv_bn
+from lightning_nas.spaces.chain.space import Chain
 from lightning_nas.spaces.features import FeatureInfo, FeatureLevel
-
-if TYPE_CHECKING:
-    from lightning_nas.spaces.chain.space import Chain
 
 
 class Body(nn.Module):

@@ -3,17 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
 
 import torch
 from torch import Tensor, nn
 
 from lightning_nas.ops import build_op
 from lightning_nas.ops.dilation import dilate
+from lightning_nas.spaces.chain.space import Chain
 from lightning_nas.spaces.supernet import OptionWeights
-
-if TYPE_CHECKING:
-    from lightning_nas.spaces.chain.space import Chain
 
 
 class MixedLayer(nn.Module):

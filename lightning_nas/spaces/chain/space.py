@@ -6,20 +6,14 @@ Sources: Cai et al. 2019, "ProxylessNAS", arXiv 1812.00332 (blocks per layer, Mo
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import ClassVar, NamedTuple
 
-import torch
-from torch import Tensor
-
 from lightning_nas.architecture import Choices, Option
 from lightning_nas.ops import check_ops
 from lightning_nas.spaces.base import SearchSpace
-from lightning_nas.spaces.chain.network import ChainNetwork
-from lightning_nas.spaces.chain.supernet import ChainSupernet, depth_group
-from lightning_nas.spaces.features import Backbone, FeatureInfo
 
 CHAIN_OPS = (
     "mbconv_k3_e3",
@@ -175,42 +169,3 @@ class Chain(SearchSpace):
         for stage in range(len(self.depths)):
             result *= sum(first * rest ** (depth - 1) for depth in self.depth_options(stage))
         return result
-
-    # ---- networks -----------------------------------------------------------------------------------------------
-
-    def network(self, choices: Choices, *, inputs: FeatureInfo | None = None) -> Backbone:
-        """The found network."""
-        self.validate(choices)
-        return ChainNetwork(self, self.stage_ops(choices))
-
-    def supernet(
-        self,
-        *,
-        inputs: FeatureInfo | None = None,
-        generator: torch.Generator | None = None,
-        out_indices: int | Sequence[int] | None = None,
-    ) -> ChainSupernet:
-        """The network that mixes the operations of every layer and the depths of every stage."""
-        return ChainSupernet(self, generator).returning(out_indices)
-
-    def decode(self, logits: Mapping[str, Tensor]) -> dict[str, Option]:
-        """The strongest depth of every stage and operation of every layer; ties go to the lower index."""
-        choices: dict[str, Option] = {}
-        starts = {"first": 0, "rest": 0}
-        for stage, deepest in enumerate(self.depths):
-            depth = deepest
-            if len(self.depth_options(stage)) > 1:
-                depth = self.depth_options(stage)[_strongest(logits[depth_group(stage)][0])]
-                choices[f"stage{stage}.depth"] = depth
-            for layer in range(deepest):
-                group = "rest" if layer else "first"
-                row = logits[group][starts[group]]
-                starts[group] += 1
-                if layer < depth:
-                    choices[f"stage{stage}.{layer}"] = self.layer_ops(layer)[_strongest(row)]
-        return choices
-
-
-def _strongest(row: Tensor) -> int:
-    values = row.detach().double().cpu().tolist()
-    return int(values.index(max(values)))

@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections.abc import Mapping
 
 import torch
 from torch import Tensor
 
-from lightning_nas.architecture import Choices
+from lightning_nas.architecture import Choices, Option
 from lightning_nas.spaces.chain.body import Body
 from lightning_nas.spaces.chain.layers import MixedStage
-from lightning_nas.spaces.supernet import OptionWeights, Paths, Supernet
-
-if TYPE_CHECKING:
-    from lightning_nas.spaces.chain.space import Chain
+from lightning_nas.spaces.chain.space import Chain
+from lightning_nas.spaces.supernet import OptionWeights, Paths, Supernet, strongest
 
 
 def depth_group(stage: int) -> str:
@@ -21,7 +19,7 @@ def depth_group(stage: int) -> str:
     return f"depth{stage}"
 
 
-class ChainSupernet(Supernet):
+class ChainSupernet(Supernet, space=Chain):
     """The supernet.
 
     Logits: ``first``, one row per stage (its first layer); ``rest``, one row per other layer, stage by stage;
@@ -50,6 +48,24 @@ class ChainSupernet(Supernet):
             rest += depth - 1
             inputs.append((layers, weights.get(depth_group(stage))))
         return self.body(x, inputs), None
+
+    @staticmethod
+    def decode(space: Chain, logits: Mapping[str, Tensor]) -> dict[str, Option]:
+        """The strongest depth of every stage and operation of every layer; ties go to the lower index."""
+        choices: dict[str, Option] = {}
+        starts = {"first": 0, "rest": 0}
+        for stage, deepest in enumerate(space.depths):
+            depth = deepest
+            if len(space.depth_options(stage)) > 1:
+                depth = space.depth_options(stage)[strongest(logits[depth_group(stage)][0])]
+                choices[f"stage{stage}.depth"] = depth
+            for layer in range(deepest):
+                group = "rest" if layer else "first"
+                row = logits[group][starts[group]]
+                starts[group] += 1
+                if layer < depth:
+                    choices[f"stage{stage}.{layer}"] = space.layer_ops(layer)[strongest(row)]
+        return choices
 
     def path(self, choices: Choices) -> dict[str, Paths]:
         """The options that an architecture uses; none for layers beyond the depth of their stage."""

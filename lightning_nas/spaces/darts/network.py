@@ -2,21 +2,17 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 from torch import Tensor
 
 from lightning_nas.architecture import Choices
 from lightning_nas.spaces.cells.cell import Cell
 from lightning_nas.spaces.cells.decisions import CELL_TYPES
 from lightning_nas.spaces.cells.macro import DartsMacro
-from lightning_nas.spaces.features import Backbone
-
-if TYPE_CHECKING:
-    from lightning_nas.spaces.darts.space import Darts
+from lightning_nas.spaces.darts.space import Darts
+from lightning_nas.spaces.found import FoundNetwork
 
 
-class DartsNetwork(Backbone):
+class DartsNetwork(FoundNetwork, space=Darts):
     """A found network of the DARTS space."""
 
     def __init__(self, space: Darts, choices: Choices) -> None:

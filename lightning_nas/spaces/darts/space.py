@@ -10,7 +10,6 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import ClassVar, get_args
 
-import torch
 from torch import Tensor
 
 from lightning_nas.architecture import Choices, Option
@@ -24,12 +23,8 @@ from lightning_nas.spaces.cells.decisions import (
     cell_options,
     choices_of,
     genes_of,
-    strongest_genes,
 )
 from lightning_nas.spaces.cells.path_encoding import path_bits, path_count, path_number
-from lightning_nas.spaces.darts.network import DartsNetwork
-from lightning_nas.spaces.darts.supernet import DartsSupernet
-from lightning_nas.spaces.features import Backbone, FeatureInfo
 
 DARTS_OPS = (
     "none",
@@ -140,31 +135,3 @@ class Darts(SearchSpace):
             for reached in paths[2:]:
                 numbers.update(path_number(ops, len(index), start=start, starts=starts) for start, *ops in reached)
         return path_bits(numbers, path_count(self.steps, len(index), starts=starts), bits)
-
-    # ---- networks -----------------------------------------------------------------------------------------------
-
-    def network(self, choices: Choices, *, inputs: FeatureInfo | None = None) -> Backbone:
-        """The found network."""
-        self.validate(choices)
-        return DartsNetwork(self, choices)
-
-    def supernet(
-        self,
-        *,
-        inputs: FeatureInfo | None = None,
-        generator: torch.Generator | None = None,
-        out_indices: int | Sequence[int] | None = None,
-    ) -> DartsSupernet:
-        """The network of mixed operations."""
-        return DartsSupernet(self, generator).returning(out_indices)
-
-    # ---- decoding -----------------------------------------------------------------------------------------------
-
-    def decode(self, logits: Mapping[str, Tensor]) -> dict[str, Option]:
-        """Softmax per edge; for every node the two strongest edges (or pairs, see ``same_input``), never ``none``."""
-        return self.from_genes(
-            {
-                cell: strongest_genes(logits[cell], self.ops, self.steps, same_input=self.same_input)
-                for cell in CELL_TYPES
-            }
-        )

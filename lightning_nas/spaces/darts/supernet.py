@@ -2,23 +2,22 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import replace
-from typing import TYPE_CHECKING
 
 import torch
+from torch import Tensor
 
-from lightning_nas.architecture import Choices
-from lightning_nas.spaces.cells.decisions import CELL_TYPES, active_options, candidate_of
+from lightning_nas.architecture import Choices, Option
+from lightning_nas.spaces.cells.decisions import CELL_TYPES, active_options, candidate_of, strongest_genes
 from lightning_nas.spaces.cells.macro import DartsMacro, reduction_cells
 from lightning_nas.spaces.cells.search_cell import SearchCell
 from lightning_nas.spaces.cells.supernet import DartsMacroSupernet
+from lightning_nas.spaces.darts.space import Darts
 from lightning_nas.spaces.supernet import Paths
 
-if TYPE_CHECKING:
-    from lightning_nas.spaces.darts.space import Darts
 
-
-class DartsSupernet(DartsMacroSupernet):
+class DartsSupernet(DartsMacroSupernet, space=Darts):
     """The DARTS supernet; logits ``normal`` and ``reduce``, ``(edges, operations)`` each."""
 
     def __init__(self, space: Darts, generator: torch.Generator | None = None) -> None:
@@ -29,6 +28,16 @@ class DartsSupernet(DartsMacroSupernet):
         macro = DartsMacro(space.stem, space.channels, space.cells, space.steps, space.in_channels, build)
         super().__init__({cell: (edges, len(space.ops)) for cell in CELL_TYPES}, macro, generator)
         self.space = space
+
+    @staticmethod
+    def decode(space: Darts, logits: Mapping[str, Tensor]) -> dict[str, Option]:
+        """Softmax per edge; for every node the two strongest edges (or pairs, see ``same_input``), never ``none``."""
+        return space.from_genes(
+            {
+                cell: strongest_genes(logits[cell], space.ops, space.steps, same_input=space.same_input)
+                for cell in CELL_TYPES
+            }
+        )
 
     def path(self, choices: Choices) -> dict[str, Paths]:
         """The options that an architecture uses on every edge."""

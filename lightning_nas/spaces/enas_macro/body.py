@@ -3,17 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import TYPE_CHECKING
 
 from torch import Tensor, nn
 
 from lightning_nas.ops import FactorizedReduce
 from lightning_nas.spaces.cells.stems import plain_stem, strided_stem
+from lightning_nas.spaces.enas_macro.space import EnasMacro
 from lightning_nas.spaces.features import FeatureInfo, FeatureLevel
-
-if TYPE_CHECKING:
-    from lightning_nas.spaces.enas_macro.space import EnasMacro
-
 
 Skips = Mapping[int, Tensor | None]
 """The states that a layer adds, with what each is multiplied with (None: it is not)."""

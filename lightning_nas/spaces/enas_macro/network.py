@@ -2,20 +2,16 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 from torch import Tensor
 
 from lightning_nas.architecture import Choices
 from lightning_nas.ops import build_op
 from lightning_nas.spaces.enas_macro.body import MacroBody, Skips
-from lightning_nas.spaces.features import Backbone
-
-if TYPE_CHECKING:
-    from lightning_nas.spaces.enas_macro.space import EnasMacro
+from lightning_nas.spaces.enas_macro.space import EnasMacro
+from lightning_nas.spaces.found import FoundNetwork
 
 
-class EnasMacroNetwork(Backbone):
+class EnasMacroNetwork(FoundNetwork, space=EnasMacro):
     """A found network of the macro space."""
 
     def __init__(self, space: EnasMacro, choices: Choices) -> None:

@@ -5,20 +5,14 @@ Source: Pham et al. 2018, "Efficient Neural Architecture Search via Parameter Sh
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import ClassVar, Literal
 
-import torch
-from torch import Tensor
-
 from lightning_nas.architecture import Choices, Option
 from lightning_nas.ops import check_ops
 from lightning_nas.spaces.base import SearchSpace
-from lightning_nas.spaces.enas_macro.network import EnasMacroNetwork
-from lightning_nas.spaces.enas_macro.supernet import OPS, SKIPS, EnasMacroSupernet
-from lightning_nas.spaces.features import Backbone, FeatureInfo
 
 ENAS_MACRO_OPS = (
     "enas_conv_3x3",
@@ -111,31 +105,3 @@ class EnasMacro(SearchSpace):
             tuple(state for state in range(layer) if choices[f"layer.{layer}.skip.{state}"] == "yes")
             for layer in range(self.layers)
         ]
-
-    # ---- networks -----------------------------------------------------------------------------------------------
-
-    def network(self, choices: Choices, *, inputs: FeatureInfo | None = None) -> Backbone:
-        """The found network."""
-        self.validate(choices)
-        return EnasMacroNetwork(self, choices)
-
-    def supernet(
-        self,
-        *,
-        inputs: FeatureInfo | None = None,
-        generator: torch.Generator | None = None,
-        out_indices: int | Sequence[int] | None = None,
-    ) -> EnasMacroSupernet:
-        """The network of all operations and skips."""
-        return EnasMacroSupernet(self, generator).returning(out_indices)
-
-    def decode(self, logits: Mapping[str, Tensor]) -> dict[str, Option]:
-        """The strongest option of every decision; ties go to the lower index, ``no`` for skips."""
-        ops = logits[OPS].detach().double().cpu().argmax(dim=-1).tolist()
-        skips = iter(logits[SKIPS].detach().double().cpu().argmax(dim=-1).tolist())
-        choices: dict[str, Option] = {}
-        for layer in range(self.layers):
-            choices[f"layer.{layer}.op"] = self.ops[ops[layer]]
-            for state in range(layer):
-                choices[f"layer.{layer}.skip.{state}"] = NO_YES[next(skips)]
-        return choices

@@ -2,20 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from collections.abc import Mapping, Sequence
 
 import torch
 from torch import Tensor, nn
 
-from lightning_nas.architecture import Choices
+from lightning_nas.architecture import Choices, Option
 from lightning_nas.ops.mixed import MixedOp
 from lightning_nas.spaces.enas_macro.body import MacroBody, Skips
+from lightning_nas.spaces.enas_macro.space import NO_YES, EnasMacro
 from lightning_nas.spaces.supernet import OptionWeights, Paths, Supernet
-
-if TYPE_CHECKING:
-    from lightning_nas.spaces.enas_macro.space import EnasMacro
-
 
 OPS, SKIPS = "ops", "skips"
 YES = 1
@@ -30,7 +26,7 @@ class LayerMix(MixedOp):
         return torch.zeros_like(x) if out is None else out
 
 
-class EnasMacroSupernet(Supernet):
+class EnasMacroSupernet(Supernet, space=EnasMacro):
     """The supernet; logits ``ops``, ``(layers, operations)``, and ``skips``, ``(no, yes)`` per pair of layer and state."""
 
     def __init__(self, space: EnasMacro, generator: torch.Generator | None = None) -> None:
@@ -62,6 +58,18 @@ class EnasMacroSupernet(Supernet):
             skips.append({state: weights.values[row + state, YES] for state in computed})
             row += layer
         return skips
+
+    @staticmethod
+    def decode(space: EnasMacro, logits: Mapping[str, Tensor]) -> dict[str, Option]:
+        """The strongest option of every decision; ties go to the lower index, ``no`` for skips."""
+        ops = logits[OPS].detach().double().cpu().argmax(dim=-1).tolist()
+        skips = iter(logits[SKIPS].detach().double().cpu().argmax(dim=-1).tolist())
+        choices: dict[str, Option] = {}
+        for layer in range(space.layers):
+            choices[f"layer.{layer}.op"] = space.ops[ops[layer]]
+            for state in range(layer):
+                choices[f"layer.{layer}.skip.{state}"] = NO_YES[next(skips)]
+        return choices
 
     def path(self, choices: Choices) -> dict[str, Paths]:
         """The operation of every layer; no or yes for every skip."""

@@ -2,34 +2,28 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import TYPE_CHECKING
-
 from torch import Tensor
 
+from lightning_nas.architecture import Choices
 from lightning_nas.spaces.cells.cell import Cell
-from lightning_nas.spaces.cells.decisions import NodeGenes
 from lightning_nas.spaces.cells.macro import DartsMacro
-from lightning_nas.spaces.features import Backbone
-
-if TYPE_CHECKING:
-    from lightning_nas.spaces.gas.space import Gas
-
+from lightning_nas.spaces.found import FoundNetwork
+from lightning_nas.spaces.gas.space import Gas
 
 STEM = "stride4"
 
 
-class GasNetwork(Backbone):
+class GasNetwork(FoundNetwork, space=Gas):
     """A found network.
 
     Args:
         space: The space.
-        genes: Of every cell.
+        choices: The architecture.
     """
 
-    def __init__(self, space: Gas, genes: Sequence[Sequence[NodeGenes]]) -> None:
+    def __init__(self, space: Gas, choices: Choices) -> None:
         super().__init__()
-        remaining = iter(genes)
+        remaining = iter([space.genes(choices, cell) for cell in space.groups])
 
         def build(c_prev_prev: int, c_prev: int, channels: int, reduction: bool, reduction_prev: bool) -> Cell:
             return Cell(next(remaining), c_prev_prev, c_prev, channels, reduction, reduction_prev)

@@ -8,13 +8,10 @@ two reductions.
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import ClassVar
-
-import torch
-from torch import Tensor
 
 from lightning_nas.architecture import Choices, Option
 from lightning_nas.ops import check_ops
@@ -23,13 +20,8 @@ from lightning_nas.spaces.cells.decisions import (
     NodeGenes,
     cell_decisions,
     cell_options,
-    choices_of,
     genes_of,
-    strongest_genes,
 )
-from lightning_nas.spaces.features import Backbone, FeatureInfo
-from lightning_nas.spaces.gas.network import GasNetwork
-from lightning_nas.spaces.gas.supernet import GasSupernet
 
 GAS_OPS = (
     "none",
@@ -112,28 +104,3 @@ class Gas(SearchSpace):
         """Number of architectures."""
         pairs = math.prod(math.comb(node, 2) for node in range(2, self.steps + 2))
         return int((pairs * len(self.ops) ** (2 * self.steps)) ** self.cells)
-
-    def network(self, choices: Choices, *, inputs: FeatureInfo | None = None) -> Backbone:
-        """The found network."""
-        self.validate(choices)
-        return GasNetwork(self, [self.genes(choices, cell) for cell in self.groups])
-
-    def supernet(
-        self,
-        *,
-        inputs: FeatureInfo | None = None,
-        generator: torch.Generator | None = None,
-        out_indices: int | Sequence[int] | None = None,
-    ) -> GasSupernet:
-        """The network of mixed operations."""
-        return GasSupernet(self, generator).returning(out_indices)
-
-    def decode(self, logits: Mapping[str, Tensor]) -> dict[str, Option]:
-        """The strongest operation of every edge, which may be ``none``, and the two strongest edges of every node."""
-        return {
-            name: option
-            for cell in self.groups
-            for name, option in choices_of(
-                strongest_genes(logits[cell], self.ops, self.steps, with_none=True), cell
-            ).items()
-        }

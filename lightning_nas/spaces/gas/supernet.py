@@ -2,25 +2,23 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections.abc import Mapping
 
 import torch
 from torch import Tensor, nn
 
-from lightning_nas.architecture import Choices
-from lightning_nas.spaces.cells.decisions import active_options, candidate_of
+from lightning_nas.architecture import Choices, Option
+from lightning_nas.spaces.cells.decisions import active_options, candidate_of, choices_of, strongest_genes
 from lightning_nas.spaces.cells.macro import DartsMacro, reduction_cells
 from lightning_nas.spaces.cells.search_cell import SearchCell
 from lightning_nas.spaces.cells.supernet import DartsMacroSupernet
 from lightning_nas.spaces.gas.guide import GraphGuide
 from lightning_nas.spaces.gas.network import STEM
+from lightning_nas.spaces.gas.space import Gas
 from lightning_nas.spaces.supernet import Paths, Placement
 
-if TYPE_CHECKING:
-    from lightning_nas.spaces.gas.space import Gas
 
-
-class GasSupernet(DartsMacroSupernet):
+class GasSupernet(DartsMacroSupernet, space=Gas):
     """The supernet; logits ``cell{k}``, ``(edges, operations)`` each.
 
     Attributes:
@@ -64,6 +62,17 @@ class GasSupernet(DartsMacroSupernet):
                 for source in range(node)
             ]
         return found
+
+    @staticmethod
+    def decode(space: Gas, logits: Mapping[str, Tensor]) -> dict[str, Option]:
+        """The strongest operation of every edge, which may be ``none``, and the two strongest edges of every node."""
+        return {
+            name: option
+            for cell in space.groups
+            for name, option in choices_of(
+                strongest_genes(logits[cell], space.ops, space.steps, with_none=True), cell
+            ).items()
+        }
 
     def path(self, choices: Choices) -> dict[str, Paths]:
         """The options that an architecture uses on every edge."""

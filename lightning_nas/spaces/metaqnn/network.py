@@ -8,8 +8,11 @@ from collections.abc import Sequence
 import torch.fx
 from torch import Tensor, nn
 
-from lightning_nas.spaces.features import Backbone, FeatureInfo, FeatureLevel
+from lightning_nas.architecture import Choices
+from lightning_nas.spaces.features import FeatureInfo, FeatureLevel
+from lightning_nas.spaces.found import FoundNetwork
 from lightning_nas.spaces.metaqnn.grammar import GAP, SOFTMAX, State
+from lightning_nas.spaces.metaqnn.space import MetaQnn
 
 
 def dropout_rates(tokens: Sequence[str]) -> list[float]:
@@ -56,7 +59,7 @@ class AsFeatures(nn.Module):
         return x.flatten(1)[:, :, None, None]
 
 
-class MetaQnnNetwork(Backbone):
+class MetaQnnNetwork(FoundNetwork, space=MetaQnn):
     """A found network; returns the last map of every size and, last, what the softmax layer reads.
 
     Args:
@@ -65,6 +68,12 @@ class MetaQnnNetwork(Backbone):
         in_channels: Channels of the image.
         batch_norm: Whether convolutions are followed, and poolings preceded, by a BatchNorm.
     """
+
+    @classmethod
+    def of(cls, space: MetaQnn, choices: Choices, inputs: FeatureInfo | None) -> MetaQnnNetwork:
+        """The network of an architecture."""
+        tokens = space.tokens(choices)
+        return cls(tokens, list(space.grammar.states(tokens)), space.in_channels, batch_norm=space.batch_norm)
 
     def __init__(self, tokens: Sequence[str], states: Sequence[State], in_channels: int, *, batch_norm: bool) -> None:
         super().__init__()

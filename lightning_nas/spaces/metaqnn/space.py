@@ -5,21 +5,15 @@ Source: Baker et al. 2017, "Designing Neural Network Architectures using Reinfor
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import ClassVar, NoReturn
-
-import torch
-from torch import Tensor
+from typing import ClassVar
 
 from lightning_nas.architecture import Choices, Option
 from lightning_nas.errors import ArchitectureError
 from lightning_nas.spaces.base import SearchSpace
-from lightning_nas.spaces.features import Backbone, FeatureInfo
 from lightning_nas.spaces.metaqnn.grammar import Grammar, KernelLimit, State
-from lightning_nas.spaces.metaqnn.network import MetaQnnNetwork
-from lightning_nas.spaces.supernet import Supernet
 
 _TUPLES = ("filters", "kernels", "pools", "features")
 
@@ -63,7 +57,6 @@ class MetaQnn(SearchSpace):
 
     name: ClassVar[str] = "metaqnn"
     levels_follow_choices: ClassVar[bool] = True
-    has_supernet: ClassVar[bool] = False
 
     filters: tuple[int, ...] = (64, 128, 256, 512)
     kernels: tuple[int, ...] = (1, 3, 5)
@@ -191,42 +184,6 @@ class MetaQnn(SearchSpace):
     def size(self) -> int:
         """Number of architectures."""
         return self.grammar.count()
-
-    # ---- networks -----------------------------------------------------------------------------------------------
-
-    def network(self, choices: Choices, *, inputs: FeatureInfo | None = None) -> Backbone:
-        """The found network."""
-        self.validate(choices)
-        tokens = self.tokens(choices)
-        return MetaQnnNetwork(tokens, list(self.grammar.states(tokens)), self.in_channels, batch_norm=self.batch_norm)
-
-    def supernet(
-        self,
-        *,
-        inputs: FeatureInfo | None = None,
-        generator: torch.Generator | None = None,
-        out_indices: int | Sequence[int] | None = None,
-    ) -> Supernet:
-        """There is none.
-
-        Raises:
-            ValueError: Always.
-        """
-        self._refuse()
-
-    def decode(self, logits: Mapping[str, Tensor]) -> dict[str, Option]:
-        """There are no logits.
-
-        Raises:
-            ValueError: Always.
-        """
-        self._refuse()
-
-    def _refuse(self) -> NoReturn:
-        raise ValueError(
-            f"space {self.name!r} has no supernet, because its layers differ in width and size: search it with a strategy "
-            "that trains every candidate by itself, e.g. strategy=random"
-        )
 
 
 def _whole(number: object, low: int, high: int) -> bool:

@@ -3,16 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, NamedTuple
+from typing import NamedTuple
 
 import torch
 from torch import Tensor, nn
 
 from lightning_nas.spaces.multi_branch.branches import build_branch
-from lightning_nas.spaces.multi_branch.genes import GROUPED
-
-if TYPE_CHECKING:
-    from lightning_nas.spaces.multi_branch.space import MultiBranch
+from lightning_nas.spaces.multi_branch.space import GROUPED, MultiBranch
 
 
 class Row(NamedTuple):

@@ -10,7 +10,7 @@ from collections.abc import Callable, Sequence
 
 from torch import nn
 
-from lightning_nas.spaces.multi_branch.genes import BRANCH_OPS
+from lightning_nas.spaces.multi_branch.space import BRANCH_OPS
 
 Size = tuple[int, int]
 

@@ -3,17 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING
 
 from torch import Tensor, nn
 
-from lightning_nas.spaces.features import Backbone, FeatureInfo, FeatureLevel
+from lightning_nas.architecture import Choices
+from lightning_nas.spaces.features import FeatureInfo, FeatureLevel
+from lightning_nas.spaces.found import FoundNetwork
 from lightning_nas.spaces.multi_branch.blocks import Block
 from lightning_nas.spaces.multi_branch.branches import build_branch, conv_bn_relu
-from lightning_nas.spaces.multi_branch.genes import BlockGenes
-
-if TYPE_CHECKING:
-    from lightning_nas.spaces.multi_branch.space import MultiBranch
+from lightning_nas.spaces.multi_branch.space import MultiBranch
 
 
 class Body(nn.Module):
@@ -60,11 +58,12 @@ class Body(nn.Module):
         return [*features, x]
 
 
-class MultiBranchNetwork(Backbone):
-    """A found network; ``genes`` are those of its blocks, stage by stage."""
+class MultiBranchNetwork(FoundNetwork, space=MultiBranch):
+    """A found network."""
 
-    def __init__(self, space: MultiBranch, genes: Sequence[BlockGenes]) -> None:
+    def __init__(self, space: MultiBranch, choices: Choices) -> None:
         super().__init__()
+        genes = space.genes(choices)
 
         def build(index: int, before: int, channels: int, width: int, stride: int) -> nn.Module:
             ops, cardinality = genes[index]

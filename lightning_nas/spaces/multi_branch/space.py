@@ -7,20 +7,32 @@ Architecture", arXiv 1512.00567 (branches of several kinds); Xie et al. 2017, "A
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import ClassVar
-
-import torch
-from torch import Tensor
+from typing import ClassVar, NamedTuple
 
 from lightning_nas.architecture import Choices, Option
 from lightning_nas.spaces.base import SearchSpace
-from lightning_nas.spaces.features import Backbone, FeatureInfo
-from lightning_nas.spaces.multi_branch.genes import BRANCH_OPS, GROUPED, BlockGenes
-from lightning_nas.spaces.multi_branch.network import MultiBranchNetwork
-from lightning_nas.spaces.multi_branch.supernet import KIND, MultiBranchSupernet
+
+BRANCH_OPS = (
+    "conv_1x1",
+    "conv_3x3",
+    "conv_3x3_3x3",
+    "conv_1x7_7x1",
+    "depthwise_3x3",
+    "depthwise_5x5",
+    "pool_1x1",
+)
+GROUPED = ("conv_3x3", "conv_3x3_3x3", "conv_1x7_7x1")
+"""Those whose convolutions are grouped: the cardinality of a block is theirs."""
+
+
+class BlockGenes(NamedTuple):
+    """What was chosen for a block: the branches, and the groups of their grouped convolutions."""
+
+    ops: tuple[str, ...]
+    cardinality: int
 
 
 @dataclass(frozen=True)
@@ -175,37 +187,7 @@ class MultiBranch(SearchSpace):
 
     # ---- networks -----------------------------------------------------------------------------------------------
 
-    def network(self, choices: Choices, *, inputs: FeatureInfo | None = None) -> Backbone:
-        """The found network."""
-        return MultiBranchNetwork(self, self.genes(choices))
-
-    def supernet(
-        self,
-        *,
-        inputs: FeatureInfo | None = None,
-        generator: torch.Generator | None = None,
-        out_indices: int | Sequence[int] | None = None,
-    ) -> MultiBranchSupernet:
-        """The network that mixes kinds, numbers and cardinalities of the branches."""
-        return MultiBranchSupernet(self, generator).returning(out_indices)
-
-    def decode(self, logits: Mapping[str, Tensor]) -> dict[str, Option]:
-        """The strongest option of every decision that is active then; ties go to the lower index."""
-        choices: dict[str, Option] = {}
-        most = max(self.branches)
-        for name in self.decisions:
-            options = self.options(name, choices)
-            if not options:
-                continue
-            block_name, _, what = name.rpartition(".")
-            block = self._places[block_name]
-            group, row = (
-                (KIND, block * most + int(what.removeprefix("kind"))) if what.startswith("kind") else (what, block)
-            )
-            values = logits[group][row].detach().double().cpu().tolist()
-            choices[name] = options[values.index(max(values))]
-        return choices
-
     @cached_property
-    def _places(self) -> dict[str, int]:
+    def block_numbers(self) -> dict[str, int]:
+        """Name of a block in its decisions -> its number."""
         return {f"stage{stage}.{place}": index for index, (stage, place) in enumerate(self.blocks)}

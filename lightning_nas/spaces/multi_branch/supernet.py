@@ -2,26 +2,22 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections.abc import Mapping
 
 import torch
 from torch import Tensor
 
-from lightning_nas.architecture import Choices
+from lightning_nas.architecture import Choices, Option
 from lightning_nas.spaces.multi_branch.blocks import MixedBlock, Row, candidate
-from lightning_nas.spaces.multi_branch.genes import GROUPED
 from lightning_nas.spaces.multi_branch.network import Body
-from lightning_nas.spaces.supernet import OptionWeights, Paths, Supernet
-
-if TYPE_CHECKING:
-    from lightning_nas.spaces.multi_branch.space import MultiBranch
-
+from lightning_nas.spaces.multi_branch.space import GROUPED, MultiBranch
+from lightning_nas.spaces.supernet import OptionWeights, Paths, Supernet, strongest
 
 KIND, BRANCHES, CARDINALITY = "kind", "branches", "cardinality"
 """Names of the groups of logits."""
 
 
-class MultiBranchSupernet(Supernet):
+class MultiBranchSupernet(Supernet, space=MultiBranch):
     """The supernet.
 
     Logits: ``kind``, one row per branch of every block; ``branches`` and ``cardinality``, one row per block, where there is a
@@ -50,6 +46,23 @@ class MultiBranchSupernet(Supernet):
             kinds = [_row(weights.get(KIND), block * most + branch) or only for branch in range(most)]
             inputs.append((kinds, _row(weights.get(BRANCHES), block), _row(weights.get(CARDINALITY), block)))
         return self.body(x, inputs), None
+
+    @staticmethod
+    def decode(space: MultiBranch, logits: Mapping[str, Tensor]) -> dict[str, Option]:
+        """The strongest option of every decision that is active then; ties go to the lower index."""
+        choices: dict[str, Option] = {}
+        most = max(space.branches)
+        for name in space.decisions:
+            options = space.options(name, choices)
+            if not options:
+                continue
+            block_name, _, what = name.rpartition(".")
+            block = space.block_numbers[block_name]
+            group, row = (
+                (KIND, block * most + int(what.removeprefix("kind"))) if what.startswith("kind") else (what, block)
+            )
+            choices[name] = options[strongest(logits[group][row])]
+        return choices
 
     def path(self, choices: Choices) -> dict[str, Paths]:
         """The options that an architecture uses; none for branches that a block has not, or groups that it does not use."""

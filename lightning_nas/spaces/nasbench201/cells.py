@@ -9,7 +9,7 @@ from torch import Tensor, nn
 
 from lightning_nas.ops import Zero, build_op
 from lightning_nas.ops.mixed import MixedOp
-from lightning_nas.spaces.nasbench201.edges import edges_of
+from lightning_nas.spaces.nasbench201.space import edges_of
 from lightning_nas.spaces.supernet import OptionWeights
 
 

@@ -2,20 +2,16 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 from torch import Tensor, nn
 
 from lightning_nas.architecture import Choices
-from lightning_nas.spaces.features import Backbone
+from lightning_nas.spaces.found import FoundNetwork
 from lightning_nas.spaces.nasbench201.cells import Cell
 from lightning_nas.spaces.nasbench201.macro import Macro
-
-if TYPE_CHECKING:
-    from lightning_nas.spaces.nasbench201.space import NasBench201
+from lightning_nas.spaces.nasbench201.space import NasBench201
 
 
-class NasBench201Network(Backbone):
+class NasBench201Network(FoundNetwork, space=NasBench201):
     """A found network of the NAS-Bench-201 space."""
 
     def __init__(self, space: NasBench201, choices: Choices) -> None:

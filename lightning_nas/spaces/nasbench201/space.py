@@ -5,12 +5,11 @@ Source: Dong, Yang 2020, "NAS-Bench-201", arXiv 2001.00326.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import ClassVar, Literal
 
-import torch
 from torch import Tensor
 
 from lightning_nas.architecture import Choices, Option
@@ -18,12 +17,16 @@ from lightning_nas.errors import ArchitectureError
 from lightning_nas.ops import check_ops
 from lightning_nas.spaces.base import SearchSpace
 from lightning_nas.spaces.cells.path_encoding import path_bits, path_count, path_number
-from lightning_nas.spaces.features import Backbone, FeatureInfo
-from lightning_nas.spaces.nasbench201.edges import GROUP, edges_of
-from lightning_nas.spaces.nasbench201.network import NasBench201Network
-from lightning_nas.spaces.nasbench201.supernet import NasBench201Supernet
 
 NASBENCH201_OPS = ("none", "skip_connect", "nor_conv_1x1", "nor_conv_3x3", "avg_pool_3x3")
+
+GROUP = "cell"
+"""Name of the group of logits."""
+
+
+def edges_of(nodes: int) -> list[tuple[int, int]]:
+    """The edges ``(node, source)`` of a cell, node by node, sources ascending."""
+    return [(node, source) for node in range(1, nodes) for source in range(node)]
 
 
 @dataclass(frozen=True)
@@ -183,25 +186,3 @@ class NasBench201(SearchSpace):
             paths.append([[*path, ops[source]] for source in range(node) for path in paths[source]])
         numbers = (path_number(path, len(self.ops)) for path in paths[-1])
         return path_bits(numbers, path_count(self.nodes - 1, len(self.ops)), bits)
-
-    # ---- networks -----------------------------------------------------------------------------------------------
-
-    def network(self, choices: Choices, *, inputs: FeatureInfo | None = None) -> Backbone:
-        """The found network."""
-        self.validate(choices)
-        return NasBench201Network(self, choices)
-
-    def supernet(
-        self,
-        *,
-        inputs: FeatureInfo | None = None,
-        generator: torch.Generator | None = None,
-        out_indices: int | Sequence[int] | None = None,
-    ) -> NasBench201Supernet:
-        """The network of mixed operations."""
-        return NasBench201Supernet(self, generator).returning(out_indices)
-
-    def decode(self, logits: Mapping[str, Tensor]) -> dict[str, Option]:
-        """The strongest operation of every edge, ``none`` included; ties go to the lower index."""
-        rows = logits[GROUP].detach().double().cpu().tolist()
-        return {name: self.ops[row.index(max(row))] for name, row in zip(self.decisions, rows, strict=True)}

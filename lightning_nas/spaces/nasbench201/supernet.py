@@ -2,22 +2,19 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections.abc import Mapping
 
 import torch
 from torch import Tensor, nn
 
-from lightning_nas.architecture import Choices
+from lightning_nas.architecture import Choices, Option
 from lightning_nas.spaces.nasbench201.cells import SearchCell
-from lightning_nas.spaces.nasbench201.edges import GROUP
 from lightning_nas.spaces.nasbench201.macro import STAGES, Macro
-from lightning_nas.spaces.supernet import Paths, Supernet
-
-if TYPE_CHECKING:
-    from lightning_nas.spaces.nasbench201.space import NasBench201
+from lightning_nas.spaces.nasbench201.space import GROUP, NasBench201
+from lightning_nas.spaces.supernet import Paths, Supernet, strongest
 
 
-class NasBench201Supernet(Supernet):
+class NasBench201Supernet(Supernet, space=NasBench201):
     """The supernet; logits ``cell``, ``(edges, operations)``."""
 
     def __init__(self, space: NasBench201, generator: torch.Generator | None = None) -> None:
@@ -33,6 +30,11 @@ class NasBench201Supernet(Supernet):
     def all_maps(self, x: Tensor) -> tuple[list[Tensor], Tensor | None]:
         """``(B, in_channels, H, W) ->`` feature maps, None."""
         return self.macro(x, self.option_weights()[GROUP]), None
+
+    @staticmethod
+    def decode(space: NasBench201, logits: Mapping[str, Tensor]) -> dict[str, Option]:
+        """The strongest operation of every edge, ``none`` included; ties go to the lower index."""
+        return {name: space.ops[strongest(row)] for name, row in zip(space.decisions, logits[GROUP], strict=True)}
 
     def path(self, choices: Choices) -> dict[str, Paths]:
         """The one operation that an architecture uses on every edge."""

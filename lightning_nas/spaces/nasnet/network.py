@@ -2,21 +2,17 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 from torch import Tensor, nn
 
 from lightning_nas.architecture import Choices
 from lightning_nas.spaces.cells.decisions import CELL_TYPES
 from lightning_nas.spaces.cells.macro import DartsMacro
-from lightning_nas.spaces.features import Backbone
+from lightning_nas.spaces.found import FoundNetwork
 from lightning_nas.spaces.nasnet.cells import CellPlace, NasNetCell
-
-if TYPE_CHECKING:
-    from lightning_nas.spaces.nasnet.space import NasNet
+from lightning_nas.spaces.nasnet.space import NasNet
 
 
-class NasNetNetwork(Backbone):
+class NasNetNetwork(FoundNetwork, space=NasNet):
     """A found network."""
 
     def __init__(self, space: NasNet, choices: Choices) -> None:

@@ -114,6 +114,11 @@ class NasNetSearchCell(Recomputable):
         return torch.zeros_like(like)
 
 
+def edge_number(block: int, side: int, source: int) -> int:
+    """Number of an edge of a cell: block by block, side by side, sources ascending."""
+    return len(SIDES) * sum(range(2, block)) + side * block + source
+
+
 def inputs_group(cell: str, block: int) -> str:
     """Name of the logits of the sources of a block, ``(2, block)``; blocks are numbered as states, from 2 on."""
     return f"{cell}_inputs{block}"

@@ -11,17 +11,10 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import ClassVar, get_args
 
-import torch
-from torch import Tensor
-
 from lightning_nas.architecture import Choices, Option
 from lightning_nas.ops import check_ops
 from lightning_nas.spaces.base import SearchSpace
 from lightning_nas.spaces.cells.decisions import CELL_TYPES, SIDES, NodeGenes, Stem
-from lightning_nas.spaces.features import Backbone, FeatureInfo
-from lightning_nas.spaces.nasnet.network import NasNetNetwork
-from lightning_nas.spaces.nasnet.search_cell import inputs_group
-from lightning_nas.spaces.nasnet.supernet import NasNetSupernet
 
 NASNET_OPS = (
     "skip_connect",
@@ -202,45 +195,6 @@ class NasNet(SearchSpace):
             blocks = ["+".join(f"{op}({source})" for op, source in sorted(pair)) for pair in self.genes(choices, cell)]
             cells.append(f"{cell}: {', '.join(blocks)}")
         return "; ".join(cells)
-
-    # ---- networks -----------------------------------------------------------------------------------------------
-
-    def network(self, choices: Choices, *, inputs: FeatureInfo | None = None) -> Backbone:
-        """The found network."""
-        self.validate(choices)
-        return NasNetNetwork(self, choices)
-
-    def supernet(
-        self,
-        *,
-        inputs: FeatureInfo | None = None,
-        generator: torch.Generator | None = None,
-        out_indices: int | Sequence[int] | None = None,
-    ) -> NasNetSupernet:
-        """The network of mixed operations."""
-        return NasNetSupernet(self, generator).returning(out_indices)
-
-    def edge(self, block: int, side: int, source: int) -> int:
-        """Number of an edge of a cell: block by block, side by side, sources ascending."""
-        return len(SIDES) * sum(range(2, block)) + side * block + source
-
-    def decode(self, logits: Mapping[str, Tensor]) -> dict[str, Option]:
-        """For both sides of every block the likeliest pair of state and operation; ties go to the lower index.
-
-        The probability of a pair is ``P(state) * P(operation | state)``, a softmax each.
-        """
-        choices: dict[str, Option] = {}
-        for cell in CELL_TYPES:
-            ops = logits[cell].detach().double().cpu().log_softmax(dim=-1)
-            for block in range(2, self.blocks + 2):
-                sources = logits[inputs_group(cell, block)].detach().double().cpu().log_softmax(dim=-1)
-                for side in SIDES:
-                    first = self.edge(block, side, 0)
-                    joint = (sources[side, :, None] + ops[first : first + block]).flatten().tolist()
-                    source, option = divmod(joint.index(max(joint)), len(self.ops))
-                    choices[f"{cell}.{block}.input{side}"] = source
-                    choices[f"{cell}.{block}.op{side}"] = self.ops[option]
-        return {name: choices[name] for name in self.decisions}
 
 
 @dataclass(frozen=True)

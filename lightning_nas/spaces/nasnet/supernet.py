@@ -2,24 +2,22 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections.abc import Mapping
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 
-from lightning_nas.architecture import Choices
+from lightning_nas.architecture import Choices, Option
 from lightning_nas.spaces.cells.decisions import CELL_TYPES, SIDES
 from lightning_nas.spaces.cells.macro import DartsMacro, reduction_cells
 from lightning_nas.spaces.cells.supernet import DartsMacroSupernet
 from lightning_nas.spaces.nasnet.cells import CellPlace
-from lightning_nas.spaces.nasnet.search_cell import NasNetSearchCell, inputs_group
+from lightning_nas.spaces.nasnet.search_cell import NasNetSearchCell, edge_number, inputs_group
+from lightning_nas.spaces.nasnet.space import NasNet
 from lightning_nas.spaces.supernet import Paths
 
-if TYPE_CHECKING:
-    from lightning_nas.spaces.nasnet.space import NasNet
 
-
-class NasNetSupernet(DartsMacroSupernet):
+class NasNetSupernet(DartsMacroSupernet, space=NasNet):
     """The supernet.
 
     Logits, per cell type: ``normal_inputs{n}``, the states that the two sides of block ``n`` may read, ``(2, n)``;
@@ -47,6 +45,25 @@ class NasNetSupernet(DartsMacroSupernet):
         super().__init__(groups, macro, generator)
         self.space = space
 
+    @staticmethod
+    def decode(space: NasNet, logits: Mapping[str, Tensor]) -> dict[str, Option]:
+        """For both sides of every block the likeliest pair of state and operation; ties go to the lower index.
+
+        The probability of a pair is ``P(state) * P(operation | state)``, a softmax each.
+        """
+        choices: dict[str, Option] = {}
+        for cell in CELL_TYPES:
+            ops = logits[cell].detach().double().cpu().log_softmax(dim=-1)
+            for block in range(2, space.blocks + 2):
+                sources = logits[inputs_group(cell, block)].detach().double().cpu().log_softmax(dim=-1)
+                for side in SIDES:
+                    first = edge_number(block, side, 0)
+                    joint = (sources[side, :, None] + ops[first : first + block]).flatten().tolist()
+                    source, option = divmod(joint.index(max(joint)), len(space.ops))
+                    choices[f"{cell}.{block}.input{side}"] = source
+                    choices[f"{cell}.{block}.op{side}"] = space.ops[option]
+        return {name: choices[name] for name in space.decisions}
+
     def path(self, choices: Choices) -> dict[str, Paths]:
         """The state that every side of every block reads, and the operation on that edge."""
         self.space.validate(choices)
@@ -72,7 +89,7 @@ class NasNetSupernet(DartsMacroSupernet):
             kind = "reduce" if index in reduction_cells(self.space.cells) else "normal"
             for block, pair in enumerate(self.space.genes(choices, kind), start=2):
                 for side, (op, source) in enumerate(pair):
-                    edge, option = self.space.edge(block, side, source), self.space.ops.index(op)
+                    edge, option = edge_number(block, side, source), self.space.ops.index(op)
                     found = f"macro.cells.{index}.ops.{len(SIDES) * (block - 2) + side}"
                     sources[found] = f"macro.cells.{index}.edges.{edge}.candidates.{option}"
         return sources

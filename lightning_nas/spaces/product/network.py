@@ -7,11 +7,24 @@ from typing import Any
 
 from torch import Tensor, nn
 
+from lightning_nas.architecture import Choices
 from lightning_nas.spaces.features import Backbone, FeatureInfo, FeatureLevel
+from lightning_nas.spaces.found import FoundNetwork
+from lightning_nas.spaces.product.space import Product
 
 
-class ProductNetwork(Backbone):
+class ProductNetwork(FoundNetwork, space=Product):
     """Networks in a row; returns the maps of the last and the auxiliary map of the first."""
+
+    @classmethod
+    def of(cls, space: Product, choices: Choices, inputs: FeatureInfo | None) -> ProductNetwork:
+        """The networks of the parts, each on the maps of the one before."""
+        own = space.part_choices(choices)
+        modules: dict[str, Backbone] = {}
+        for part, single in space.spaces.items():
+            modules[part] = single.network(own[part], inputs=inputs)
+            inputs = modules[part].feature_info
+        return cls(modules)
 
     def __init__(self, modules: Mapping[str, Backbone]) -> None:
         super().__init__()

@@ -9,16 +9,9 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any, ClassVar
 
-import torch
-from torch import Tensor
-
 from lightning_nas.architecture import Architecture, Choices, Component, Option
 from lightning_nas.spaces.base import SearchSpace
-from lightning_nas.spaces.features import Backbone, FeatureInfo
-from lightning_nas.spaces.product.network import ProductNetwork
 from lightning_nas.spaces.product.parts import ROLES, part_order, within
-from lightning_nas.spaces.product.supernet import ProductSupernet
-from lightning_nas.spaces.supernet import Supernet
 
 _NAME = re.compile(r"[a-z][a-z0-9_]{0,63}")
 
@@ -128,6 +121,11 @@ class Product(SearchSpace):
         parts = {part: {"space": space.name, "space_args": space.args} for part, space in self.spaces.items()}
         return {"parts": parts, "fixed": self.fixed_choices}
 
+    @property
+    def has_supernet(self) -> bool:
+        """Whether every part that is searched has one."""
+        return all(space.has_supernet for space in self.free.values())
+
     def architecture(self, choices: Choices, provenance: Mapping[str, Any] | None = None) -> Architecture:
         """The record of one architecture: one component per part, fixed ones included."""
         self.validate(choices)
@@ -135,33 +133,3 @@ class Product(SearchSpace):
         for part, own in self.part_choices(choices).items():
             components[part] = next(iter(self.spaces[part].architecture(own).components.values()))
         return Architecture(components, provenance or {})
-
-    # ---- networks -----------------------------------------------------------------------------------------------
-
-    def network(self, choices: Choices, *, inputs: FeatureInfo | None = None) -> Backbone:
-        """The found network: the networks of the parts in a row."""
-        self.validate(choices)
-        own = self.part_choices(choices)
-        modules: dict[str, Backbone] = {}
-        for part, space in self.spaces.items():
-            modules[part] = space.network(own[part], inputs=inputs)
-            inputs = modules[part].feature_info
-        return ProductNetwork(modules)
-
-    def supernet(
-        self,
-        *,
-        inputs: FeatureInfo | None = None,
-        generator: torch.Generator | None = None,
-        out_indices: int | Sequence[int] | None = None,
-    ) -> Supernet:
-        """The supernets of the free parts and the networks of the fixed ones in a row."""
-        return ProductSupernet(self, inputs, generator).returning(out_indices)
-
-    def decode(self, logits: Mapping[str, Tensor]) -> dict[str, Option]:
-        """Every free part decodes its own logits."""
-        choices: dict[str, Option] = {}
-        for part, space in self.free.items():
-            own = {name.removeprefix(f"{part}/"): g for name, g in logits.items() if name.startswith(f"{part}/")}
-            choices |= {f"{part}/{name}": option for name, option in space.decode(own).items()}
-        return choices

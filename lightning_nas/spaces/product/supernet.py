@@ -2,23 +2,26 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections.abc import Mapping
 
 import torch
 from torch import Tensor, nn
 
-from lightning_nas.architecture import Choices
+from lightning_nas.architecture import Choices, Option
 from lightning_nas.spaces.features import Backbone, FeatureInfo
 from lightning_nas.spaces.product.network import _described, _run
 from lightning_nas.spaces.product.parts import within
+from lightning_nas.spaces.product.space import Product
 from lightning_nas.spaces.supernet import Paths, Supernet
 
-if TYPE_CHECKING:
-    from lightning_nas.spaces.product.space import Product
 
-
-class ProductSupernet(Supernet):
+class ProductSupernet(Supernet, space=Product):
     """Supernets in a row. Their logits lie here, as ``part/group``, and the relaxation is asked once for all."""
+
+    @classmethod
+    def of(cls, space: Product, inputs: FeatureInfo | None, generator: torch.Generator | None) -> ProductSupernet:
+        """The supernets of the free parts and the networks of the fixed ones."""
+        return cls(space, inputs, generator)
 
     def __init__(self, space: Product, inputs: FeatureInfo | None, generator: torch.Generator | None) -> None:
         super().__init__({}, generator)
@@ -53,6 +56,15 @@ class ProductSupernet(Supernet):
             own = {name.removeprefix(f"{part}/"): g for name, g in logits.items() if name.startswith(f"{part}/")}
             guided |= {f"{part}/{name}": group for name, group in self._part(part).guide(own).items()}
         return guided
+
+    @staticmethod
+    def decode(space: Product, logits: Mapping[str, Tensor]) -> dict[str, Option]:
+        """Every free part decodes its own logits."""
+        choices: dict[str, Option] = {}
+        for part, single in space.free.items():
+            own = {name.removeprefix(f"{part}/"): g for name, g in logits.items() if name.startswith(f"{part}/")}
+            choices |= {f"{part}/{name}": option for name, option in single.decode(own).items()}
+        return choices
 
     def path(self, choices: Choices) -> dict[str, Paths]:
         """The paths of the parts."""

@@ -2,14 +2,10 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 from torch import nn
 
 from lightning_nas.spaces.features import FeatureInfo, FeatureLevel
-
-if TYPE_CHECKING:
-    from lightning_nas.spaces.shufflenet.space import ShuffleNetV2
+from lightning_nas.spaces.shufflenet.space import ShuffleNetV2
 
 
 def stem(space: ShuffleNetV2, affine: bool) -> nn.Module:

@@ -2,29 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import TYPE_CHECKING
-
 from torch import Tensor, nn
 
+from lightning_nas.architecture import Choices
 from lightning_nas.ops import build_op
 from lightning_nas.ops.shuffle import set_split
-from lightning_nas.spaces.features import Backbone
+from lightning_nas.spaces.found import FoundNetwork
 from lightning_nas.spaces.shufflenet.body import closing, described, layer_sizes, stem
-
-if TYPE_CHECKING:
-    from lightning_nas.spaces.shufflenet.space import ShuffleNetV2
+from lightning_nas.spaces.shufflenet.space import ShuffleNetV2
 
 
-class ShuffleNetwork(Backbone):
-    """A found network; ``stage_ops`` are the blocks of its layers, per stage."""
+class ShuffleNetwork(FoundNetwork, space=ShuffleNetV2):
+    """A found network."""
 
-    def __init__(self, space: ShuffleNetV2, stage_ops: Sequence[Sequence[str]]) -> None:
+    def __init__(self, space: ShuffleNetV2, choices: Choices) -> None:
         super().__init__()
         self.stem = stem(space, affine=True)
         self.stages = nn.ModuleList(
             nn.Sequential(*(build_op(name, *size[:2], stride=size[2]) for name, size in zip(ops, sizes, strict=True)))
-            for ops, sizes in zip(stage_ops, layer_sizes(space), strict=True)
+            for ops, sizes in zip(space.stage_ops(choices), layer_sizes(space), strict=True)
         )
         set_split(self.stages, space.split)
         self.head = closing(space, affine=True)

@@ -6,21 +6,15 @@ et al. 2019, "DetNAS: Backbone Search for Object Detection", arXiv 1903.10979.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import ClassVar, get_args
-
-import torch
-from torch import Tensor
 
 from lightning_nas.architecture import Choices, Option
 from lightning_nas.ops import check_ops
 from lightning_nas.ops.shuffle import Split
 from lightning_nas.spaces.base import SearchSpace
-from lightning_nas.spaces.features import Backbone, FeatureInfo
-from lightning_nas.spaces.shufflenet.network import ShuffleNetwork
-from lightning_nas.spaces.shufflenet.supernet import BLOCKS, ShuffleSupernet
 
 SHUFFLE_OPS = ("shuffle_3x3", "shuffle_5x5", "shuffle_7x7", "shuffle_xception")
 
@@ -129,25 +123,6 @@ class ShuffleNetV2(SearchSpace):
                 f"indices must be {len(self.decisions)} numbers from 0 to {len(self.ops) - 1}, got {list(indices)}"
             )
         return {name: self.ops[index] for name, index in zip(self.decisions, indices, strict=True)}
-
-    def network(self, choices: Choices, *, inputs: FeatureInfo | None = None) -> Backbone:
-        """The found network."""
-        return ShuffleNetwork(self, self.stage_ops(choices))
-
-    def supernet(
-        self,
-        *,
-        inputs: FeatureInfo | None = None,
-        generator: torch.Generator | None = None,
-        out_indices: int | Sequence[int] | None = None,
-    ) -> ShuffleSupernet:
-        """The network that holds all blocks of every layer."""
-        return ShuffleSupernet(self, generator).returning(out_indices)
-
-    def decode(self, logits: Mapping[str, Tensor]) -> dict[str, Option]:
-        """The strongest block of every layer; ties go to the lower index."""
-        rows = logits[BLOCKS].detach().double().cpu().tolist()
-        return self.from_indices([row.index(max(row)) for row in rows])
 
 
 @dataclass(frozen=True)

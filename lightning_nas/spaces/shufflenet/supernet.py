@@ -2,26 +2,23 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections.abc import Mapping
 
 import torch
 from torch import Tensor, nn
 
-from lightning_nas.architecture import Choices
+from lightning_nas.architecture import Choices, Option
 from lightning_nas.ops.shuffle import set_split
 from lightning_nas.spaces.chain.layers import MixedLayer
 from lightning_nas.spaces.shufflenet.body import closing, described, layer_sizes, stem
-from lightning_nas.spaces.supernet import Paths, Supernet
-
-if TYPE_CHECKING:
-    from lightning_nas.spaces.shufflenet.space import ShuffleNetV2
-
+from lightning_nas.spaces.shufflenet.space import ShuffleNetV2
+from lightning_nas.spaces.supernet import Paths, Supernet, strongest
 
 BLOCKS = "blocks"
 """Name of the group of logits."""
 
 
-class ShuffleSupernet(Supernet):
+class ShuffleSupernet(Supernet, space=ShuffleNetV2):
     """The supernet. Logits: ``blocks``, one row per layer."""
 
     def __init__(self, space: ShuffleNetV2, generator: torch.Generator | None = None) -> None:
@@ -48,6 +45,11 @@ class ShuffleSupernet(Supernet):
                 row += 1
             features.append(x)
         return [*features[:-1], self.head(x)], None
+
+    @staticmethod
+    def decode(space: ShuffleNetV2, logits: Mapping[str, Tensor]) -> dict[str, Option]:
+        """The strongest block of every layer; ties go to the lower index."""
+        return space.from_indices([strongest(row) for row in logits[BLOCKS]])
 
     def path(self, choices: Choices) -> dict[str, Paths]:
         """The block of every layer."""

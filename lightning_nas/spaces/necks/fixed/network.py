@@ -4,19 +4,18 @@ from __future__ import annotations
 
 from collections import OrderedDict
 from collections.abc import Sequence
-from typing import Literal
 
 import torch
 from torch import Tensor, nn
 from torchvision.ops import FeaturePyramidNetwork
 from torchvision.ops.feature_pyramid_network import ExtraFPNBlock
 
-from lightning_nas.spaces.features import Backbone, FeatureInfo, Outlets
+from lightning_nas.architecture import Choices
+from lightning_nas.spaces.features import FeatureInfo, Outlets
+from lightning_nas.spaces.necks.fixed.space import BiFpn, Fpn, Panet
 from lightning_nas.spaces.necks.laterals import LateralInputs, resample
 from lightning_nas.spaces.necks.levels import pyramid_info, source_maps
-
-Extra = Literal["conv", "pool"]
-"""How levels beyond the backbone's come about."""
+from lightning_nas.spaces.necks.neck import NeckNetwork
 
 
 class StridedLevels(ExtraFPNBlock):
@@ -66,24 +65,21 @@ class PooledLevels(ExtraFPNBlock):
         return results, [*names, *self.names]
 
 
-class FpnNetwork(Backbone):
+class FpnNetwork(NeckNetwork, space=Fpn):
     """torchvision's feature pyramid on the maps of a backbone; coarser levels are convolved or pooled.
 
     Raises:
         ValueError: If the backbone lacks a level.
     """
 
-    role = "neck"
-
-    def __init__(
-        self, inputs: FeatureInfo | None, channels: int, min_level: int, max_level: int, coarser: Extra = "conv"
-    ) -> None:
+    def __init__(self, space: Fpn, choices: Choices, inputs: FeatureInfo | None) -> None:
         super().__init__()
+        channels, min_level, max_level = space.channels, space.min_level, space.max_level
         self.sources = source_maps(inputs, min_level, max_level)
         assert inputs is not None  # source_maps has checked
         widths = [inputs.channels()[index] for index in self.sources]
         extra = max_level - min_level + 1 - len(self.sources)
-        block = PooledLevels(extra) if coarser == "pool" else StridedLevels(channels, extra)
+        block = PooledLevels(extra) if space.extra == "pool" else StridedLevels(channels, extra)
         self.fpn = FeaturePyramidNetwork(widths, channels, block if extra else None)
         self.names = [*map(str, self.sources), *block.names]
         self.outlets = Outlets(max_level - min_level + 1)
@@ -95,18 +91,17 @@ class FpnNetwork(Backbone):
         return self.outlets([maps[name] for name in self.names]), None
 
 
-class PanetNetwork(Backbone):
+class PanetNetwork(NeckNetwork, space=Panet):
     """A feature pyramid, then from fine to coarse ``N(l + 1) = conv(conv_stride2(N(l)) + P(l + 1))``.
 
     Raises:
         ValueError: If the backbone lacks a level.
     """
 
-    role = "neck"
-
-    def __init__(self, inputs: FeatureInfo | None, channels: int, min_level: int, max_level: int) -> None:
+    def __init__(self, space: Panet, choices: Choices, inputs: FeatureInfo | None) -> None:
         super().__init__()
-        self.pyramid = FpnNetwork(inputs, channels, min_level, max_level)
+        channels, min_level, max_level = space.channels, space.min_level, space.max_level
+        self.pyramid = FpnNetwork(Fpn(channels, min_level, max_level), {}, inputs)
         steps = max_level - min_level
         self.down = nn.ModuleList(_conv_relu(channels, stride=2) for _ in range(steps))
         self.fuse = nn.ModuleList(_conv_relu(channels) for _ in range(steps))
@@ -177,20 +172,19 @@ class BiFpnLayer(nn.Module):
         return results
 
 
-class BiFpnNetwork(Backbone):
+class BiFpnNetwork(NeckNetwork, space=BiFpn):
     """Laterals of equal width, then :class:`BiFpnLayer` several times.
 
     Raises:
         ValueError: If the backbone lacks a level.
     """
 
-    role = "neck"
-
-    def __init__(self, inputs: FeatureInfo | None, channels: int, min_level: int, max_level: int, repeats: int) -> None:
+    def __init__(self, space: BiFpn, choices: Choices, inputs: FeatureInfo | None) -> None:
         super().__init__()
+        channels, min_level, max_level = space.channels, space.min_level, space.max_level
         self.laterals = LateralInputs(inputs, channels, min_level, max_level, always=True)
         count = max_level - min_level + 1
-        self.layers = nn.ModuleList(BiFpnLayer(channels, count) for _ in range(repeats))
+        self.layers = nn.ModuleList(BiFpnLayer(channels, count) for _ in range(space.repeats))
         self.outlets = Outlets(count)
         self.feature_info = pyramid_info(channels, range(min_level, max_level + 1))
 

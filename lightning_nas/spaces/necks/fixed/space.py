@@ -2,21 +2,16 @@
 
 from __future__ import annotations
 
-from abc import abstractmethod
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import ClassVar, get_args
-
-import torch
-from torch import Tensor
+from typing import ClassVar, Literal, get_args
 
 from lightning_nas.architecture import Choices, Option
 from lightning_nas.spaces.base import SearchSpace
-from lightning_nas.spaces.features import Backbone, FeatureInfo
-from lightning_nas.spaces.necks.fixed.network import BiFpnNetwork, Extra, FpnNetwork, PanetNetwork
-from lightning_nas.spaces.necks.fixed.supernet import FixedSupernet
 from lightning_nas.spaces.necks.levels import check_levels
-from lightning_nas.spaces.supernet import Supernet
+
+Extra = Literal["conv", "pool"]
+"""How levels beyond the backbone's come about."""
 
 
 @dataclass(frozen=True)
@@ -56,24 +51,6 @@ class FixedNeck(SearchSpace):
         """
         raise KeyError(name)
 
-    @abstractmethod
-    def network(self, choices: Choices, *, inputs: FeatureInfo | None = None) -> Backbone:
-        """The neck on a backbone's maps."""
-
-    def supernet(
-        self,
-        *,
-        inputs: FeatureInfo | None = None,
-        generator: torch.Generator | None = None,
-        out_indices: int | Sequence[int] | None = None,
-    ) -> Supernet:
-        """The neck itself, with nothing to search."""
-        return FixedSupernet(self, self.network({}, inputs=inputs)).returning(out_indices)
-
-    def decode(self, logits: Mapping[str, Tensor]) -> dict[str, Option]:
-        """The only architecture."""
-        return {}
-
 
 @dataclass(frozen=True)
 class Fpn(FixedNeck):
@@ -99,22 +76,12 @@ class Fpn(FixedNeck):
         if self.extra not in get_args(Extra):
             raise ValueError(f"extra must be one of {list(get_args(Extra))}, got {self.extra!r}")
 
-    def network(self, choices: Choices, *, inputs: FeatureInfo | None = None) -> Backbone:
-        """The neck on a backbone's maps."""
-        self.validate(choices)
-        return FpnNetwork(inputs, self.channels, self.min_level, self.max_level, self.extra)
-
 
 @dataclass(frozen=True)
 class Panet(FixedNeck):
     """The path aggregation network (Liu et al. 2018, arXiv 1803.01534): a way back down to the coarse levels."""
 
     name: ClassVar[str] = "panet"
-
-    def network(self, choices: Choices, *, inputs: FeatureInfo | None = None) -> Backbone:
-        """The neck on a backbone's maps."""
-        self.validate(choices)
-        return PanetNetwork(inputs, self.channels, self.min_level, self.max_level)
 
 
 @dataclass(frozen=True)
@@ -139,8 +106,3 @@ class BiFpn(FixedNeck):
         super().__post_init__()
         if isinstance(self.repeats, bool) or not isinstance(self.repeats, int) or not 1 <= self.repeats <= 64:
             raise ValueError(f"repeats must be a whole number from 1 to 64, got {self.repeats!r}")
-
-    def network(self, choices: Choices, *, inputs: FeatureInfo | None = None) -> Backbone:
-        """The neck on a backbone's maps."""
-        self.validate(choices)
-        return BiFpnNetwork(inputs, self.channels, self.min_level, self.max_level, self.repeats)

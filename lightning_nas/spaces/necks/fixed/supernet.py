@@ -2,21 +2,30 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
+import torch
 from torch import Tensor
 
-from lightning_nas.architecture import Choices
+from lightning_nas.architecture import Choices, Option
 from lightning_nas.spaces.base import SearchSpace
-from lightning_nas.spaces.features import Backbone
+from lightning_nas.spaces.features import Backbone, FeatureInfo
+from lightning_nas.spaces.necks.fixed.space import FixedNeck
 from lightning_nas.spaces.supernet import Paths, Supernet
 
 
-class FixedSupernet(Supernet):
+class FixedSupernet(Supernet, space=FixedNeck):
     """A network without options.
 
     Args:
         space: The space.
         network: Its network.
     """
+
+    @classmethod
+    def of(cls, space: FixedNeck, inputs: FeatureInfo | None, generator: torch.Generator | None) -> FixedSupernet:
+        """The neck on the maps of a backbone."""
+        return cls(space, space.network({}, inputs=inputs))
 
     def __init__(self, space: SearchSpace, network: Backbone) -> None:
         super().__init__({})
@@ -26,6 +35,11 @@ class FixedSupernet(Supernet):
     def all_maps(self, x: Tensor) -> tuple[list[Tensor], Tensor | None]:
         """What the network gives."""
         return self.network.forward_auxiliary(x)
+
+    @staticmethod
+    def decode(space: FixedNeck, logits: Mapping[str, Tensor]) -> dict[str, Option]:
+        """The only architecture."""
+        return {}
 
     def path(self, choices: Choices) -> dict[str, Paths]:
         """Nothing to choose."""

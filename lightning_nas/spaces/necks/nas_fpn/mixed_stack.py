@@ -11,16 +11,13 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import TYPE_CHECKING
 
 import torch
 from torch import Tensor, nn
 
 from lightning_nas.spaces.necks.laterals import resample
 from lightning_nas.spaces.necks.nas_fpn.network import gate, merge_conv
-
-if TYPE_CHECKING:
-    from lightning_nas.spaces.necks.nas_fpn.space import NasFpn
+from lightning_nas.spaces.necks.nas_fpn.space import NasFpn
 
 
 @dataclass(frozen=True)

@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from typing import TYPE_CHECKING
 
 from torch import Tensor, nn
 
-from lightning_nas.spaces.features import Backbone, FeatureInfo, Outlets
+from lightning_nas.architecture import Choices
+from lightning_nas.spaces.features import FeatureInfo, Outlets
 from lightning_nas.spaces.necks.laterals import LateralInputs, resample
 from lightning_nas.spaces.necks.levels import pyramid_info
-
-if TYPE_CHECKING:
-    from lightning_nas.spaces.necks.nas_fpn.space import MergingCell, NasFpn
+from lightning_nas.spaces.necks.nas_fpn.space import MergingCell, NasFpn
+from lightning_nas.spaces.necks.neck import NeckNetwork
 
 
 def merge_conv(channels: int, *, affine: bool = True) -> nn.Sequential:
@@ -88,22 +87,21 @@ class StackedNeck:
         return levels
 
 
-class NasFpnNetwork(StackedNeck, Backbone):
+class NasFpnNetwork(StackedNeck, NeckNetwork, space=NasFpn):
     """A found neck.
 
     Args:
         space: The space.
-        cells: The architecture.
+        choices: The architecture.
         inputs: The backbone's maps.
 
     Raises:
         ValueError: If the backbone lacks a level.
     """
 
-    role = "neck"
-
-    def __init__(self, space: NasFpn, cells: Sequence[MergingCell], inputs: FeatureInfo | None) -> None:
+    def __init__(self, space: NasFpn, choices: Choices, inputs: FeatureInfo | None) -> None:
         super().__init__()
+        cells = space.tokens(choices)
         self.laterals = LateralInputs(inputs, space.channels, space.min_level, space.max_level)
         self.stacks = nn.ModuleList(Stack(space, cells) for _ in range(space.repeats))
         self.outlets = Outlets(len(space.levels))

@@ -8,21 +8,15 @@ from __future__ import annotations
 
 import itertools
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import ClassVar, Literal, NamedTuple
 
-import torch
-from torch import Tensor
-
 from lightning_nas.architecture import Choices, Option
 from lightning_nas.errors import ArchitectureError
 from lightning_nas.spaces.base import SearchSpace
-from lightning_nas.spaces.features import Backbone, FeatureInfo
 from lightning_nas.spaces.necks.levels import check_levels
-from lightning_nas.spaces.necks.nas_fpn.network import NasFpnNetwork
-from lightning_nas.spaces.necks.nas_fpn.supernet import NasFpnSupernet
 
 BLIND = 8
 """A finest map that was enlarged by this factor or more locates nothing: AP50 0.01 and 0.03 beside 0.17 to 0.45 of others."""
@@ -196,20 +190,6 @@ class NasFpn(SearchSpace):
 
     # ---- networks -----------------------------------------------------------------------------------------------
 
-    def network(self, choices: Choices, *, inputs: FeatureInfo | None = None) -> Backbone:
-        """The found neck on a backbone's maps."""
-        return NasFpnNetwork(self, self.tokens(choices), inputs)
-
-    def supernet(
-        self,
-        *,
-        inputs: FeatureInfo | None = None,
-        generator: torch.Generator | None = None,
-        out_indices: int | Sequence[int] | None = None,
-    ) -> NasFpnSupernet:
-        """The neck that mixes all inputs, levels and operations of every cell."""
-        return NasFpnSupernet(self, inputs, generator).returning(out_indices)
-
     @cached_property
     def orders(self) -> tuple[tuple[int, ...], ...]:
         """The levels of the last cells, in every possible order."""
@@ -218,20 +198,3 @@ class NasFpn(SearchSpace):
     def pairs(self, cell: int) -> tuple[tuple[int, int], ...]:
         """The pairs of candidates that a cell can join."""
         return tuple(itertools.permutations(range(self.candidates(cell)), 2))
-
-    def decode(self, logits: Mapping[str, Tensor]) -> dict[str, Option]:
-        """The strongest pair and operation of every cell, level of every free cell, and order of the others."""
-        order = self.orders[_strongest(logits["order"][0])]
-        choices: dict[str, Option] = {}
-        for i in range(self.cells):
-            a, b = self.pairs(i)[_strongest(logits[f"pair{i}"][0])]
-            free = i < self.free_cells
-            level = self.levels[_strongest(logits["level"][i])] if free else order[i - self.free_cells]
-            op = MERGE_OPS[_strongest(logits["op"][i])]
-            choices |= {f"cell{i}.a": a, f"cell{i}.b": b, f"cell{i}.level": level, f"cell{i}.op": op}
-        return choices
-
-
-def _strongest(row: Tensor) -> int:
-    values = row.detach().double().cpu().tolist()
-    return int(values.index(max(values)))

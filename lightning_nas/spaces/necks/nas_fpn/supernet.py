@@ -3,24 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING
 
 import torch
 from torch import Tensor, nn
 
-from lightning_nas.architecture import Choices
+from lightning_nas.architecture import Choices, Option
 from lightning_nas.spaces.features import FeatureInfo, Outlets
 from lightning_nas.spaces.necks.laterals import LateralInputs
 from lightning_nas.spaces.necks.levels import pyramid_info
 from lightning_nas.spaces.necks.nas_fpn.mixed_stack import CellWeights, MixedStack
 from lightning_nas.spaces.necks.nas_fpn.network import StackedNeck
-from lightning_nas.spaces.supernet import OptionWeights, Paths, Supernet
-
-if TYPE_CHECKING:
-    from lightning_nas.spaces.necks.nas_fpn.space import NasFpn
+from lightning_nas.spaces.necks.nas_fpn.space import MERGE_OPS, NasFpn
+from lightning_nas.spaces.supernet import OptionWeights, Paths, Supernet, strongest
 
 
-class NasFpnSupernet(StackedNeck, Supernet):
+class NasFpnSupernet(StackedNeck, Supernet, space=NasFpn):
     """The supernet.
 
     Logits: ``pair{i}``, one row over the pairs of candidates of cell ``i``; ``op``, a row per cell; ``level``, a row per
@@ -28,6 +25,11 @@ class NasFpnSupernet(StackedNeck, Supernet):
     """
 
     role = "neck"
+
+    @classmethod
+    def of(cls, space: NasFpn, inputs: FeatureInfo | None, generator: torch.Generator | None) -> NasFpnSupernet:
+        """The supernet on the maps of a backbone."""
+        return cls(space, inputs, generator)
 
     def __init__(self, space: NasFpn, inputs: FeatureInfo | None, generator: torch.Generator | None = None) -> None:
         groups = {f"pair{i}": (1, len(space.pairs(i))) for i in range(space.cells)}
@@ -64,6 +66,19 @@ class NasFpnSupernet(StackedNeck, Supernet):
             values = torch.stack(list(computed.values()))
             cells.append(CellWeights(pairs, values, dict(sorted(levels.items())), ops.get(0), ops.get(1)))
         return cells
+
+    @staticmethod
+    def decode(space: NasFpn, logits: Mapping[str, Tensor]) -> dict[str, Option]:
+        """The strongest pair and operation of every cell, level of every free cell, and order of the others."""
+        order = space.orders[strongest(logits["order"][0])]
+        choices: dict[str, Option] = {}
+        for i in range(space.cells):
+            a, b = space.pairs(i)[strongest(logits[f"pair{i}"][0])]
+            free = i < space.free_cells
+            level = space.levels[strongest(logits["level"][i])] if free else order[i - space.free_cells]
+            op = MERGE_OPS[strongest(logits["op"][i])]
+            choices |= {f"cell{i}.a": a, f"cell{i}.b": b, f"cell{i}.level": level, f"cell{i}.op": op}
+        return choices
 
     def path(self, choices: Choices) -> dict[str, Paths]:
         """The pair, the operation and the level of every cell."""
