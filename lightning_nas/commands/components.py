@@ -12,6 +12,7 @@ from omegaconf import DictConfig, OmegaConf
 from optuna.samplers import BaseSampler
 
 from lightning_nas.errors import ConfigError, NasError
+from lightning_nas.search.tasks import bound_task, task_arguments
 from lightning_nas.spaces import SearchSpace
 
 
@@ -30,8 +31,7 @@ def make_data(config: DictConfig) -> Any:
 
 def task_maker(node: DictConfig | Mapping[str, Any], datamodule: Any) -> Callable[[Any], Any]:
     """Backbone -> the task of a config, for the data of a data module."""
-    task = partial(instantiate(node), num_classes=datamodule.num_classes)
-    return lambda backbone: task(backbone=backbone)
+    return bound_task(instantiate(node), task_arguments(datamodule))
 
 
 def evaluated_task(config: DictConfig) -> dict[str, Any]:

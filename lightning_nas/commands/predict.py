@@ -19,6 +19,7 @@ from lightning_nas.errors import ConfigError
 from lightning_nas.networks.backbone import build_network
 from lightning_nas.networks.weights import read_state_dict
 from lightning_nas.runs import RunFolder
+from lightning_nas.search.tasks import bound_task
 
 
 def run(config: DictConfig) -> Path:
@@ -55,9 +56,8 @@ def run(config: DictConfig) -> Path:
         raise ConfigError(f"run = {config.run!r}: there is no {folder.named(missing)}, the trained network")
     node = OmegaConf.to_container(OmegaConf.create(evaluated_task(saved)), resolve=True)
     require_own_classes(node, "task", config.allow)
-    task = instantiate(node)(
-        backbone=build_network(Architecture.load(folder.architecture)), num_classes=len(summary["classes"])
-    )
+    arguments = summary.get("task_arguments", {"num_classes": len(summary["classes"])})  # earlier versions kept none
+    task: Any = bound_task(instantiate(node), arguments)(build_network(Architecture.load(folder.architecture)))
     if not hasattr(task, "predict_folder"):
         raise ConfigError(f"run = {config.run!r}: its task, {summary['task']}, cannot predict folders of images")
     task.load_state_dict(read_state_dict(checkpoint))
@@ -100,4 +100,6 @@ def _saved(run: RunFolder) -> tuple[DictConfig, dict[str, Any]]:
         raise ConfigError(f"{path}: not valid JSON: {error}") from None
     if not isinstance(summary, dict) or not isinstance(summary.get("classes"), list) or "task" not in summary:
         raise ConfigError(f"{path}: not a summary of a run: expected an object with 'classes' and 'task'")
+    if not isinstance(summary.get("task_arguments", {}), dict):
+        raise ConfigError(f"{path}: task_arguments = {summary['task_arguments']!r}: expected an object")
     return saved, summary

@@ -16,6 +16,7 @@ from lightning_nas.architecture import Architecture, write_atomic
 from lightning_nas.evaluation.contender import ContenderResult
 from lightning_nas.runs import RunFolder
 from lightning_nas.search.scoring import scoring_seconds
+from lightning_nas.search.tasks import task_arguments
 
 PACKAGES = ("torch", "torchvision", "pytorch-lightning", "hydra-core", "torchmetrics", "albumentations")
 
@@ -38,6 +39,7 @@ def write_summary(
         "task": task,
         "data": data,
         "classes": _classes(datamodule),
+        "task_arguments": task_arguments(datamodule),
         "preparation": dict(getattr(datamodule, "preparation", {})),
         "generated": bool(getattr(datamodule, "generated", False)),
         "space": " x ".join(part.space for part in architecture.components.values()),
@@ -74,7 +76,8 @@ def _classes(datamodule: Any) -> list[dict[str, Any]]:
     for attribute in ("categories", "classes"):
         if hasattr(datamodule, attribute):
             return [asdict(entry) for entry in getattr(datamodule, attribute)]
-    names = getattr(datamodule, "class_names", None) or [str(index) for index in range(datamodule.num_classes)]
+    count = getattr(datamodule, "num_classes", 0)
+    names = getattr(datamodule, "class_names", None) or [str(index) for index in range(count)]
     return [{"id": index, "name": name} for index, name in enumerate(names)]
 
 

@@ -53,6 +53,10 @@ class ImageDataModule(pl.LightningDataModule):
         self.batch_size, self.num_workers, self.seed = batch_size, num_workers, seed
         self.train_set = self.val_set = self.test_set = None
 
+    def task_arguments(self) -> dict[str, Any]:
+        """What a task is built with, beside its backbone."""
+        return {"num_classes": self.num_classes}
+
     def read_sets(self) -> tuple[Any, Any, Any]:
         """The images of training, validation (maybe none) and test."""
         raise NotImplementedError
