@@ -11,6 +11,7 @@ import torch
 from torch import Tensor, nn
 
 from lightning_nas.architecture import Choices
+from lightning_nas.errors import ArgumentError
 from lightning_nas.spaces.features import Backbone
 
 Form = Literal["fused", "textbook"]
@@ -146,7 +147,7 @@ class Supernet(Backbone):
             ValueError: If there is no such form.
         """
         if form != "textbook":
-            raise ValueError(f"form must be 'textbook' for {type(self).__name__}, got {form!r}")
+            raise ArgumentError(f"form must be 'textbook' for {type(self).__name__}, got {form!r}")
 
     def activate(self, choices: Choices | None) -> None:
         """Makes forward compute one architecture only, with weight 1 for its options; None mixes all again.

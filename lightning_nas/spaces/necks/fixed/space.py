@@ -11,6 +11,7 @@ import torch
 from torch import Tensor
 
 from lightning_nas.architecture import Choices, Option
+from lightning_nas.errors import ArgumentError
 from lightning_nas.spaces.base import SearchSpace
 from lightning_nas.spaces.features import Backbone, FeatureInfo
 from lightning_nas.spaces.necks.fixed.network import BiFpnNetwork, Extra, FpnNetwork, PanetNetwork
@@ -41,7 +42,7 @@ class FixedNeck(SearchSpace):
     def __post_init__(self) -> None:
         check_levels(self.min_level, self.max_level)
         if isinstance(self.channels, bool) or not isinstance(self.channels, int) or not 1 <= self.channels <= 4096:
-            raise ValueError(f"channels must be a whole number from 1 to 4096, got {self.channels!r}")
+            raise ArgumentError(f"channels must be a whole number from 1 to 4096, got {self.channels!r}")
 
     @property
     def decisions(self) -> tuple[str, ...]:
@@ -97,7 +98,7 @@ class Fpn(FixedNeck):
     def __post_init__(self) -> None:
         super().__post_init__()
         if self.extra not in get_args(Extra):
-            raise ValueError(f"extra must be one of {list(get_args(Extra))}, got {self.extra!r}")
+            raise ArgumentError(f"extra must be one of {list(get_args(Extra))}, got {self.extra!r}")
 
     def network(self, choices: Choices, *, inputs: FeatureInfo | None = None) -> Backbone:
         """The neck on a backbone's maps."""
@@ -138,7 +139,7 @@ class BiFpn(FixedNeck):
     def __post_init__(self) -> None:
         super().__post_init__()
         if isinstance(self.repeats, bool) or not isinstance(self.repeats, int) or not 1 <= self.repeats <= 64:
-            raise ValueError(f"repeats must be a whole number from 1 to 64, got {self.repeats!r}")
+            raise ArgumentError(f"repeats must be a whole number from 1 to 64, got {self.repeats!r}")
 
     def network(self, choices: Choices, *, inputs: FeatureInfo | None = None) -> Backbone:
         """The neck on a backbone's maps."""
