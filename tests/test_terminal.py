@@ -63,7 +63,7 @@ def command(tmp_path, monkeypatch, capsys):
             ["train", "architecture=darts_v2", "data=imagefolder", "data.root=/none"],
             "data: root = '/none'.*no such folder",
         ),
-        (["train", "architecture=nothing.json"], "architecture = 'nothing.json': neither a file nor a published name"),
+        (["train", "architecture=nothing.json"], "architecture = 'nothing.json': neither a file nor a run folder"),
         (["train"], "architecture = null"),
         (["report", "run=nowhere"], "run = 'nowhere': there is no such folder"),
         (["predict", "bach_size=3"], "unknown key bach_size; did you mean 'batch_size'?"),

@@ -7,6 +7,7 @@ import tempfile
 from pathlib import Path
 
 from lightning_nas.architecture.text_files import decode_text
+from lightning_nas.errors import ArgumentError, MissingFileError
 
 MAX_BYTES = 4 * 2**20
 """No architecture record is larger; a file that is, is something else."""
@@ -58,7 +59,7 @@ def read_text(path: str | os.PathLike[str]) -> str:
     """
     source = Path(path)
     if not source.is_file():
-        raise FileNotFoundError(f"no architecture file at {source}")
+        raise MissingFileError(f"no architecture file at {source}")
     if source.stat().st_size > MAX_BYTES:
-        raise ValueError(f"larger than {MAX_BYTES} bytes: not an architecture record")
+        raise ArgumentError(f"larger than {MAX_BYTES} bytes: not an architecture record")
     return decode_text(source.read_bytes())

@@ -7,6 +7,8 @@ import json
 from collections.abc import Callable
 from typing import Any
 
+from lightning_nas.errors import ArgumentError
+
 MARKS = {codecs.BOM_UTF8: "utf-8", codecs.BOM_UTF16_LE: "utf-16-le", codecs.BOM_UTF16_BE: "utf-16-be"}
 """How a file begins, and what follows: editors and shells of Windows write such marks."""
 
@@ -25,7 +27,7 @@ def decode_text(raw: bytes) -> str:
     try:
         text = raw[len(mark) :].decode(MARKS.get(mark, "utf-8"))
     except UnicodeDecodeError as error:
-        raise ValueError(f"not UTF-8 text, nor UTF-16 with a mark at its beginning: {error}") from None
+        raise ArgumentError(f"not UTF-8 text, nor UTF-16 with a mark at its beginning: {error}") from None
     return text.replace("\r\n", "\n").replace("\r", "\n")
 
 
@@ -42,12 +44,12 @@ def parse_json(text: str, *, parse_constant: Callable[[str], Any] | None = None)
     try:
         return json.loads(text, object_pairs_hook=_unique_keys, parse_constant=parse_constant)
     except RecursionError:
-        raise ValueError("nested too deeply to be read") from None
+        raise ArgumentError("nested too deeply to be read") from None
 
 
 def _unique_keys(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     result = dict(pairs)
     if len(result) != len(pairs):
         names = [key for key, _ in pairs]
-        raise ValueError(f"duplicate keys in JSON object: {sorted({key for key in names if names.count(key) > 1})}")
+        raise ArgumentError(f"duplicate keys in JSON object: {sorted({key for key in names if names.count(key) > 1})}")
     return result

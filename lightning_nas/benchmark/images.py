@@ -10,6 +10,8 @@ import torch
 from PIL import Image
 from torch import Tensor
 
+from lightning_nas.errors import ArgumentError, MissingFileError
+
 SIZE = 32
 MEAN = (0.4914, 0.4822, 0.4465)
 STD = (0.2471, 0.2435, 0.2616)
@@ -34,11 +36,11 @@ def class_images(folder: str, count: int, classes: int, seed: int) -> tuple[Tens
     """
     root = Path(folder)
     if not root.is_dir():
-        raise FileNotFoundError(f"images = {folder!r}: there is no such folder")
+        raise MissingFileError(f"images = {folder!r}: there is no such folder")
     root = root / "train" if (root / "train").is_dir() else root
     names = sorted(entry.name for entry in root.iterdir() if entry.is_dir() and entry.name[0] != ".")
     if len(names) != classes:
-        raise ValueError(f"images = {str(root)!r}: expected {classes} class folders, got {len(names)}")
+        raise ArgumentError(f"images = {str(root)!r}: expected {classes} class folders, got {len(names)}")
     files = [
         (path, label)
         for label, name in enumerate(names)
@@ -46,7 +48,7 @@ def class_images(folder: str, count: int, classes: int, seed: int) -> tuple[Tens
         if path.suffix.lower() in ENDINGS
     ]
     if len(files) < count:
-        raise ValueError(f"images = {str(root)!r}: expected batch_size = {count} images or more, got {len(files)}")
+        raise ArgumentError(f"images = {str(root)!r}: expected batch_size = {count} images or more, got {len(files)}")
     drawn = random.Random(seed).sample(files, count)
     images = torch.stack([_read(path) for path, _ in drawn])
     return images, torch.tensor([label for _, label in drawn])

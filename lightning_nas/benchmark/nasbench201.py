@@ -19,6 +19,7 @@ from threadpoolctl import threadpool_limits
 
 from lightning_nas.benchmark.base import Benchmark
 from lightning_nas.benchmark.regret import accuracy_table, draw_regret
+from lightning_nas.errors import ArgumentError
 from lightning_nas.search.evaluators import ResultTable
 from lightning_nas.spaces import NasBench201, SearchSpace
 from lightning_nas.strategies.blackbox import suggest
@@ -87,10 +88,10 @@ class NasBench201Benchmark(Benchmark):
     ) -> None:
         for name, value in (("budget", budget), ("seeds", seeds), ("jobs", jobs), *(("marks", mark) for mark in marks)):
             if value < 1:
-                raise ValueError(f"{name} must be at least 1, got {value}")
+                raise ArgumentError(f"{name} must be at least 1, got {value}")
         for dataset in datasets:
             if dataset not in DATASETS:
-                raise ValueError(f"datasets must be of {DATASETS}, got {dataset!r}")
+                raise ArgumentError(f"datasets must be of {DATASETS}, got {dataset!r}")
         self.space = NasBench201()
         self.known = ResultTable(table, self.space)
         self.known.require(*(f"{name}_{part}" for name in datasets for part in ("valid", "test")))

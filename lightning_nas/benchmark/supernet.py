@@ -19,6 +19,7 @@ from torch.utils.data import DataLoader, TensorDataset
 from lightning_nas.benchmark.base import Benchmark
 from lightning_nas.benchmark.meters import OperatorMeter, saved_bytes
 from lightning_nas.benchmark.table import as_table
+from lightning_nas.errors import ArgumentError
 from lightning_nas.search import BilevelDataModule, SearchModule
 from lightning_nas.spaces import Darts
 from lightning_nas.spaces.supernet import Form
@@ -139,9 +140,9 @@ class SupernetBenchmark(Benchmark):
     def __post_init__(self) -> None:
         for name in ("channels", "cells", "batch_size", "image_size", "repeats"):
             if getattr(self, name) < 1:
-                raise ValueError(f"{name} must be at least 1, got {getattr(self, name)}")
+                raise ArgumentError(f"{name} must be at least 1, got {getattr(self, name)}")
         if self.device == "cuda" and not torch.cuda.is_available():
-            raise ValueError("device is 'cuda', but there is no CUDA device here")
+            raise ArgumentError("device is 'cuda', but there is no CUDA device here")
 
     def run(self) -> dict[str, Any]:
         """Measures everything; the ratios are to the textbook variant of the same turn."""

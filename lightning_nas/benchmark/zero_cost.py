@@ -18,7 +18,7 @@ from torch import Tensor
 from lightning_nas.benchmark.base import Benchmark
 from lightning_nas.benchmark.images import class_images
 from lightning_nas.benchmark.ranks import spearman
-from lightning_nas.errors import TableError
+from lightning_nas.errors import ArgumentError, TableError
 from lightning_nas.search.evaluators import ResultTable
 from lightning_nas.spaces import NasBench201
 from lightning_nas.strategies.zero_cost import (
@@ -84,16 +84,16 @@ class ZeroCostBenchmark(Benchmark):
             ("images", "a folder of class folders"),
         ):
             if getattr(self, name) is None:
-                raise ValueError(f"{name} = None: expected {expected}")
+                raise ArgumentError(f"{name} = None: expected {expected}")
         for name in ("networks", "batch_size"):
             if getattr(self, name) < 2:
-                raise ValueError(f"{name} must be at least 2, got {getattr(self, name)}")
+                raise ArgumentError(f"{name} must be at least 2, got {getattr(self, name)}")
         if isinstance(self.scores, str) or (self.scores is not None and not self.scores):
-            raise ValueError(f"scores must be a list of {score_names()}, or None for all, got {self.scores!r}")
+            raise ArgumentError(f"scores must be a list of {score_names()}, or None for all, got {self.scores!r}")
         if self.device not in typing.get_args(Literal["auto", "cpu", "cuda"]):
-            raise ValueError(f"device must be 'auto', 'cpu' or 'cuda', got {self.device!r}")
+            raise ArgumentError(f"device must be 'auto', 'cpu' or 'cuda', got {self.device!r}")
         if self.device == "cuda" and not torch.cuda.is_available():
-            raise ValueError("device is 'cuda', but there is no CUDA device here")
+            raise ArgumentError("device is 'cuda', but there is no CUDA device here")
         self._build()
 
     def run(self) -> dict[str, Any]:

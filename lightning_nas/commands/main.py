@@ -18,7 +18,15 @@ from lightning_nas.commands.check import check_early
 from lightning_nas.commands.help_page import help_page
 from lightning_nas.commands.quiet import hush
 from lightning_nas.commands.ranks import end_with_the_first, say_how_to_start_others
-from lightning_nas.commands.refusing import CONFIGS, FULL_ERRORS, hydras_own_errors, in_words, leaving_nothing, refusal
+from lightning_nas.commands.refusing import (
+    CONFIGS,
+    FULL_ERRORS,
+    hydras_own_errors,
+    in_words,
+    leaving_nothing,
+    refusal,
+    without_hydra,
+)
 from lightning_nas.commands.renamed import refuse_old_names
 from lightning_nas.commands.schema import register_schemas
 from lightning_nas.commands.sweep import is_multirun, keep_failure
@@ -85,9 +93,12 @@ def _run(command: str, config: DictConfig, *, in_full: bool) -> object:
             keep_failure(text or traceback.format_exc())
             print(f"error: job {HydraConfig.get().job.num}: {text or repr(error)}", file=sys.stderr)
             return None
-        if in_full or text is None:
+        if in_full:
             raise
-        raise SystemExit(f"error: {text}") from None  # past Hydra, which would print the command once more
+        if text is not None:
+            raise SystemExit(f"error: {text}") from None  # past Hydra, which would print the command once more
+        failure = without_hydra(error)
+    raise failure  # outside of the handler: an exception of a user's code stays as it is
 
 
 def _locate_resumed_run(command: str, overrides: list[str]) -> list[str]:

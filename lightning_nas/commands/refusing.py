@@ -69,15 +69,17 @@ def hydras_own_errors() -> Iterator[None]:
 
 
 def refusal(error: BaseException, command: str) -> str | None:
-    """What to tell a user; None for an error that is not of a user's making."""
-    if isinstance(error, NasError | FloatingPointError) or (isinstance(error, OSError) and _in_words(error)):
-        return _missing(error) if isinstance(error, MissingConfigException) else str(error)
+    """What to tell a user; None for an error that is not of a user's making, and for one of a user's own code."""
+    if isinstance(error, MissingConfigException):
+        return _missing(error)
+    if _in_words(error):
+        return str(error)
     if isinstance(error, InstantiationException):
         key = re.search(r"full_key: (\S+)", str(error))
         cause = error.__cause__
-        if isinstance(cause, ValueError | OSError) and not isinstance(cause, UnicodeError):
-            return f"{key.group(1)}: {cause}" if key else str(cause)
-        return None
+        if cause is None or not _in_words(cause):
+            return None
+        return f"{key.group(1)}: {cause}" if key else str(cause)
     if isinstance(error, OverrideParseException):
         return f"{error.override!r} cannot be read as key=value: {str(error).splitlines()[0]}"
     if isinstance(error, ConfigCompositionException):
@@ -103,16 +105,22 @@ def leaving_nothing(folder: Path, command: str) -> Iterator[None]:
         raise
 
 
-def _in_words(error: OSError) -> bool:
+def without_hydra(error: Exception) -> Exception:
+    """The exception of somebody's code where Hydra has put one of its own around it, which shows no traceback.
+
+    Args:
+        error: Whatever a command has raised.
+    """
+    cause = error.__cause__
+    return cause if isinstance(error, InstantiationException) and isinstance(cause, Exception) else error
+
+
+def _in_words(error: BaseException) -> bool:
     """Whether it says what is wrong: one of ours, or a folder that cannot be written."""
-    return bool(error.args) and error.errno in (
-        None,
-        errno.EACCES,
-        errno.EPERM,
-        errno.EROFS,
-        errno.ENOSPC,
-        errno.EDQUOT,
-    )
+    return isinstance(error, NasError) or (isinstance(error, OSError) and error.errno in _OF_FOLDERS)
+
+
+_OF_FOLDERS = (errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOSPC, errno.EDQUOT)
 
 
 def _missing(error: MissingConfigException) -> str:

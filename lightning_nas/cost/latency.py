@@ -11,6 +11,7 @@ import torch
 from torch import nn
 
 from lightning_nas.cost.probe import Call, evaluating, probe_input
+from lightning_nas.errors import ArgumentError
 
 MIN_RUNS = 100
 """Below that a tenth percentile says little."""
@@ -68,9 +69,9 @@ def measure_latency(
         ValueError: If ``runs`` is below 100, ``warmup`` negative, or the sizes are not positive.
     """
     if runs < MIN_RUNS:
-        raise ValueError(f"runs must be at least {MIN_RUNS}, got {runs!r}")
+        raise ArgumentError(f"runs must be at least {MIN_RUNS}, got {runs!r}")
     if warmup < 0:
-        raise ValueError(f"warmup must not be negative, got {warmup!r}")
+        raise ArgumentError(f"warmup must not be negative, got {warmup!r}")
     x = probe_input(module, input_size, batch_size)
     x = x if device is None else x.to(device)
     times = _times(module, Call((x,)), x.device, warmup, runs, float("inf"))

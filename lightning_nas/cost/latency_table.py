@@ -14,6 +14,7 @@ from rich.progress import track
 
 from lightning_nas.architecture import decode_text, parse_json, write_atomic
 from lightning_nas.cost.latency import measure_latency
+from lightning_nas.errors import ArgumentError
 from lightning_nas.ops import build_op
 from lightning_nas.ops.parameter_free import Zero
 
@@ -96,7 +97,7 @@ class LatencyTable:
                 key = OpKey(str(op), *(int(number) for number in numbers))
                 times[key] = float(time)
                 if not 0 <= times[key] < math.inf:
-                    raise ValueError(f"{key} takes {time!r} ms")
+                    raise ArgumentError(f"{key} takes {time!r} ms")
             return cls(times, str(data["device"]))
         except (ValueError, KeyError, TypeError, OverflowError) as error:
-            raise ValueError(f"{path}: not a latency table ({error})") from None
+            raise ArgumentError(f"{path}: not a latency table ({error})") from None

@@ -13,6 +13,7 @@ from torch import nn
 from torch.utils.flop_counter import FlopCounterMode
 
 from lightning_nas.cost.probe import Call, evaluating, probe_input
+from lightning_nas.errors import ArgumentError
 
 Shape = Sequence[int]
 _ATEN = torch.ops.aten
@@ -59,7 +60,7 @@ def macs_of_call(module: nn.Module, call: Call) -> int:
     """
     scripted = next((name for name, part in module.named_modules() if isinstance(part, torch.jit.ScriptModule)), None)
     if scripted is not None:
-        raise ValueError(f"module must hold no TorchScript, got one in {scripted or 'its root'!r}")
+        raise ArgumentError(f"module must hold no TorchScript, got one in {scripted or 'its root'!r}")
     with evaluating(module), operators_in_the_open(), FlopCounterMode(display=False, custom_mapping=MORE) as counter:
         call.of(module)
     return counter.get_total_flops() // 2

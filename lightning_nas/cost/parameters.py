@@ -6,6 +6,8 @@ from collections.abc import Collection
 
 from torch import nn
 
+from lightning_nas.errors import ArgumentError
+
 
 def count_parameters(module: nn.Module, exclude: Collection[str] = ()) -> int:
     """Counts the elements of all parameters; one that is shared counts once.
@@ -23,7 +25,7 @@ def count_parameters(module: nn.Module, exclude: Collection[str] = ()) -> int:
         (16, 12)
     """
     if isinstance(exclude, str) or not all(exclude):
-        raise ValueError(f"exclude must be a collection of non-empty texts, e.g. ('auxiliary',), got {exclude!r}")
+        raise ArgumentError(f"exclude must be a collection of non-empty texts, e.g. ('auxiliary',), got {exclude!r}")
     return sum(
         parameter.numel() for name, parameter in module.named_parameters() if not any(text in name for text in exclude)
     )

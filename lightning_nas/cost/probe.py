@@ -12,6 +12,8 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from lightning_nas.errors import ArgumentError
+
 
 @dataclass(frozen=True)
 class Call:
@@ -37,9 +39,9 @@ def probe_input(module: nn.Module, input_size: Sequence[int], batch_size: int = 
         ValueError: If ``input_size`` is not ``(C, H, W)`` or ``batch_size`` is not positive.
     """
     if len(input_size) != 3 or any(isinstance(n, bool) or not isinstance(n, int) or n < 1 for n in input_size):
-        raise ValueError(f"input_size must be (C, H, W), three positive whole numbers, got {input_size!r}")
+        raise ArgumentError(f"input_size must be (C, H, W), three positive whole numbers, got {input_size!r}")
     if batch_size < 1:
-        raise ValueError(f"batch_size must be at least 1, got {batch_size!r}")
+        raise ArgumentError(f"batch_size must be at least 1, got {batch_size!r}")
     like = next((p for p in module.parameters() if p.is_floating_point()), torch.empty(0))
     return torch.zeros(batch_size, *input_size, device=like.device, dtype=like.dtype)
 

@@ -13,7 +13,7 @@ from torch import Tensor
 
 from lightning_nas.architecture import Architecture, Choices
 from lightning_nas.cost.probe import random_numbers_kept
-from lightning_nas.errors import ArchitectureError, WeightsError
+from lightning_nas.errors import ArchitectureError, MissingFileError, WeightsError
 from lightning_nas.networks.weights import load_weights
 from lightning_nas.runs import RunFolder
 from lightning_nas.spaces import Backbone, SearchSpace, published, published_names
@@ -97,14 +97,14 @@ def find_architecture(source: str | os.PathLike[str] | Architecture) -> tuple[Ar
         return published(source), None
     path = Path(source)
     if not path.exists():
-        raise FileNotFoundError(
+        raise MissingFileError(
             f"architecture = {str(source)!r}: neither a file nor a run folder, nor a published one of {published_names()}"
         )
     if not path.is_dir():
         return Architecture.load(path), None
     record = RunFolder(path).architecture
     if not record.is_file():
-        raise FileNotFoundError(f"architecture = {str(source)!r}: the folder holds no {record.name}")
+        raise MissingFileError(f"architecture = {str(source)!r}: the folder holds no {record.name}")
     return Architecture.load(record), path
 
 

@@ -11,6 +11,7 @@ from pathlib import Path
 from types import ModuleType
 
 from lightning_nas.architecture import Architecture
+from lightning_nas.errors import ArgumentError
 from lightning_nas.networks.backbone import find_architecture, load_backbone, weights_file
 from lightning_nas.spaces import Backbone, SearchSpace, build_space
 
@@ -42,7 +43,7 @@ class Buildable:
         self.file: Path | None = None
         if isinstance(source, SearchSpace):
             if weights is not None:
-                raise ValueError(f"weights = {weights!r}: the supernet of a space starts without, pass None")
+                raise ArgumentError(f"weights = {weights!r}: the supernet of a space starts without, pass None")
             self.origin, arguments = source, source.args
         else:
             self.origin, folder = find_architecture(source)
@@ -50,7 +51,7 @@ class Buildable:
             part = self.origin.components["backbone"]
             arguments = build_space(part.space, part.space_args).args
         if "in_channels" not in arguments:
-            raise ValueError(f"source must be a backbone with an argument in_channels, got {source!r}")
+            raise ArgumentError(f"source must be a backbone with an argument in_channels, got {source!r}")
         self.in_channels: int = arguments["in_channels"]
         self.dilates = "output_stride" in arguments
 
@@ -87,7 +88,7 @@ def checked_name(name: str) -> str:
         ValueError: If it has other characters than letters, digits and underscores.
     """
     if not NAME.fullmatch(name):
-        raise ValueError(f"name must consist of letters, digits and underscores, got {name!r}")
+        raise ArgumentError(f"name must consist of letters, digits and underscores, got {name!r}")
     return name
 
 

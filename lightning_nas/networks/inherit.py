@@ -10,7 +10,7 @@ import torch
 from torch import nn
 
 from lightning_nas.architecture import Architecture, Choices
-from lightning_nas.errors import MissingFileError
+from lightning_nas.errors import ArgumentError, MissingFileError
 from lightning_nas.networks.weights import load_weights
 from lightning_nas.runs import RunFolder
 from lightning_nas.spaces import Supernet
@@ -69,7 +69,7 @@ def inherit_weights(network: nn.Module, supernet: Supernet, choices: Choices) ->
                     if bias is not None and name.replace(".norm.running_mean", ".conv.bias") not in ours:
                         tensor.sub_(bias)
     if not copied:
-        raise ValueError(f"network: no tensor of {type(network).__name__} fits one of {type(supernet).__name__}")
+        raise ArgumentError(f"network: no tensor of {type(network).__name__} fits one of {type(supernet).__name__}")
     return Inherited(tuple(copied), skipped)
 
 

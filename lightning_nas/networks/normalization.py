@@ -9,6 +9,7 @@ import torch.fx
 from torch import Tensor, nn
 from torchvision.ops import FrozenBatchNorm2d
 
+from lightning_nas.errors import ArgumentError
 from lightning_nas.spaces import Supernet
 
 Normalization = Literal["batch", "frozen", "sync", "group"]
@@ -69,7 +70,7 @@ def convert_norms(module: nn.Module, kind: Normalization, *, groups: int = 32) -
         ValueError: If there is no such kind.
     """
     if kind not in get_args(Normalization):
-        raise ValueError(f"norm must be one of {list(get_args(Normalization))}, got {kind!r}")
+        raise ArgumentError(f"norm must be one of {list(get_args(Normalization))}, got {kind!r}")
     if kind == "batch":
         return
     for supernet in (part for part in module.modules() if isinstance(part, Supernet)):

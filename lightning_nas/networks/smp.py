@@ -8,6 +8,7 @@ from functools import partial
 
 from torch import Tensor, nn
 
+from lightning_nas.errors import ArgumentError
 from lightning_nas.networks.buildable import Buildable, Source, checked_name, optional_package
 from lightning_nas.ops.resize import resize
 
@@ -42,9 +43,9 @@ class SmpEncoder(nn.Module):
     def __init__(self, buildable: Buildable, depth: int = len(STRIDES), output_stride: int = 32) -> None:
         super().__init__()
         if not 1 <= depth <= len(STRIDES):
-            raise ValueError(f"depth must be from 1 to {len(STRIDES)}, got {depth}")
+            raise ArgumentError(f"depth must be from 1 to {len(STRIDES)}, got {depth}")
         if output_stride not in (8, 16, 32):
-            raise ValueError(f"output_stride must be 8, 16 or 32, got {output_stride}")
+            raise ArgumentError(f"output_stride must be 8, 16 or 32, got {output_stride}")
         self._buildable, self._depth, self._output_stride = buildable, depth, output_stride
         self._build(buildable.in_channels)
 
@@ -58,7 +59,7 @@ class SmpEncoder(nn.Module):
         by_stride = {level.reduction: index for index, level in enumerate(levels)}
         coarsest = max((stride for stride in by_stride if stride in STRIDES[: self._depth]), default=1)
         if coarsest < self.output_stride:
-            raise ValueError(
+            raise ArgumentError(
                 f"depth = {self._depth}: a level of stride {self.output_stride} is needed, and the backbone's maps have the "
                 f"strides {list(by_stride)}: take encoder_depth={STRIDES.index(coarsest) + 1 if coarsest > 1 else 0}"
             )
@@ -129,7 +130,7 @@ def register_encoder(name: str, source: Source, weights: str | os.PathLike[str] 
     encoders = optional_package("segmentation_models_pytorch", "segmentation-models-pytorch").encoders.encoders
     known = encoders.get(checked_name(name))
     if known is not None and getattr(known["encoder"], "func", None) is not SmpEncoder:
-        raise ValueError(
+        raise ArgumentError(
             f"name = {name!r}: segmentation_models_pytorch has an encoder of that name, choose another one"
         )
     build = partial(SmpEncoder, Buildable(source, weights))

@@ -8,6 +8,7 @@ import warnings
 from types import ModuleType
 from typing import Any
 
+from lightning_nas.errors import ArgumentError
 from lightning_nas.networks.buildable import Buildable, Source, checked_name, optional_package
 from lightning_nas.ops import DropPath
 from lightning_nas.spaces import Backbone
@@ -39,7 +40,7 @@ def register_backbone(name: str, source: Source, weights: str | os.PathLike[str]
     timm = optional_package("timm", "timm")
     checked_name(name)
     if name not in _REGISTERED and timm.is_model(name):
-        raise ValueError(f"name = {name!r}: timm has a model of that name, choose another one")
+        raise ArgumentError(f"name = {name!r}: timm has a model of that name, choose another one")
     buildable = Buildable(source, weights)
     if name not in _REGISTERED:
         sys.modules[_MODELS.__name__] = _MODELS
@@ -71,13 +72,15 @@ def _create(
     buildable = _REGISTERED[name]
     unknown = sorted(set(others) - set(_NOT_USED))
     if unknown:
-        raise ValueError(f"{name}: {unknown[0]} = {others[unknown[0]]!r} does not apply to a backbone of lightning_nas")
+        raise ArgumentError(
+            f"{name}: {unknown[0]} = {others[unknown[0]]!r} does not apply to a backbone of lightning_nas"
+        )
     if not features_only:
-        raise ValueError(f"{name} is a backbone: build it with features_only=True")
+        raise ArgumentError(f"{name} is a backbone: build it with features_only=True")
     if pretrained and buildable.file is None:
-        raise ValueError(f"{name} was registered without weights: build it with pretrained=False")
+        raise ArgumentError(f"{name} was registered without weights: build it with pretrained=False")
     if output_stride is not None and not buildable.dilates:
-        raise ValueError(f"{name}: output_stride = {output_stride}: its space cannot dilate, leave it out")
+        raise ArgumentError(f"{name}: output_stride = {output_stride}: its space cannot dilate, leave it out")
     network = buildable.build(
         in_channels=in_chans, output_stride=output_stride, out_indices=out_indices, trained=pretrained
     )

@@ -10,6 +10,7 @@ from torch import Tensor, nn
 from torchvision.ops import FeaturePyramidNetwork
 from torchvision.ops.feature_pyramid_network import ExtraFPNBlock
 
+from lightning_nas.errors import ArgumentError
 from lightning_nas.spaces import Backbone
 from lightning_nas.spaces.necks.fixed.network import PooledLevels
 
@@ -36,7 +37,7 @@ class PyramidBackbone(nn.Module):
         super().__init__()
         reductions = backbone.feature_info.reduction()
         if any(deeper <= shallower for shallower, deeper in itertools.pairwise(reductions)):
-            raise ValueError(f"backbone must return ever coarser maps for a pyramid, got reductions {reductions}")
+            raise ArgumentError(f"backbone must return ever coarser maps for a pyramid, got reductions {reductions}")
         self.body = backbone
         if extra_blocks is None and len(reductions) < DETECTOR_MAPS:
             extra_blocks = PooledLevels(DETECTOR_MAPS - len(reductions))
@@ -86,7 +87,7 @@ class NamedMaps(nn.Module):
         super().__init__()
         channels = network.feature_info.channels()
         if len(set(channels)) != 1:
-            raise ValueError(f"network must return maps of one width, got channels {channels}; use with_fpn")
+            raise ArgumentError(f"network must return maps of one width, got channels {channels}; use with_fpn")
         self.network, self.out_channels = network, channels[0]
 
     def forward(self, x: Tensor) -> OrderedDict[str, Tensor]:

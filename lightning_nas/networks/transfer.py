@@ -9,7 +9,7 @@ from typing import Any
 from torch import Tensor, nn
 
 from lightning_nas.architecture import Architecture, Component
-from lightning_nas.errors import WeightsError
+from lightning_nas.errors import MissingFileError, WeightsError
 from lightning_nas.networks.weights import read_state_dict
 from lightning_nas.runs import RunFolder
 from lightning_nas.spaces import Backbone
@@ -31,7 +31,7 @@ def load_backbone_weights(network: Backbone, architecture: Architecture, folder:
     run = RunFolder(folder)
     for file in (run.architecture, run.last_checkpoint):
         if not file.is_file():
-            raise FileNotFoundError(
+            raise MissingFileError(
                 f"backbone_weights = {str(folder)!r}: there is no {run.named(file)}, so it is no finished run"
             )
     record = Architecture.load(run.architecture)

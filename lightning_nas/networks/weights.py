@@ -14,7 +14,7 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file
 from torch import Tensor, nn
 
-from lightning_nas.errors import WeightsError
+from lightning_nas.errors import MissingFileError, WeightsError
 from lightning_nas.networks import tensors_only
 
 _SHOWN = 5
@@ -34,7 +34,7 @@ def read_state_dict(path: str | os.PathLike[str]) -> dict[str, Tensor]:
     """
     source = Path(path)
     if not source.is_file():
-        raise FileNotFoundError(f"no weights file at {source}")
+        raise MissingFileError(f"no weights file at {source}")
     try:
         data = load_file(source) if source.suffix == ".safetensors" else _load_tensors(source)
         tensors = dict(_named_tensors(data))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from torch import Tensor, nn
 
+from lightning_nas.errors import ArgumentError
 from lightning_nas.ops.registry import op
 from lightning_nas.ops.resize import resize
 
@@ -29,7 +30,7 @@ class AtrousConv(nn.Module):
     ) -> None:
         super().__init__()
         if stride not in (1, 2):
-            raise ValueError(f"stride must be 1 or 2, got {stride}")
+            raise ArgumentError(f"stride must be 1 or 2, got {stride}")
         self.stride = stride
         rate = 1 if stride == 2 else 2
         self.relu = nn.ReLU()

@@ -9,6 +9,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
+from lightning_nas.errors import ArgumentError
 from lightning_nas.ops.registry import op
 
 
@@ -86,7 +87,7 @@ class FactorizedReduce(nn.Module):
     def __init__(self, in_channels: int, out_channels: int, *, affine: bool = True) -> None:
         super().__init__()
         if out_channels % 2:
-            raise ValueError(f"out_channels must be even for a factorized reduction, got {out_channels}")
+            raise ArgumentError(f"out_channels must be even for a factorized reduction, got {out_channels}")
         self.relu = nn.ReLU()
         self.conv1 = nn.Conv2d(in_channels, out_channels // 2, 1, stride=2, bias=False)
         self.conv2 = nn.Conv2d(in_channels, out_channels // 2, 1, stride=2, bias=False)

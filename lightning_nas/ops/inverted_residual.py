@@ -10,6 +10,7 @@ from collections import OrderedDict
 
 from torch import Tensor, nn
 
+from lightning_nas.errors import ArgumentError
 from lightning_nas.ops.checkpointing import Recomputable
 from lightning_nas.ops.registry import OpBuilder, op
 
@@ -44,9 +45,9 @@ class InvertedResidual(Recomputable):
     ) -> None:
         super().__init__()
         if kernel_size < 1 or kernel_size % 2 == 0:
-            raise ValueError(f"kernel_size must be odd and positive, got {kernel_size}")
+            raise ArgumentError(f"kernel_size must be odd and positive, got {kernel_size}")
         if expansion < 1:
-            raise ValueError(f"expansion must be at least 1, got {expansion}")
+            raise ArgumentError(f"expansion must be at least 1, got {expansion}")
         hidden = in_channels * expansion
         layers: OrderedDict[str, nn.Module] = OrderedDict()
         if expansion != 1:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from torch import Tensor, nn
 
+from lightning_nas.errors import ArgumentError
 from lightning_nas.ops.convolutions import FactorizedReduce, ReLUConvBN
 from lightning_nas.ops.registry import op
 
@@ -41,7 +42,7 @@ def skip_connect(in_channels: int, out_channels: int, stride: int, *, affine: bo
     if stride == 2:
         return FactorizedReduce(in_channels, out_channels, affine=affine)
     if stride != 1:
-        raise ValueError(f"skip_connect has stride 1 or 2, got {stride}")
+        raise ArgumentError(f"skip_connect has stride 1 or 2, got {stride}")
     if in_channels == out_channels:
         return nn.Identity()
     return ReLUConvBN(in_channels, out_channels, affine=affine)

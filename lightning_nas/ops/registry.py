@@ -6,6 +6,8 @@ from collections.abc import Callable
 
 from torch import nn
 
+from lightning_nas.errors import ArgumentError
+
 OpBuilder = Callable[..., nn.Module]
 """``builder(in_channels, out_channels, stride, *, affine=True, **options) -> nn.Module``; ``affine`` is BatchNorm's."""
 
@@ -30,7 +32,7 @@ def op(name: str) -> Callable[[OpBuilder], OpBuilder]:
     def register(builder: OpBuilder) -> OpBuilder:
         known = _BUILDERS.get(name)
         if known is not None and (known.__module__, known.__qualname__) != (builder.__module__, builder.__qualname__):
-            raise ValueError(f"operation {name!r} is already registered by {known.__module__}.{known.__qualname__}")
+            raise ArgumentError(f"operation {name!r} is already registered by {known.__module__}.{known.__qualname__}")
         _BUILDERS[name] = builder
         return builder
 
@@ -49,10 +51,10 @@ def check_ops(names: tuple[str, ...], argument: str = "ops") -> None:
         ValueError: If it is empty, has repeats, or names an operation that is not registered.
     """
     if not names or len(set(names)) != len(names):
-        raise ValueError(f"{argument} must be a non-empty list without repeats, got {names!r}")
+        raise ArgumentError(f"{argument} must be a non-empty list without repeats, got {names!r}")
     for name in names:
         if name not in _BUILDERS:
-            raise ValueError(f"{argument}: unknown operation {name!r}; known are {op_names()}")
+            raise ArgumentError(f"{argument}: unknown operation {name!r}; known are {op_names()}")
 
 
 def build_op(name: str, in_channels: int, out_channels: int, *, stride: int = 1, affine: bool = True) -> nn.Module:
@@ -62,5 +64,5 @@ def build_op(name: str, in_channels: int, out_channels: int, *, stride: int = 1,
         ValueError: If the name is not registered.
     """
     if name not in _BUILDERS:
-        raise ValueError(f"unknown operation {name!r}; known are {op_names()}")
+        raise ArgumentError(f"unknown operation {name!r}; known are {op_names()}")
     return _BUILDERS[name](in_channels, out_channels, stride, affine=affine)

@@ -12,6 +12,7 @@ from typing import Literal, TypeVar, get_args
 import torch
 from torch import Tensor, nn
 
+from lightning_nas.errors import ArgumentError
 from lightning_nas.ops.registry import op
 
 Split = Literal["even_odd", "halves"]
@@ -68,10 +69,10 @@ class ShuffleUnit(nn.Module):
         super().__init__()
         splits = stride == 1 and in_channels == out_channels
         if splits and in_channels % 2:
-            raise ValueError(f"in_channels must be even to be split in two, got {in_channels}")
+            raise ArgumentError(f"in_channels must be even to be split in two, got {in_channels}")
         entering = in_channels // 2 if splits else in_channels
         if out_channels < 2:
-            raise ValueError(f"out_channels must be at least 2, got {out_channels}")
+            raise ArgumentError(f"out_channels must be at least 2, got {out_channels}")
         middle = out_channels // 2
         passing = entering if splits else min(in_channels, middle)
         made = out_channels - passing
@@ -110,7 +111,7 @@ def set_split(module: Module, split: Split) -> Module:
         ValueError: If there is no such split.
     """
     if split not in get_args(Split):
-        raise ValueError(f"split must be one of {list(get_args(Split))}, got {split!r}")
+        raise ArgumentError(f"split must be one of {list(get_args(Split))}, got {split!r}")
     for part in module.modules():
         if isinstance(part, ShuffleUnit):
             part.split = split

@@ -11,6 +11,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from html import escape
 
+from lightning_nas.errors import ArgumentError
 from lightning_nas.report.palette import colour, short_name
 
 BOX, NODE, GAP, GUTTER, LANE = 66, 26, 14, 34, 30
@@ -110,7 +111,7 @@ def draw_chain(title: str, blocks: Sequence[Sequence[str]], *, per_row: int = 4,
         ValueError: If there are no blocks.
     """
     if not blocks:
-        raise ValueError("blocks must not be empty, got []")
+        raise ArgumentError("blocks must not be empty, got []")
     box = max(84, 7 * max(len(text) for lines in blocks for text in lines) + 12)
     step = box + 20
     tall = 14 * max(map(len, blocks)) + 12
@@ -135,7 +136,7 @@ def _depths(inputs: int, nodes: Sequence[Node]) -> list[int]:
     for index, node in enumerate(nodes):
         for _, source in node.operations:
             if not 0 <= source < inputs + index:
-                raise ValueError(f"node {node.name} reads state {source}, expected one of 0..{inputs + index - 1}")
+                raise ArgumentError(f"node {node.name} reads state {source}, expected one of 0..{inputs + index - 1}")
         states.append(1 + max((states[source] for _, source in node.operations), default=0))
     return states[inputs:]
 

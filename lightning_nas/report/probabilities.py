@@ -10,7 +10,7 @@ from typing import Any
 from markupsafe import Markup
 
 from lightning_nas.architecture import Architecture
-from lightning_nas.errors import ReportError
+from lightning_nas.errors import ArgumentError, ReportError
 from lightning_nas.report.cells import edge_names, option_names
 from lightning_nas.report.palette import colour, short_name
 from lightning_nas.spaces import build_space
@@ -76,7 +76,9 @@ def probability_area(history: Sequence[Sequence[float]], options: Sequence[str],
         ValueError: If a row has another number of options.
     """
     if any(len(row) != len(options) for row in history) or not history:
-        raise ValueError(f"history must hold rows of {len(options)} probabilities, got {[len(row) for row in history]}")
+        raise ArgumentError(
+            f"history must hold rows of {len(options)} probabilities, got {[len(row) for row in history]}"
+        )
     rows = [*history] * 2 if len(history) == 1 else list(history)
     step = 100 / (len(rows) - 1)
     base = [0.0] * len(rows)

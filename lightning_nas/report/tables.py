@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
+from lightning_nas.errors import ArgumentError
 from lightning_nas.networks.hand_made import RESIDUAL
 from lightning_nas.report.costs import PARTS, QUANTITIES, part_of
 from lightning_nas.search.presentation import MetricTable
@@ -22,7 +23,7 @@ def mean_and_spread(values: Sequence[float]) -> tuple[float, float | None]:
         ValueError: If there are no values.
     """
     if not values:
-        raise ValueError("values must not be empty, got []")
+        raise ArgumentError("values must not be empty, got []")
     return statistics.fmean(values), statistics.stdev(values) if len(values) > 1 else None
 
 

@@ -12,6 +12,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
+from lightning_nas.errors import ArgumentError
 from lightning_nas.ops import PARAMETER_FREE
 
 COLLAPSED_SHARE = 0.5
@@ -57,7 +58,7 @@ def skip_share(operations: Sequence[str]) -> float:
         ValueError: If there are no operations.
     """
     if not operations:
-        raise ValueError("operations must not be empty, got []")
+        raise ArgumentError("operations must not be empty, got []")
     return sum(name in PARAMETER_FREE for name in operations) / len(operations)
 
 
@@ -71,7 +72,7 @@ def entropy(probabilities: Sequence[Sequence[float]]) -> float:
         ValueError: If there are no edges.
     """
     if not probabilities:
-        raise ValueError("probabilities must hold at least one edge, got []")
+        raise ArgumentError("probabilities must hold at least one edge, got []")
     total = 0.0
     for row in probabilities:
         if len(row) > 1:

@@ -11,6 +11,7 @@ import numpy as np
 import torch
 
 from lightning_nas.architecture import write_atomic
+from lightning_nas.errors import ArgumentError
 from lightning_nas.ops import PARAMETER_FREE, DropPath
 from lightning_nas.search.families import Callback, pl
 from lightning_nas.strategies import GradientStrategy
@@ -41,7 +42,7 @@ class DropPathSchedule(Callback):
 
     def __init__(self, rate: float) -> None:
         if not 0 <= rate < 1:
-            raise ValueError(f"rate must be at least 0 and below 1, got {rate}")
+            raise ArgumentError(f"rate must be at least 0 and below 1, got {rate}")
         self.rate = rate
 
     def on_train_epoch_start(self, trainer: pl.Trainer, pl_module: Any) -> None:
@@ -60,7 +61,7 @@ class FreezeLogits(Callback):
 
     def __init__(self, epochs: int) -> None:
         if epochs < 0:
-            raise ValueError(f"epochs must be at least 0, got {epochs}")
+            raise ArgumentError(f"epochs must be at least 0, got {epochs}")
         self.epochs = epochs
 
     def on_train_start(self, trainer: pl.Trainer, pl_module: Any) -> None:

@@ -13,6 +13,7 @@ import torch
 from torch import Tensor
 
 from lightning_nas.architecture import Choices, Option
+from lightning_nas.errors import ArgumentError
 from lightning_nas.search.distributed import average_over_ranks, check_equal_on_ranks, is_distributed
 from lightning_nas.search.families import Callback, pl
 from lightning_nas.search.headline import validation_score
@@ -62,7 +63,7 @@ class ControllerPhase(Callback):
 
     def __init__(self, strategy: Enas, *, warmup_epochs: int = 0) -> None:
         if warmup_epochs < 0:
-            raise ValueError(f"warmup_epochs must be at least 0, got {warmup_epochs}")
+            raise ArgumentError(f"warmup_epochs must be at least 0, got {warmup_epochs}")
         self.strategy, self.warmup_epochs = strategy, warmup_epochs
         self._controller: Controller | None = None
         self._epochs_done = 0
@@ -88,7 +89,7 @@ class ControllerPhase(Callback):
         if stage != "fit":
             return
         if not hasattr(trainer.datamodule, "architecture_dataloader"):  # type: ignore[attr-defined]
-            raise ValueError(
+            raise ArgumentError(
                 "ENAS needs data that train no weights: fit with datamodule=WeightsHalf(your data module), got "
                 f"{type(trainer.datamodule).__name__}"  # type: ignore[attr-defined]
             )
@@ -152,7 +153,7 @@ class ControllerPhase(Callback):
         entropy = [self.strategy.seed, trainer.global_rank, *labels]
         loader = trainer.datamodule.architecture_dataloader()  # type: ignore[attr-defined]
         if not len(loader):
-            raise ValueError(
+            raise ArgumentError(
                 "the architecture's half holds no minibatch for every rank: lower fraction, or use fewer ranks"
             )
 
@@ -225,7 +226,7 @@ class ControllerPhase(Callback):
 def _only_supernet(task: Any) -> Supernet:
     supernets = find_supernets(task)
     if len(supernets) != 1:
-        raise ValueError(f"the task must hold exactly one Supernet, found {len(supernets)} in {type(task).__name__}")
+        raise ArgumentError(f"the task must hold exactly one Supernet, found {len(supernets)} in {type(task).__name__}")
     return supernets[0]
 
 

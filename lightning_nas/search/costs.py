@@ -11,7 +11,7 @@ from torch import Tensor, nn
 
 from lightning_nas.cost import Call, Cost, cost_of_call, latency_of_call, macs_of_call
 from lightning_nas.cost.probe import probe_input, random_numbers_kept
-from lightning_nas.errors import UncountableError
+from lightning_nas.errors import ArgumentError, UncountableError
 from lightning_nas.search.families import pl
 from lightning_nas.spaces import Backbone
 from lightning_nas.spaces.product.network import ProductNetwork
@@ -124,7 +124,7 @@ def input_size(task: Any, datamodule: Any) -> tuple[int, int, int]:
     if hasattr(datamodule, "in_channels") and hasattr(datamodule, "image_size"):
         height, width = datamodule.image_size
         return datamodule.in_channels, height, width
-    raise ValueError(
+    raise ArgumentError(
         f"the size of an image is not known: {type(task).__name__} has neither input_size nor example_input_array, and "
         f"{type(datamodule).__name__} lacks in_channels or image_size"
     )

@@ -9,6 +9,7 @@ import torch
 from sklearn.model_selection import train_test_split
 from torch.utils.data import DataLoader, Dataset, Subset
 
+from lightning_nas.errors import ArgumentError
 from lightning_nas.search.division import part_of, samples_of, why_indivisible
 from lightning_nas.search.families import family_of, is_idle
 from lightning_nas.search.halves import HALVES, Halves, has_halves
@@ -51,9 +52,9 @@ class BilevelDataModule(WrappedData):
         val_dataloaders: Any = None,
     ) -> None:
         if not 0 < fraction < 1:
-            raise ValueError(f"fraction must be between 0 and 1, got {fraction}")
+            raise ArgumentError(f"fraction must be between 0 and 1, got {fraction}")
         if mode not in ("min_size", "max_size_cycle"):
-            raise ValueError(f"mode must be 'min_size' or 'max_size_cycle', got {mode!r}")
+            raise ArgumentError(f"mode must be 'min_size' or 'max_size_cycle', got {mode!r}")
         # Before the data module is hosted: from then on, names that it has are set there.
         self.seed, self.fraction, self.mode, self.stratify = seed, fraction, mode, stratify
         super().__init__(datamodule, val_dataloaders)

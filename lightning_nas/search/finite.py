@@ -9,6 +9,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from lightning_nas.errors import NotFiniteError
 from lightning_nas.search.families import Callback, pl
 
 EVERY = 50
@@ -51,7 +52,7 @@ class FiniteTraining(Callback):
         self._check_losses(trainer)
         parameters = [p.detach() for p in pl_module.parameters() if p.is_floating_point()]
         if parameters and not bool(torch.stack([p.isfinite().all() for p in parameters]).all()):
-            raise FloatingPointError(f"weights are not finite after epoch {trainer.current_epoch}{_REMEDY}")
+            raise NotFiniteError(f"weights are not finite after epoch {trainer.current_epoch}{_REMEDY}")
 
     def on_validation_end(self, trainer: pl.Trainer, pl_module: Any) -> None:
         """Looks at the losses that were logged, before it at those of the training of which it is part.
@@ -76,7 +77,7 @@ class FiniteTraining(Callback):
         if not losses or bool(torch.stack([loss.isfinite().all() for _, loss in losses]).all()):
             return
         index, loss = next((index, loss) for index, loss in losses if not bool(loss.isfinite().all()))
-        raise FloatingPointError(f"the loss is {float(loss)} in epoch {trainer.current_epoch}, batch {index}{_REMEDY}")
+        raise NotFiniteError(f"the loss is {float(loss)} in epoch {trainer.current_epoch}, batch {index}{_REMEDY}")
 
 
 _REMEDY = "; lower the learning rate or clip the gradients (gradient_clip_val)"
@@ -85,7 +86,7 @@ _REMEDY = "; lower the learning rate or clip the gradients (gradient_clip_val)"
 def _check_logged(trainer: pl.Trainer) -> None:
     for name, value in losses_of(trainer.callback_metrics).items():
         if not math.isfinite(value):
-            raise FloatingPointError(f"{name} is {value} after epoch {trainer.current_epoch}{_REMEDY}")
+            raise NotFiniteError(f"{name} is {value} after epoch {trainer.current_epoch}{_REMEDY}")
 
 
 def losses_of(metrics: Mapping[str, Any]) -> dict[str, float]:

@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator, Mapping
 from itertools import islice
 from typing import Any, Literal
 
+from lightning_nas.errors import ArgumentError
 from lightning_nas.search.families import pl
 
 HALVES = ("weights", "architecture")
@@ -55,7 +56,9 @@ class Halves:
         lengths = {half: _length(loader) for half, loader in self.loaders.items()}
         for half, length in lengths.items():
             if length == 0:
-                raise ValueError(f"the {half} half holds no batch for every rank: change fraction, or use fewer ranks")
+                raise ArgumentError(
+                    f"the {half} half holds no batch for every rank: change fraction, or use fewer ranks"
+                )
             if length is None and mode != "min_size":
                 raise TypeError(
                     f"mode = {mode!r}: the {half} half has no length, so it is not known which one is longer"

@@ -6,6 +6,7 @@ import math
 from collections.abc import Mapping
 from typing import Any
 
+from lightning_nas.errors import ArgumentError
 from lightning_nas.search.finite import losses_of
 from lightning_nas.search.presentation import Presentation
 
@@ -39,7 +40,7 @@ def validation_score(metrics: Mapping[str, Any], wanted: str | None = None, task
     if wanted is None:
         logged = [name.removeprefix("val/") for name in metrics if name.startswith("val/")]
         if not logged:
-            raise ValueError(
+            raise ArgumentError(
                 "metric = None: nothing was logged in validation; are there validation images, and is on them what is "
                 "looked for?"
             )
@@ -47,6 +48,6 @@ def validation_score(metrics: Mapping[str, Any], wanted: str | None = None, task
         wanted = f"val/{name}" if mode == "max" else f"-val/{name}"
     name, sign = wanted.removeprefix("-"), -1.0 if wanted.startswith("-") else 1.0
     if name not in metrics:
-        raise ValueError(f"metric = {wanted!r} is not logged in validation; logged are {sorted(metrics)}")
+        raise ArgumentError(f"metric = {wanted!r} is not logged in validation; logged are {sorted(metrics)}")
     failed = any(not math.isfinite(value) for value in losses_of(metrics).values())
     return wanted, math.nan if failed else sign * float(metrics[name])

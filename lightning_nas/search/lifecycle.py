@@ -10,6 +10,7 @@ from typing import Any
 from torch import nn
 
 from lightning_nas.architecture import Architecture, Option
+from lightning_nas.errors import ArgumentError
 from lightning_nas.search.callbacks import FreezeLogits, SeedBatches, TemperatureSchedule
 from lightning_nas.search.costs import input_size
 from lightning_nas.search.distributed import check_equal_on_ranks
@@ -122,7 +123,7 @@ class SearchLifecycle(WrappedModule):
             strategy: Any = self.trainer.strategy
             told = is_ddp(strategy) and strategy._ddp_kwargs.get("find_unused_parameters")
             if self.strategy.needs_unused_parameters and is_ddp(strategy) and not told:
-                raise ValueError(
+                raise ArgumentError(
                     f"{type(self.strategy).__name__} trains sampled paths, so DDP meets unused parameters: "
                     "use Trainer(strategy='ddp_find_unused_parameters_true')"
                 )
@@ -202,12 +203,14 @@ class SearchLifecycle(WrappedModule):
         """
         saved = checkpoint.get("lightning_nas", {})
         if saved.get("identity") != self._identity():
-            raise ValueError(
+            raise ArgumentError(
                 "the checkpoint is of another search space, another model or another strategy than this "
                 f"{type(self.strategy).__name__} over {self.supernet.space!r}, or was not written by a SearchModule"
             )
         if "optimizer" not in saved:
-            raise ValueError("the checkpoint was written by an earlier version of lightning_nas: start the search anew")
+            raise ArgumentError(
+                "the checkpoint was written by an earlier version of lightning_nas: start the search anew"
+            )
         self.strategy.load_state_dict(saved["strategy"])
         self._logits.load_state_dict(saved["optimizer"])
         self._counts = dict(saved["counts"])

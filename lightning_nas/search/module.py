@@ -10,6 +10,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from lightning_nas.errors import ArgumentError, NotFiniteError
 from lightning_nas.search.architecture_step import LogitGradient, frozen
 from lightning_nas.search.distributed import is_distributed
 from lightning_nas.search.families import is_idle
@@ -72,9 +73,9 @@ class SearchModule(SearchLifecycle):
             ("accumulate_grad_batches", accumulate_grad_batches or 1, 1),
         ):
             if value < low:
-                raise ValueError(f"{name} must be at least {low}, got {value}")
+                raise ArgumentError(f"{name} must be at least {low}, got {value}")
         if gradient_clip_algorithm not in (None, "norm", "value"):
-            raise ValueError(f"gradient_clip_algorithm must be 'norm' or 'value', got {gradient_clip_algorithm!r}")
+            raise ArgumentError(f"gradient_clip_algorithm must be 'norm' or 'value', got {gradient_clip_algorithm!r}")
         settings = {
             "accumulate_grad_batches": accumulate_grad_batches,
             "gradient_clip_val": gradient_clip_val,
@@ -153,7 +154,7 @@ class SearchModule(SearchLifecycle):
         if self._logits.step(gradients):
             self._counts["arch_step"] += 1
         elif self._loss_scale() == 1.0:
-            raise FloatingPointError(f"the gradient of the logits is not finite in epoch {self.current_epoch}")
+            raise NotFiniteError(f"the gradient of the logits is not finite in epoch {self.current_epoch}")
         # otherwise the loss scale of fp16 was too large, which the weight step finds out and lowers
 
     def _loss(self, output: Any, half: str, batch_idx: int) -> Tensor | None:
@@ -169,7 +170,7 @@ class SearchModule(SearchLifecycle):
         if not isinstance(loss, Tensor):
             raise TypeError(f"training_step must return a loss tensor, a dict with 'loss', or None, got {output!r}")
         if not torch.isfinite(loss.detach()).all():
-            raise FloatingPointError(
+            raise NotFiniteError(
                 f"the loss on the {half} half is {float(loss.detach())} in epoch {self.current_epoch}, batch {batch_idx}; "
                 "lower the learning rate or clip the gradients (gradient_clip_val)"
             )
@@ -191,7 +192,7 @@ class SearchModule(SearchLifecycle):
         self._pairs = None
         if has_halves(batch):
             if GROUP not in batch and self._batches_per_step > 1 and not is_idle(self.trainer):
-                raise ValueError(
+                raise ArgumentError(
                     f"accumulate_grad_batches = {self._batches_per_step}: an architecture step needs its batches together, "
                     "which BilevelDataModule sees to: give it the loaders of both halves, as a dict"
                 )

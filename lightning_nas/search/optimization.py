@@ -7,6 +7,8 @@ from typing import Any
 
 import torch
 
+from lightning_nas.errors import ArgumentError
+
 
 def only_optimizer(configured: Any) -> torch.optim.Optimizer:
     """The optimizer in what ``configure_optimizers`` returned.
@@ -16,7 +18,7 @@ def only_optimizer(configured: Any) -> torch.optim.Optimizer:
     """
     optimizers = _optimizers(configured)
     if len(optimizers) != 1:
-        raise ValueError(
+        raise ArgumentError(
             f"the wrapped module's configure_optimizers must give one optimizer, got {len(optimizers)}: put the parameters "
             "into groups of one optimizer"
         )
@@ -34,4 +36,4 @@ def _optimizers(configured: Any) -> list[torch.optim.Optimizer]:
         return _optimizers(configured[0])
     if isinstance(configured, list | tuple):
         return [optimizer for item in configured for optimizer in _optimizers(item)]
-    raise ValueError(f"configure_optimizers must return an optimizer, got {configured!r}")
+    raise ArgumentError(f"configure_optimizers must return an optimizer, got {configured!r}")

@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from lightning_nas.errors import ArgumentError
 from lightning_nas.search.families import Callback, is_ddp, pl
 from lightning_nas.spaces import find_supernets
 
@@ -23,7 +24,7 @@ class SampledPaths(Callback):
 
     def __init__(self, seed: int) -> None:
         if seed < 0:
-            raise ValueError(f"seed must be at least 0, got {seed}")
+            raise ArgumentError(f"seed must be at least 0, got {seed}")
         self.seed = seed
 
     def setup(self, trainer: pl.Trainer, pl_module: Any, stage: str) -> None:
@@ -52,7 +53,7 @@ def require_unused_parameters(trainer: pl.Trainer) -> None:
     """
     strategy: Any = trainer.strategy
     if is_ddp(strategy) and not strategy._ddp_kwargs.get("find_unused_parameters"):
-        raise ValueError(
+        raise ArgumentError(
             "a training on sampled paths leaves parameters unused, which DDP has to be told: "
             "use Trainer(strategy='ddp_find_unused_parameters_true')"
         )

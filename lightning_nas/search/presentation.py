@@ -40,7 +40,7 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
-from lightning_nas.errors import NasError
+from lightning_nas.errors import ArgumentError, NasError
 
 PICTURES = (".jpg", ".jpeg", ".png")
 """Endings of pictures that a page can show."""
@@ -156,6 +156,6 @@ class Presentation:
         if self.headline is not None:
             return self.headline, self.mode
         if not metrics:
-            raise ValueError("metrics must hold at least one name, got none")
+            raise ArgumentError("metrics must hold at least one name, got none")
         name = "loss" if "loss" in metrics else min(metrics)
         return name, "min" if any(word in name for word in ("loss", "error")) else "max"

@@ -11,6 +11,7 @@ import torch.distributed as dist
 from torch import nn
 from torch.nn.modules.batchnorm import _BatchNorm
 
+from lightning_nas.errors import ArgumentError
 from lightning_nas.search.distributed import is_distributed
 
 
@@ -57,7 +58,7 @@ def recalibrate(module: nn.Module, batches: Iterable[Any], forward: Callable[[An
         for part, training in modes.items():
             part.training = training
     if count == 0:
-        raise ValueError("batches must hold at least one batch, got none")
+        raise ArgumentError("batches must hold at least one batch, got none")
     return count
 
 

@@ -9,6 +9,7 @@ from optuna.samplers import BaseSampler
 from torch import nn
 from torch.nn.parameter import is_lazy
 
+from lightning_nas.errors import ArgumentError
 from lightning_nas.search.families import lightning_classes, overridden
 from lightning_nas.spaces import Supernet, find_supernets
 from lightning_nas.strategies import GradientStrategy, PathStrategy
@@ -34,19 +35,19 @@ def check_module(model: Any) -> None:
         hint = ": put it into a LightningModule, which says what its loss is" if isinstance(model, nn.Module) else ""
         raise TypeError(f"model must be a LightningModule of pytorch_lightning or lightning.pytorch, got {name}{hint}")
     if not model.automatic_optimization:
-        raise ValueError(
+        raise ArgumentError(
             f"model must be a LightningModule with automatic optimization, got {name} without: a search needs the loss from "
             "training_step and one optimizer from configure_optimizers"
         )
     if "training_step" not in overridden(model):
-        raise ValueError(f"model: {name} defines no training_step, which a search needs for its losses")
+        raise ArgumentError(f"model: {name} defines no training_step, which a search needs for its losses")
     if "dataloader_iter" in inspect.signature(model.training_step).parameters:
-        raise ValueError(
+        raise ArgumentError(
             f"model: {name}.training_step takes dataloader_iter; a search needs training_step(batch, batch_idx)"
         )
     lazy = [name for name, p in (*model.named_parameters(), *model.named_buffers()) if is_lazy(p)]
     if lazy:
-        raise ValueError(
+        raise ArgumentError(
             f"model: {', '.join(lazy[:3])} of {name} have no shape yet (lazy modules); run one batch through the model before "
             "the search, under torch.no_grad()"
         )
@@ -60,7 +61,7 @@ def only_supernet(model: nn.Module) -> Supernet:
     """
     found = [s for s in find_supernets(model) if any(p.requires_grad for p in s.logits.values())]
     if len(found) != 1:
-        raise ValueError(
+        raise ArgumentError(
             f"model must hold exactly one Supernet, found {len(found)} in {type(model).__name__}: build it with a space's "
             "supernet(), e.g. lightning_nas.spaces.Darts().supernet(); a product of spaces searches several parts together"
         )
@@ -98,6 +99,6 @@ def check_trainer(trainer: Any) -> None:
     """
     sharded = [cls.__name__ for cls in type(trainer.strategy).__mro__ if cls.__name__ in _SHARDED]
     if sharded:
-        raise ValueError(
+        raise ArgumentError(
             f"Trainer(strategy=...) is {sharded[0]}, which shards parameters, and logits have to be whole: use strategy='ddp'"
         )

@@ -11,6 +11,7 @@ import numpy as np
 import torch
 from torch.utils.data import DistributedSampler, RandomSampler, Sampler, SequentialSampler
 
+from lightning_nas.errors import ArgumentError
 from lightning_nas.search.families import pl
 from lightning_nas.search.loader import EpochSampler
 
@@ -65,7 +66,7 @@ class Drawn(EpochSampler):
                 before = len(drawn)
                 drawn += [self.position[index] for index in map(self._index, sampler) if index in self.position]
                 if len(drawn) == before:
-                    raise ValueError(
+                    raise ArgumentError(
                         f"{type(sampler).__name__} draws no sample of a half of the data: change fraction or seed"
                     )
         return drawn[: self.count]

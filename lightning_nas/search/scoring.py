@@ -11,6 +11,7 @@ from typing import Protocol
 from rich.progress import track
 
 from lightning_nas.architecture import Choices, Option, write_atomic
+from lightning_nas.errors import NotFiniteError
 from lightning_nas.runs import RunFolder
 from lightning_nas.search.headline import finite_or_none
 from lightning_nas.strategies.paths.evolution import Evolution, replay
@@ -70,9 +71,7 @@ def best_of(
             write_atomic(run.candidates, "".join(f"{line}\n" for line in lines))
     best, fitness = candidates.best()
     if fitness == -math.inf:
-        raise FloatingPointError(
-            f"{title}: no candidate has a score that is a finite number; was the supernet trained?"
-        )
+        raise NotFiniteError(f"{title}: no candidate has a score that is a finite number; was the supernet trained?")
     return best
 
 

@@ -8,6 +8,7 @@ import numpy as np
 import torch.distributed as dist
 from torch.utils.data import DataLoader, Subset
 
+from lightning_nas.errors import ArgumentError
 from lightning_nas.search.distributed import is_distributed
 from lightning_nas.search.loader import in_order
 from lightning_nas.search.wrapped_data import WrappedData
@@ -29,7 +30,7 @@ class ScreeningData(WrappedData):
 
     def __init__(self, datamodule: Any, *, batches: int = 1, seed: int = 0) -> None:
         if batches < 1:
-            raise ValueError(f"batches must be at least 1, got {batches}")
+            raise ArgumentError(f"batches must be at least 1, got {batches}")
         # Before the data module is hosted: from then on, names that it has are set there.
         self.batches, self.seed = batches, seed
         super().__init__(datamodule)

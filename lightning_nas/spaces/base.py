@@ -16,6 +16,7 @@ import torch
 from torch import Tensor
 
 from lightning_nas.architecture import Architecture, Choices, Component, Option
+from lightning_nas.errors import ArgumentError
 from lightning_nas.spaces.decisions import Decisions
 from lightning_nas.spaces.features import Backbone, FeatureInfo
 from lightning_nas.spaces.found import FoundNetwork
@@ -47,7 +48,9 @@ class SearchSpace(Decisions):
         if "name" in cls.__dict__:
             known = SPACES.get(cls.name)
             if known is not None and (known.__module__, known.__qualname__) != (cls.__module__, cls.__qualname__):
-                raise ValueError(f"search space {cls.name!r} is already defined by {known.__module__}.{known.__name__}")
+                raise ArgumentError(
+                    f"search space {cls.name!r} is already defined by {known.__module__}.{known.__name__}"
+                )
             SPACES[cls.name] = cls
 
     # ---- networks -----------------------------------------------------------------------------------------------
@@ -147,7 +150,9 @@ class SearchSpace(Decisions):
             defect = self.defect(choices)
             if defect is None:
                 return choices
-        raise ValueError(f"space {self.name!r}: none of 1,000 random architectures can learn; the last one: {defect}")
+        raise ArgumentError(
+            f"space {self.name!r}: none of 1,000 random architectures can learn; the last one: {defect}"
+        )
 
 
 def _plain(value: Any) -> Any:

@@ -7,6 +7,8 @@ from typing import Any, overload
 
 from torch import Tensor, nn
 
+from lightning_nas.errors import ArgumentError
+
 
 class FeatureLevel(dict[str, Any]):
     """One feature map: its channels, its stride relative to the image, and the module that makes it.
@@ -186,18 +188,18 @@ def _checked(out_indices: int | Sequence[int] | None, count: int) -> tuple[int, 
         return tuple(range(count))
     if isinstance(out_indices, int) and not isinstance(out_indices, bool):
         if not 1 <= out_indices <= count:
-            raise ValueError(f"out_indices = {out_indices}: expected 1 to {count} of the last feature levels")
+            raise ArgumentError(f"out_indices = {out_indices}: expected 1 to {count} of the last feature levels")
         return tuple(range(count - out_indices, count))
     if isinstance(out_indices, str | bytes) or not isinstance(out_indices, Iterable):
-        raise ValueError(f"out_indices must be a number or a sequence of numbers, got {out_indices!r}")
+        raise ArgumentError(f"out_indices must be a number or a sequence of numbers, got {out_indices!r}")
     chosen = list(out_indices)
     if not chosen:
-        raise ValueError("out_indices must name at least one feature level, got none")
+        raise ArgumentError("out_indices must name at least one feature level, got none")
     for index in chosen:
         if isinstance(index, bool) or not isinstance(index, int):
-            raise ValueError(f"out_indices must hold whole numbers, got {index!r}")
+            raise ArgumentError(f"out_indices must hold whole numbers, got {index!r}")
         if not -count <= index < count:
-            raise ValueError(f"out_indices: level {index} does not exist; there are {count} (0 to {count - 1})")
+            raise ArgumentError(f"out_indices: level {index} does not exist; there are {count} (0 to {count - 1})")
     return tuple(index % count for index in chosen)
 
 

@@ -11,6 +11,7 @@ import torch
 from torch import Tensor, nn
 
 from lightning_nas.architecture import Choices, Option
+from lightning_nas.errors import ArgumentError
 from lightning_nas.spaces.features import Backbone, FeatureInfo
 from lightning_nas.spaces.found import register
 
@@ -168,7 +169,7 @@ class Supernet(Backbone):
             ValueError: If there is no such form.
         """
         if form != "textbook":
-            raise ValueError(f"form must be 'textbook' for {type(self).__name__}, got {form!r}")
+            raise ArgumentError(f"form must be 'textbook' for {type(self).__name__}, got {form!r}")
 
     def activate(self, choices: Choices | None) -> None:
         """Makes forward compute one architecture only, with weight 1 for its options; None mixes all again.

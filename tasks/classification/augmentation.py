@@ -10,6 +10,7 @@ from typing import Any, Literal, get_args
 
 import numpy as np
 
+from lightning_nas.errors import ArgumentError
 from lightning_nas.tasks.classification.preparation import Preparation, fit_steps
 from lightning_nas.tasks.images import IMAGENET_MEAN, IMAGENET_STD, A, Pipeline, ToTensorV2
 
@@ -126,8 +127,8 @@ def check_recipe(recipe: str, size: int, cutout: int) -> None:
         ValueError: Naming the argument.
     """
     if recipe not in get_args(Recipe):
-        raise ValueError(f"augmentation must be one of {list(get_args(Recipe))}, got {recipe!r}")
+        raise ArgumentError(f"augmentation must be one of {list(get_args(Recipe))}, got {recipe!r}")
     if size < 1:
-        raise ValueError(f"image_size must be at least 1, got {size}")
+        raise ArgumentError(f"image_size must be at least 1, got {size}")
     if not 0 <= cutout <= size:
-        raise ValueError(f"cutout must be from 0 to the image size of {size}, got {cutout}")
+        raise ArgumentError(f"cutout must be from 0 to the image size of {size}, got {cutout}")

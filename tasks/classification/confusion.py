@@ -8,6 +8,8 @@ import numpy as np
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
+from lightning_nas.errors import ArgumentError
+
 MOST_NAMES = 20  # with more classes neither names nor counts can be read
 
 
@@ -25,11 +27,11 @@ def draw_confusion(matrix: np.ndarray, class_names: Sequence[str] | None = None)
         ValueError: If the matrix is not square, or the names are not as many.
     """
     if matrix.ndim != 2 or matrix.shape[0] != matrix.shape[1]:
-        raise ValueError(f"matrix must be square, got shape {matrix.shape}")
+        raise ArgumentError(f"matrix must be square, got shape {matrix.shape}")
     count = len(matrix)
     names = [str(i) for i in range(count)] if class_names is None else list(class_names)
     if len(names) != count:
-        raise ValueError(f"class_names must be {count}, got {len(names)}")
+        raise ArgumentError(f"class_names must be {count}, got {len(names)}")
     shares = matrix / np.maximum(matrix.sum(axis=1, keepdims=True), 1)
     few = count <= MOST_NAMES
     side = 2.5 + 0.5 * count if few else 8.0

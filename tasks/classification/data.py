@@ -10,6 +10,8 @@ from sklearn.model_selection import train_test_split
 from torch import Tensor
 from torch.utils.data import Dataset
 
+from lightning_nas.errors import ArgumentError
+
 
 class ImageDataset(Dataset[tuple[Tensor, int]]):
     """Images with a class each.
@@ -32,7 +34,7 @@ class ImageDataset(Dataset[tuple[Tensor, int]]):
         read: Callable[[Any], np.ndarray] | None = None,
     ) -> None:
         if len(images) != len(targets):
-            raise ValueError(f"targets must be as many as images ({len(images)}), got {len(targets)}")
+            raise ArgumentError(f"targets must be as many as images ({len(images)}), got {len(targets)}")
         self.images, self.targets = images, np.asarray(targets, dtype=np.int64)
         self.transform, self.read = transform, read
 
@@ -71,12 +73,12 @@ def stratified(targets: np.ndarray, count: int, *, seed: int, argument: str) -> 
         return everything, everything[:0]
     classes, sizes = np.unique(targets, return_counts=True)
     if not len(classes) <= count <= len(targets) - len(classes):
-        raise ValueError(
+        raise ArgumentError(
             f"{argument} chooses {count} of {len(targets)} images in {len(classes)} classes; "
             f"expected {len(classes)} to {len(targets) - len(classes)}, so that each class can be in both parts, or all"
         )
     if sizes.min() < 2:
-        raise ValueError(f"{argument}: class {classes[sizes.argmin()]} has one image and cannot be in both parts")
+        raise ArgumentError(f"{argument}: class {classes[sizes.argmin()]} has one image and cannot be in both parts")
     chosen, rest = train_test_split(everything, train_size=count, random_state=seed, stratify=targets)
     return np.sort(chosen), np.sort(rest)
 
@@ -88,7 +90,7 @@ def check_share(name: str, value: float) -> None:
         ValueError: Naming the argument.
     """
     if not 0 <= value < 1:
-        raise ValueError(f"{name} must be at least 0 and below 1, got {value}")
+        raise ArgumentError(f"{name} must be at least 0 and below 1, got {value}")
 
 
 def check_subset(subset: int | None) -> None:
@@ -98,4 +100,4 @@ def check_subset(subset: int | None) -> None:
         ValueError: If it is below 1.
     """
     if subset is not None and subset < 1:
-        raise ValueError(f"subset must be at least 1, or null for all images, got {subset}")
+        raise ArgumentError(f"subset must be at least 1, or null for all images, got {subset}")

@@ -7,6 +7,7 @@ from typing import ClassVar
 
 from torchvision.datasets import CIFAR10, CIFAR100
 
+from lightning_nas.errors import ArgumentError, MissingFileError
 from lightning_nas.tasks.classification.augmentation import Recipe, preparation, training
 from lightning_nas.tasks.classification.data import (
     ImageDataset,
@@ -61,7 +62,7 @@ class Cifar10DataModule(ImageDataModule):
         check_share("val_fraction", val_fraction)
         check_subset(subset)
         if root is None:
-            raise ValueError(f"root = None: expected the folder that holds {self.source.base_folder!r}")
+            raise ArgumentError(f"root = None: expected the folder that holds {self.source.base_folder!r}")
         self.root, self.download = Path(root), download
         self.val_fraction, self.subset = val_fraction, subset
         self.augment = training(augmentation, 32, self.mean, self.std, cutout)
@@ -93,14 +94,14 @@ class Cifar10DataModule(ImageDataModule):
         try:
             files = self.source(str(self.root), train=train)
         except RuntimeError as error:  # torchvision compares checksums before it unpickles anything
-            raise ValueError(f"root = {str(self.root)!r}: files in {self.source.base_folder} are damaged") from error
+            raise ArgumentError(f"root = {str(self.root)!r}: files in {self.source.base_folder} are damaged") from error
         return ImageDataset(files.data, files.targets, self.keep)
 
     def _check_files(self) -> None:
         for name, _ in [*self.source.train_list, *self.source.test_list]:
             path = self.root / self.source.base_folder / name
             if not path.is_file():
-                raise FileNotFoundError(
+                raise MissingFileError(
                     f"root = {str(self.root)!r}: there is no {path}; unpack the python version of the data set there, "
                     "or set download=true"
                 )

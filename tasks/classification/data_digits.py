@@ -10,6 +10,7 @@ from sklearn.datasets import load_digits
 from sklearn.model_selection import train_test_split
 from torch import Tensor
 
+from lightning_nas.errors import ArgumentError
 from lightning_nas.tasks.classification.augmentation import light_steps
 from lightning_nas.tasks.classification.data import ImageDataset
 from lightning_nas.tasks.classification.preparation import Preparation
@@ -43,7 +44,7 @@ class DigitsDataModule(ImageDataModule):
     ) -> None:
         super().__init__(batch_size=batch_size, num_workers=num_workers, seed=seed)
         if augmentation not in ("none", "light"):
-            raise ValueError(f"augmentation must be 'none' or 'light' for digits, got {augmentation!r}")
+            raise ArgumentError(f"augmentation must be 'none' or 'light' for digits, got {augmentation!r}")
         self.augmentation = augmentation
 
     def read_sets(self) -> tuple[ImageDataset, ImageDataset, ImageDataset]:

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
+from lightning_nas.errors import ArgumentError
 from lightning_nas.tasks.classification.augmentation import (
     Recipe,
     preparation,
@@ -75,12 +76,12 @@ class ImageFolderDataModule(ImageDataModule):
         check_share("test_fraction", test_fraction)
         check_subset(subset)
         if val_fraction + test_fraction >= 1:
-            raise ValueError(f"val_fraction + test_fraction must be below 1, got {val_fraction} + {test_fraction}")
+            raise ArgumentError(f"val_fraction + test_fraction must be below 1, got {val_fraction} + {test_fraction}")
         for name, value in (("mean", mean), ("std", std)):
             if len(value) != self.in_channels:
-                raise ValueError(f"{name} must have {self.in_channels} numbers, one per channel, got {list(value)}")
+                raise ArgumentError(f"{name} must have {self.in_channels} numbers, one per channel, got {list(value)}")
         if root is None:
-            raise ValueError("root = None: expected a folder with train/ and val/, or of class folders")
+            raise ArgumentError("root = None: expected a folder with train/ and val/, or of class folders")
         self.root = Path(root)
         self.image_size = (image_size, image_size)
         self.val_fraction, self.test_fraction, self.subset = val_fraction, test_fraction, subset
@@ -92,7 +93,7 @@ class ImageFolderDataModule(ImageDataModule):
         self.class_names = class_folders(self.folders["train"])
         self.num_classes = len(self.class_names)
         if self.num_classes < 2:
-            raise ValueError(f"{self.folders['train']}: expected two or more class folders, got {self.class_names}")
+            raise ArgumentError(f"{self.folders['train']}: expected two or more class folders, got {self.class_names}")
         check_level(self.folders["train"], self.class_names)
 
     def read_sets(self) -> tuple[ImageDataset, ImageDataset, ImageDataset]:
@@ -113,7 +114,7 @@ class ImageFolderDataModule(ImageDataModule):
             kept = kept.part(chosen, self.keep)
         test = parts["test"] if len(parts["test"]) else parts["val"]
         if not len(test):
-            raise ValueError(
+            raise ArgumentError(
                 f"{self.root}: neither test/ nor val/ and val_fraction = test_fraction = 0: nothing is left to test on"
             )
         kept.transform = self.augment

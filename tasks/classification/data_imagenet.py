@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from lightning_nas.errors import ArgumentError
 from lightning_nas.tasks.classification.augmentation import Recipe
 from lightning_nas.tasks.classification.data_imagefolder import ImageFolderDataModule
 from lightning_nas.tasks.classification.folders import class_folders
@@ -43,11 +44,13 @@ class ImageNetDataModule(ImageFolderDataModule):
         seed: int = 0,
     ) -> None:
         if root is None:
-            raise ValueError("root = None: expected the folder that holds train/ and val/ of ILSVRC 2012")
+            raise ArgumentError("root = None: expected the folder that holds train/ and val/ of ILSVRC 2012")
         names = class_folders(Path(root) / "train"), class_folders(Path(root) / "val")
         if names[0] != names[1]:
             odd = sorted(set(names[0]) ^ set(names[1]))
-            raise ValueError(f"root = {root!r}: {len(odd)} classes are in one of train/ and val/ only, e.g. {odd[0]!r}")
+            raise ArgumentError(
+                f"root = {root!r}: {len(odd)} classes are in one of train/ and val/ only, e.g. {odd[0]!r}"
+            )
         super().__init__(
             root,
             image_size=image_size,

@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 from torchvision.datasets.folder import make_dataset
 
+from lightning_nas.errors import MissingFileError
 from lightning_nas.tasks.images.checking import readable
 from lightning_nas.tasks.images.files import ENDINGS, is_image
 from lightning_nas.tasks.images.problems import DataError, Problems
@@ -20,10 +21,10 @@ def class_folders(folder: Path) -> tuple[str, ...]:
         FileNotFoundError: If it does not exist, or holds no folders.
     """
     if not folder.is_dir():
-        raise FileNotFoundError(f"{folder}: there is no such folder")
+        raise MissingFileError(f"{folder}: there is no such folder")
     names = tuple(sorted(entry.name for entry in folder.iterdir() if entry.is_dir() and entry.name[0] != "."))
     if not names:
-        raise FileNotFoundError(f"{folder}: expected one folder per class, found none; are the images not sorted yet?")
+        raise MissingFileError(f"{folder}: expected one folder per class, found none; are the images not sorted yet?")
     return names
 
 
@@ -49,7 +50,7 @@ def list_images(folder: Path, class_names: tuple[str, ...]) -> tuple[list[str], 
     targets = np.array([target for _, target in samples], dtype=np.int64)
     empty = [name for name, target in index.items() if target not in targets]
     if empty:
-        raise FileNotFoundError(f"{folder / empty[0]}: no image in this folder; known are {ENDINGS}")
+        raise MissingFileError(f"{folder / empty[0]}: no image in this folder; known are {ENDINGS}")
     loose = sum(entry.is_file() and is_image(entry, folder) for entry in folder.iterdir())
     if loose:
         warnings.warn(f"{folder}: passed over: {loose} images that lie in no class folder", stacklevel=2)

@@ -6,6 +6,8 @@ from collections.abc import Sequence
 
 from torch import Tensor, nn
 
+from lightning_nas.errors import ArgumentError
+
 
 class ClassificationHead(nn.Module):
     """Global average pooling of the last feature map, then a linear layer.
@@ -56,7 +58,7 @@ class AuxiliaryHead(nn.Sequential):
     def forward(self, x: Tensor) -> Tensor:
         """``(B, channels, H, W) -> (B, num_classes)``."""
         if min(x.shape[2:]) < self.smallest:
-            raise ValueError(
+            raise ArgumentError(
                 f"the auxiliary classifier needs maps of {self.smallest}x{self.smallest} or more, got "
                 f"{x.shape[2]}x{x.shape[3]}: use larger images, or auxiliary_weight = 0"
             )

@@ -6,6 +6,8 @@ from typing import Any
 
 from torchvision.transforms import v2
 
+from lightning_nas.errors import ArgumentError
+
 
 def mixing(num_classes: int, mixup_alpha: float, cutmix_alpha: float) -> Any | None:
     """``(images, labels) -> (mixed images, shares (B, num_classes))``; draws from torch's generator.
@@ -23,7 +25,7 @@ def mixing(num_classes: int, mixup_alpha: float, cutmix_alpha: float) -> Any | N
     """
     for name, value in (("mixup_alpha", mixup_alpha), ("cutmix_alpha", cutmix_alpha)):
         if value < 0:
-            raise ValueError(f"{name} must be at least 0, got {value}")
+            raise ArgumentError(f"{name} must be at least 0, got {value}")
     chosen = [
         kind(alpha=alpha, num_classes=num_classes)
         for kind, alpha in ((v2.MixUp, mixup_alpha), (v2.CutMix, cutmix_alpha))

@@ -18,6 +18,7 @@ from torchmetrics.classification import (
     MulticlassPrecision,
 )
 
+from lightning_nas.errors import ArgumentError
 from lightning_nas.spaces import Backbone
 from lightning_nas.tasks.classification.confusion import draw_confusion
 from lightning_nas.tasks.classification.heads import AuxiliaryHead, ClassificationHead
@@ -78,13 +79,13 @@ class ClassificationTask(pl.LightningModule):
     ) -> None:
         super().__init__()
         if num_classes < 2:
-            raise ValueError(f"num_classes must be at least 2, got {num_classes}")
+            raise ArgumentError(f"num_classes must be at least 2, got {num_classes}")
         if schedule not in ("cosine", "linear", "exponential"):
-            raise ValueError(f"schedule must be 'cosine', 'linear' or 'exponential', got {schedule!r}")
+            raise ArgumentError(f"schedule must be 'cosine', 'linear' or 'exponential', got {schedule!r}")
         if not 0 < lr_decay <= 1:
-            raise ValueError(f"lr_decay must be above 0 and at most 1, got {lr_decay}")
+            raise ArgumentError(f"lr_decay must be above 0 and at most 1, got {lr_decay}")
         if schedule == "exponential" and lr_min:
-            raise ValueError(
+            raise ArgumentError(
                 f"lr_min belongs to the cosine and linear schedules; with schedule = 'exponential' got {lr_min}"
             )
         self.schedule, self.lr_decay = schedule, lr_decay
@@ -96,7 +97,7 @@ class ClassificationTask(pl.LightningModule):
         if auxiliary_weight:
             info = backbone.auxiliary_info
             if info is None:
-                raise ValueError(f"auxiliary_weight = {auxiliary_weight}, but the backbone has no auxiliary tap")
+                raise ArgumentError(f"auxiliary_weight = {auxiliary_weight}, but the backbone has no auxiliary tap")
             self.auxiliary_head = AuxiliaryHead(info.channels, num_classes, imagenet=info.reduction >= 16)
         self.loss = nn.CrossEntropyLoss(label_smoothing=label_smoothing)
         self.mix = mixing(num_classes, mixup_alpha, cutmix_alpha)

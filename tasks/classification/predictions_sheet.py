@@ -10,6 +10,8 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from PIL import Image
 
+from lightning_nas.errors import ArgumentError
+
 MOST_PICTURES = 40
 """Images on a sheet."""
 
@@ -53,7 +55,7 @@ def draw_guesses(guesses: Sequence[Guess]) -> Figure:
         ValueError: If there is nothing to show.
     """
     if not guesses:
-        raise ValueError("guesses must not be empty, got []")
+        raise ArgumentError("guesses must not be empty, got []")
     columns = min(COLUMNS, len(guesses))
     rows = -(-len(guesses) // columns)
     figure = Figure(figsize=(1.9 * columns, 2.6 * rows), dpi=100, layout="constrained")

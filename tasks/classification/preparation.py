@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from lightning_nas.errors import ArgumentError
 from lightning_nas.tasks.images import A, Pipeline, ToTensorV2, read_rgb
 from lightning_nas.tasks.images.reading import read_grey
 
@@ -43,7 +44,7 @@ class Preparation:
         """
         names = cls.__dataclass_fields__
         if set(record) != set(names):
-            raise ValueError(
+            raise ArgumentError(
                 f"preparation = {dict(record)}: the run's summary.json does not say how its images were brought to the "
                 f"network; expected {sorted(names)}, as data modules of classification record them"
             )

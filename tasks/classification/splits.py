@@ -5,6 +5,7 @@ from __future__ import annotations
 import warnings
 from pathlib import Path
 
+from lightning_nas.errors import MissingFileError
 from lightning_nas.tasks.images.contents import named
 from lightning_nas.tasks.images.problems import DataError
 
@@ -37,7 +38,7 @@ def find_parts(root: Path) -> dict[str, Path]:
         DataError: If two folders are one part, or there are others but none that trains.
     """
     if not root.is_dir():
-        raise FileNotFoundError(f"root = {str(root)!r}: there is no such folder")
+        raise MissingFileError(f"root = {str(root)!r}: there is no such folder")
     folders = _folders(root)
     parts: dict[str, Path] = {}
     for folder in folders:

@@ -13,6 +13,7 @@ import numpy as np
 from rich.progress import track
 
 from lightning_nas.architecture import decode_text, parse_json
+from lightning_nas.errors import MissingFileError
 from lightning_nas.tasks.detection.coco_fields import (
     Annotation,
     Category,
@@ -83,9 +84,9 @@ def read_coco(annotations: Path, images: Path, *, skip_invalid: bool = False, de
             its image, a category or image is unknown, or nothing is left. It names the file and the annotation.
     """
     if not annotations.is_file():
-        raise FileNotFoundError(f"{annotations}: there is no such annotation file")
+        raise MissingFileError(f"{annotations}: there is no such annotation file")
     if not images.is_dir():
-        raise FileNotFoundError(f"{images}: there is no such folder of images (annotations: {annotations})")
+        raise MissingFileError(f"{images}: there is no such folder of images (annotations: {annotations})")
     data = _load(annotations)
     problems = Problems(annotations, CocoError, skip_invalid)
     try:

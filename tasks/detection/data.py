@@ -8,6 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
+from lightning_nas.errors import ArgumentError
 from lightning_nas.tasks.detection.coco import CocoError, CocoSplit, read_coco, with_categories
 from lightning_nas.tasks.detection.coco_fields import Category
 from lightning_nas.tasks.detection.dataset import CocoDataset, Recipe, collate
@@ -68,10 +69,10 @@ class CocoDataModule(ImageDataModule):
     ) -> None:
         super().__init__(batch_size=batch_size, num_workers=num_workers, seed=seed)
         if subset is not None and subset < 1:
-            raise ValueError(f"subset must be at least 1, or null for all images, got {subset}")
+            raise ArgumentError(f"subset must be at least 1, or null for all images, got {subset}")
         given = (train_annotations, train_images, val_annotations, val_images)
         if root is None and None in given:
-            raise ValueError(
+            raise ArgumentError(
                 "root = None: expected a folder with annotations/ and images, or all of train_annotations, "
                 f"train_images, val_annotations and val_images, got {given}"
             )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from lightning_nas.errors import ArgumentError
 from lightning_nas.tasks.detection.data import CocoDataModule
 from lightning_nas.tasks.detection.dataset import Recipe
 from lightning_nas.tasks.detection.shapes import write_shapes
@@ -55,7 +56,7 @@ class ShapesDataModule(CocoDataModule):
             ("content_seed", content_seed, 0),
         ):
             if value < low:
-                raise ValueError(f"{name} must be at least {low}, got {value}")
+                raise ArgumentError(f"{name} must be at least {low}, got {value}")
         name = f"{image_size}px_{train}_{val}_{test}_{most_objects}_{content_seed}"
         folder = Path(root) if root is not None else cache_folder() / "shapes_v1" / name
         super().__init__(

@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 from torch.utils.data import Dataset
 
+from lightning_nas.errors import ArgumentError
 from lightning_nas.tasks.detection.coco import CocoSplit
 from lightning_nas.tasks.images import A, Pipeline, ToTensorV2, read_rgb
 
@@ -32,7 +33,7 @@ class CocoDataset(Dataset[tuple[Tensor, Target]]):
 
     def __init__(self, split: CocoSplit, augmentation: Recipe = "none", *, crowd: bool = True) -> None:
         if augmentation not in get_args(Recipe):
-            raise ValueError(f"augmentation must be one of {list(get_args(Recipe))}, got {augmentation!r}")
+            raise ArgumentError(f"augmentation must be one of {list(get_args(Recipe))}, got {augmentation!r}")
         self.split, self.crowd = split, crowd
         # Only a crop drops boxes. One of a pixel or less is as good as another: those of the file have been checked.
         boxes = A.BboxParams("pascal_voc", ["indices"], min_visibility=LEAST_VISIBLE)

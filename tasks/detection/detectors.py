@@ -15,6 +15,7 @@ from torchvision.models.detection.anchor_utils import AnchorGenerator
 from torchvision.models.detection.retinanet import RetinaNetHead
 from torchvision.ops import MultiScaleRoIAlign
 
+from lightning_nas.errors import ArgumentError
 from lightning_nas.networks.normalization import accept_single_values, fitting_groups
 from lightning_nas.spaces import Backbone
 from lightning_nas.tasks.detection.fcos import FcosHead
@@ -51,7 +52,7 @@ class Pyramid(nn.Module):
         super().__init__()
         info = parts[-1].feature_info
         if len(set(info.channels())) != 1:
-            raise ValueError(f"backbone must return maps of equal width to be detected on, got {info.channels()}")
+            raise ArgumentError(f"backbone must return maps of equal width to be detected on, got {info.channels()}")
         self._parts = tuple(parts)
         self._given: Sequence[Tensor] | None = None
         self.out_channels, self.strides = info.channels()[0], info.reduction()
@@ -111,15 +112,15 @@ def build_detector(
         ValueError: If there is no such detector, or an argument is out of range.
     """
     if name not in get_args(Detector):
-        raise ValueError(f"detector must be one of {list(get_args(Detector))}, got {name!r}")
+        raise ArgumentError(f"detector must be one of {list(get_args(Detector))}, got {name!r}")
     if not 1 <= min_size <= max_size:
-        raise ValueError(f"min_size must be at least 1 and at most max_size = {max_size}, got {min_size}")
+        raise ArgumentError(f"min_size must be at least 1 and at most max_size = {max_size}, got {min_size}")
     if anchor_scale <= 0:
-        raise ValueError(f"anchor_scale must be positive, got {anchor_scale}")
+        raise ArgumentError(f"anchor_scale must be positive, got {anchor_scale}")
     if not 1 <= head_convs <= 4:
-        raise ValueError(f"head_convs must be from 1 to 4, got {head_convs}")
+        raise ArgumentError(f"head_convs must be from 1 to 4, got {head_convs}")
     if head_norm not in get_args(HeadNorm):
-        raise ValueError(f"head_norm must be one of {list(get_args(HeadNorm))}, got {head_norm!r}")
+        raise ArgumentError(f"head_norm must be one of {list(get_args(HeadNorm))}, got {head_norm!r}")
     channels, strides = pyramid.out_channels, pyramid.strides
     shared = {
         "min_size": min_size,

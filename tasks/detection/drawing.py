@@ -15,6 +15,8 @@ from matplotlib.patches import Rectangle
 from torch import Tensor
 from torchvision.ops import nms
 
+from lightning_nas.errors import ArgumentError
+
 LEAST_SCORE = 0.3
 """Detections below this score are not drawn."""
 
@@ -64,7 +66,7 @@ def draw_samples(samples: Sequence[Sample], names: Sequence[str] | None = None, 
         ValueError: If there are no samples.
     """
     if not samples:
-        raise ValueError("samples must not be empty, got []")
+        raise ArgumentError("samples must not be empty, got []")
     columns = min(columns, len(samples))
     rows = -(-len(samples) // columns)
     figure = Figure(figsize=(3.2 * columns, 3.2 * rows), dpi=100, layout="constrained")

@@ -11,6 +11,7 @@ import pytorch_lightning as pl
 import torch
 from torch import Tensor
 
+from lightning_nas.errors import ArgumentError
 from lightning_nas.networks.normalization import Normalization, convert_norms
 from lightning_nas.search.presentation import MetricTable
 from lightning_nas.spaces import Backbone
@@ -98,10 +99,10 @@ class DetectionTask(pl.LightningModule):
     ) -> None:
         super().__init__()
         if num_classes < 1:
-            raise ValueError(f"num_classes must be at least 1, got {num_classes}")
+            raise ArgumentError(f"num_classes must be at least 1, got {num_classes}")
         check_named(optimizer=(optimizer, ("sgd", "adamw")), schedule=(schedule, ("steps", "cosine")))
         if warmup_steps < 0:
-            raise ValueError(f"warmup_steps must be at least 0, got {warmup_steps}")
+            raise ArgumentError(f"warmup_steps must be at least 0, got {warmup_steps}")
         self.optimizer_name, self.lr, self.momentum, self.weight_decay = optimizer, lr, momentum, weight_decay
         self.schedule, self.milestones, self.warmup_steps = schedule, tuple(milestones), warmup_steps
         self.min_size, self.norm = min_size, norm
@@ -111,7 +112,7 @@ class DetectionTask(pl.LightningModule):
         self.neck = None if has_neck else build_neck(neck, channels, backbone.feature_info, two_stages=two_stages)
         self._stacked = [part for part in self.modules() if isinstance(part, StackedNeck)] if deep_supervision else []
         if deep_supervision and not self._stacked:
-            raise ValueError("deep_supervision = True needs a neck of several stacks (nas_fpn), and there is none")
+            raise ArgumentError("deep_supervision = True needs a neck of several stacks (nas_fpn), and there is none")
         convert_norms(self.backbone, norm)
         if self.neck is not None:
             convert_norms(self.neck, norm)

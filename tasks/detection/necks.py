@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any, Literal, get_args
 
+from lightning_nas.errors import ArgumentError
 from lightning_nas.spaces import Backbone, FeatureInfo, NasFpn, build_space
 from lightning_nas.spaces.necks.nas_fpn.space import PUBLISHED
 
@@ -20,7 +21,7 @@ def build_neck(name: Neck, channels: int, inputs: FeatureInfo, *, two_stages: bo
         ValueError: If there is no such neck, or the backbone lacks a level.
     """
     if name not in get_args(Neck):
-        raise ValueError(f"neck must be one of {list(get_args(Neck))}, got {name!r}")
+        raise ArgumentError(f"neck must be one of {list(get_args(Neck))}, got {name!r}")
     arguments: dict[str, Any] = {"channels": channels}
     if two_stages and name != "nas_fpn":
         arguments |= {"min_level": 2 if 4 in inputs.reduction() else 3, "max_level": 6}

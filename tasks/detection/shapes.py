@@ -15,6 +15,7 @@ import numpy as np
 from pycocotools import mask as rle
 
 from lightning_nas.architecture import write_atomic
+from lightning_nas.tasks.images.problems import DataError
 
 CATEGORIES = {2: "disc", 3: "square", 5: "triangle", 11: "star"}
 """Ids with gaps, as COCO's own."""
@@ -64,7 +65,7 @@ def _write_split(root: Path, split: str, count: int, size: int, most: int, rng: 
         picture, found = _scene(size, most, rng)
         name = f"{number:06d}.png"
         if not cv2.imwrite(str(folder / name), picture[..., ::-1]):
-            raise OSError(f"{folder / name}: cannot be written")
+            raise DataError(f"{folder / name}: cannot be written")
         images.append({"id": number, "file_name": name, "height": size, "width": size})
         for entry in found:
             annotations.append({"id": len(annotations) + 1, "image_id": number, **entry})

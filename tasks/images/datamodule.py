@@ -11,6 +11,7 @@ import torch
 from lightning_fabric.utilities.seed import pl_worker_init_function
 from torch.utils.data import DataLoader, Dataset
 
+from lightning_nas.errors import ArgumentError
 from lightning_nas.search.loader import in_order, shuffled
 
 
@@ -49,7 +50,7 @@ class ImageDataModule(pl.LightningDataModule):
         super().__init__()
         for name, value, low in (("batch_size", batch_size, 1), ("num_workers", num_workers, 0), ("seed", seed, 0)):
             if value < low:
-                raise ValueError(f"{name} must be at least {low}, got {value}")
+                raise ArgumentError(f"{name} must be at least {low}, got {value}")
         self.batch_size, self.num_workers, self.seed = batch_size, num_workers, seed
         self.train_set = self.val_set = self.test_set = None
 

@@ -9,6 +9,8 @@ import torch
 from torch import nn
 from torch.optim.lr_scheduler import CosineAnnealingLR, LinearLR, LRScheduler, MultiStepLR, PolynomialLR
 
+from lightning_nas.errors import ArgumentError
+
 OptimizerName = Literal["sgd", "adamw"]
 
 
@@ -66,4 +68,4 @@ def check_named(**choices: tuple[Any, Sequence[Any]]) -> None:
     """
     for name, (value, allowed) in choices.items():
         if value not in allowed:
-            raise ValueError(f"{name} must be one of {list(allowed)}, got {value!r}")
+            raise ArgumentError(f"{name} must be one of {list(allowed)}, got {value!r}")

@@ -9,6 +9,8 @@ from pathlib import Path
 import numpy as np
 from PIL import ExifTags, Image
 
+from lightning_nas.errors import ArgumentError
+
 MOST_PIXELS = 178_956_970
 """Of one image; the limit of Pillow, beyond which a small file may fill the memory."""
 
@@ -57,7 +59,7 @@ def decoded_size(path: str | Path) -> tuple[int, int]:
             _check_mode(image)
             return _shown(stored if drafted else image.size, orientation(image))
     except UNREADABLE as error:
-        raise ValueError(unreadable(path, error)) from error
+        raise ArgumentError(unreadable(path, error)) from error
 
 
 def shown_size(path: str | Path) -> tuple[int, int]:
@@ -71,7 +73,7 @@ def shown_size(path: str | Path) -> tuple[int, int]:
             check_pixels(image)
             return _shown(image.size, orientation(image))
     except UNREADABLE as error:
-        raise ValueError(unreadable(path, error)) from error
+        raise ArgumentError(unreadable(path, error)) from error
 
 
 def is_sideways(path: str | Path) -> bool:
@@ -133,7 +135,7 @@ def _read(path: str | Path, mode: str) -> np.ndarray:
                 pixels = np.array(image.convert(mode))  # a copy: the array of an image is read-only
             return upright(pixels, turned)
     except UNREADABLE as error:
-        raise ValueError(unreadable(path, error)) from error
+        raise ArgumentError(unreadable(path, error)) from error
 
 
 def _check_mode(image: Image.Image) -> None:
@@ -144,7 +146,7 @@ def _check_mode(image: Image.Image) -> None:
     """
     sixteen = image.mode.startswith("I;16") or image.format in ("PNG", "PPM")  # these have no more than 16 bits
     if image.mode == "F" or (image.mode == "I" and not sixteen):
-        raise ValueError("values of 32 bits, whose range is not known: save it with 8 or 16 bits per channel")
+        raise ArgumentError("values of 32 bits, whose range is not known: save it with 8 or 16 bits per channel")
 
 
 def _shown(size: tuple[int, int], orientation: int) -> tuple[int, int]:

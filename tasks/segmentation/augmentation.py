@@ -7,6 +7,7 @@ from typing import Any, Literal, get_args
 import cv2
 import numpy as np
 
+from lightning_nas.errors import ArgumentError
 from lightning_nas.tasks.images import IMAGENET_MEAN, A, Pipeline, ToTensorV2
 from lightning_nas.tasks.segmentation.labels import IGNORE
 
@@ -47,9 +48,9 @@ def make_pipeline(
         ValueError: If there is no such recipe or a value is out of range.
     """
     if recipe not in get_args(Recipe):
-        raise ValueError(f"augmentation must be one of {list(get_args(Recipe))}, got {recipe!r}")
+        raise ArgumentError(f"augmentation must be one of {list(get_args(Recipe))}, got {recipe!r}")
     if not 0 < scales[0] <= scales[1]:
-        raise ValueError(f"scales must be two positive numbers, the smaller one first, got {list(scales)}")
+        raise ArgumentError(f"scales must be two positive numbers, the smaller one first, got {list(scales)}")
     steps: list[A.BasicTransform] = []
     if image_scale != 1.0:
         steps.append(_resized(image_scale, image_scale, cv2.INTER_AREA if image_scale < 1 else cv2.INTER_LINEAR))

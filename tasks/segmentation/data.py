@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from functools import cached_property
 from pathlib import Path
 
+from lightning_nas.errors import ArgumentError, MissingFileError
 from lightning_nas.tasks.images import ImageDataModule
 from lightning_nas.tasks.segmentation.augmentation import Recipe, make_pipeline
 from lightning_nas.tasks.segmentation.contents import check_counted, check_training, warn_of_other_colours
@@ -65,13 +66,13 @@ class SegmentationDataModule(ImageDataModule):
     ) -> None:
         super().__init__(batch_size=batch_size, num_workers=num_workers, seed=seed)
         if crop is not None and (len(crop) != 2 or min(crop) < 1):
-            raise ValueError(f"crop must be height and width, both positive, or null for whole images, got {crop!r}")
+            raise ArgumentError(f"crop must be height and width, both positive, or null for whole images, got {crop!r}")
         if not 0 < image_scale <= 4:
-            raise ValueError(f"image_scale must be above 0 and at most 4, got {image_scale!r}")
+            raise ArgumentError(f"image_scale must be above 0 and at most 4, got {image_scale!r}")
         if subset is not None and subset < 1:
-            raise ValueError(f"subset must be at least 1, or null for all images, got {subset}")
+            raise ArgumentError(f"subset must be at least 1, or null for all images, got {subset}")
         if len(scales) != 2:
-            raise ValueError(f"scales must be two numbers, the smallest and the largest scale, got {scales!r}")
+            raise ArgumentError(f"scales must be two numbers, the smallest and the largest scale, got {scales!r}")
         self.crop = None if crop is None else (crop[0], crop[1])
         self.image_scale, self.subset, self.skip_invalid, self.decode = image_scale, subset, skip_invalid, decode
         self.preparation = {"scale": image_scale}
@@ -150,5 +151,5 @@ def check_folder(folder: Path, what: str) -> Path:
         FileNotFoundError: If it does not exist.
     """
     if not folder.is_dir():
-        raise FileNotFoundError(f"{folder}: there is no such folder of {what}")
+        raise MissingFileError(f"{folder}: there is no such folder of {what}")
     return folder

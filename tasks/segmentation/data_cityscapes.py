@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
+from lightning_nas.errors import ArgumentError
 from lightning_nas.tasks.images.files import is_image
 from lightning_nas.tasks.segmentation.augmentation import Recipe
 from lightning_nas.tasks.segmentation.contents import refuse_train_ids
@@ -66,7 +67,7 @@ class CityscapesDataModule(SegmentationDataModule):
             subset=subset, skip_invalid=skip_invalid, decode=decode, num_workers=num_workers, seed=seed,
         )  # fmt: skip
         if root is None:
-            raise ValueError(
+            raise ArgumentError(
                 "root = None: expected a folder with leftImg8bit/<split>/<city>/ and gtFine/<split>/<city>/"
             )
         self.root = Path(root)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
+from lightning_nas.errors import ArgumentError
 from lightning_nas.tasks.images.files import image_files
 from lightning_nas.tasks.segmentation.augmentation import Recipe
 from lightning_nas.tasks.segmentation.data import Files, SegmentationDataModule, check_folder
@@ -75,20 +76,22 @@ class MasksDataModule(SegmentationDataModule):
             subset=subset, skip_invalid=skip_invalid, decode=decode, num_workers=num_workers, seed=seed,
         )  # fmt: skip
         if root is None:
-            raise ValueError("root = None: expected a folder with images and masks, see train_images and train_masks")
+            raise ArgumentError(
+                "root = None: expected a folder with images and masks, see train_images and train_masks"
+            )
         if num_classes is None or not 2 <= num_classes <= IGNORE:
-            raise ValueError(f"num_classes = {num_classes}: expected the number of classes, from 2 to {IGNORE}")
+            raise ArgumentError(f"num_classes = {num_classes}: expected the number of classes, from 2 to {IGNORE}")
         if not 0 <= ignore_index <= IGNORE:
-            raise ValueError(f"ignore_index must be from 0 to {IGNORE}, got {ignore_index}")
+            raise ArgumentError(f"ignore_index must be from 0 to {IGNORE}, got {ignore_index}")
         for name, values in (("palette", palette), ("class_names", class_names)):
             if values is not None and len(values) != num_classes:
-                raise ValueError(f"{name} must have num_classes = {num_classes} entries, got {len(values)}")
+                raise ArgumentError(f"{name} must have num_classes = {num_classes} entries, got {len(values)}")
         if palette is not None and any(len(hue) != 3 or not 0 <= min(hue) <= max(hue) <= 255 for hue in palette):
-            raise ValueError(f"palette must hold colours [red, green, blue] from 0 to 255, got {palette!r}")
+            raise ArgumentError(f"palette must hold colours [red, green, blue] from 0 to 255, got {palette!r}")
         if (test_images is None) != (test_masks is None):
-            raise ValueError(f"test_images = {test_images!r} and test_masks = {test_masks!r}: give both or neither")
+            raise ArgumentError(f"test_images = {test_images!r} and test_masks = {test_masks!r}: give both or neither")
         if crop is None and batch_size > 1 and augmentation in ("scale", "full"):
-            raise ValueError("crop = None: images scaled at random need a crop to fit into one batch")
+            raise ArgumentError("crop = None: images scaled at random need a crop to fit into one batch")
         self.root, self.palette = Path(root), palette
         self.table = numbered_table(num_classes, ignore_index, class_names, palette or default_palette(num_classes))
         self.folders = {

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
+from lightning_nas.errors import ArgumentError
 from lightning_nas.tasks.images.cache import cache_folder
 from lightning_nas.tasks.segmentation.augmentation import Recipe
 from lightning_nas.tasks.segmentation.data_cityscapes import CityscapesDataModule
@@ -60,7 +61,7 @@ class StreetsDataModule(CityscapesDataModule):
             ("content_seed", content_seed, 0),
         ):
             if value < low:
-                raise ValueError(f"{name} must be at least {low}, got {value}")
+                raise ArgumentError(f"{name} must be at least {low}, got {value}")
         name = f"{height}x{width}_{train}_{val}_{test}_{content_seed}"
         folder = Path(root) if root is not None else cache_folder() / "streets_v1" / name
         super().__init__(

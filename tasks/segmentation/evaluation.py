@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from lightning_nas.errors import ArgumentError
 from lightning_nas.ops.resize import resize
 
 Network = Callable[[Tensor], Tensor]
@@ -36,11 +37,11 @@ class Evaluation:
 
     def __post_init__(self) -> None:
         if self.window is not None and (len(self.window) != 2 or min(self.window) < 1):
-            raise ValueError(f"eval_window must be height and width, both positive, or null, got {self.window!r}")
+            raise ArgumentError(f"eval_window must be height and width, both positive, or null, got {self.window!r}")
         if not 0 <= self.overlap < 1:
-            raise ValueError(f"eval_overlap must be at least 0 and below 1, got {self.overlap!r}")
+            raise ArgumentError(f"eval_overlap must be at least 0 and below 1, got {self.overlap!r}")
         if not self.scales or min(self.scales) <= 0:
-            raise ValueError(f"eval_scales must hold at least one positive number, got {self.scales!r}")
+            raise ArgumentError(f"eval_scales must hold at least one positive number, got {self.scales!r}")
 
     def probabilities(self, network: Network, images: Tensor) -> Tensor:
         """``(B, 3, H, W) -> (B, classes, H, W)``, which sum to 1 over the classes."""

@@ -10,6 +10,7 @@ from torch import Tensor, nn
 from torchvision.models.segmentation.deeplabv3 import ASPP
 from torchvision.models.segmentation.lraspp import LRASPPHead
 
+from lightning_nas.errors import ArgumentError
 from lightning_nas.ops.resize import resize
 from lightning_nas.spaces import FeatureInfo
 
@@ -138,7 +139,7 @@ def build_head(
         ValueError: If there is no such head.
     """
     if name not in get_args(Head):
-        raise ValueError(f"head must be one of {list(get_args(Head))}, got {name!r}")
+        raise ArgumentError(f"head must be one of {list(get_args(Head))}, got {name!r}")
     if name == "deeplab":
         return DeepLabHead(inputs, num_classes, channels, dropout=dropout, separable=separable)
     if name == "per_level":

@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
+from lightning_nas.errors import ArgumentError
 from lightning_nas.tasks.images.reading import UNREADABLE, check_pixels, orientation, unreadable, upright
 
 INDEXED = ("1", "L", "P", "I", "I;16")
@@ -55,16 +56,20 @@ def open_mask(path: Path, palette: Sequence[Sequence[int]] | None = None) -> Mas
             else:
                 pixels = upright(np.array(image.convert("RGB")), turned)
     except UNREADABLE as error:
-        raise ValueError(unreadable(path, error)) from error
+        raise ArgumentError(unreadable(path, error)) from error
     if pixels.ndim == 2:
         if pixels.min(initial=0) < 0 or pixels.max(initial=0) > 255:
-            raise ValueError(f"{path}: values of a mask must lie from 0 to 255, got {pixels.min()} to {pixels.max()}")
+            raise ArgumentError(
+                f"{path}: values of a mask must lie from 0 to 255, got {pixels.min()} to {pixels.max()}"
+            )
         values = pixels.astype(np.uint8)
         if palette is None:
             return Mask(values, {} if own is None else _used(values, own))
         pixels = values[..., None].repeat(3, axis=2)
     if palette is None:
-        raise ValueError(f"{path}: the mask is coloured; give data.palette, the colour of each class, or indexed masks")
+        raise ArgumentError(
+            f"{path}: the mask is coloured; give data.palette, the colour of each class, or indexed masks"
+        )
     return Mask(_indices(pixels, palette, path), {})
 
 
@@ -80,7 +85,7 @@ def _indices(colours: np.ndarray, palette: Sequence[Sequence[int]], path: Path) 
     strange = [int(value) for value in values if int(value) not in known]
     if strange:
         hue = [strange[0] >> 16, strange[0] >> 8 & 255, strange[0] & 255]
-        raise ValueError(
+        raise ArgumentError(
             f"{path}: colour {hue} is not in the palette; known are {[list(entry) for entry in palette]}; "
             "without data.palette masks are read by the numbers that they store"
         )

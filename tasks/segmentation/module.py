@@ -11,6 +11,7 @@ import pytorch_lightning as pl
 import torch
 from torch import Tensor
 
+from lightning_nas.errors import ArgumentError
 from lightning_nas.networks.normalization import Normalization, convert_norms
 from lightning_nas.ops.checkpointing import set_recompute
 from lightning_nas.search.presentation import MetricTable
@@ -118,9 +119,9 @@ class SegmentationTask(pl.LightningModule):
             ("ohem_least", ohem_least, 0.0, 1.0),
         ):
             if not low <= value <= high:
-                raise ValueError(f"{name} must be from {low} to {high}, got {value!r}")
+                raise ArgumentError(f"{name} must be from {low} to {high}, got {value!r}")
         if class_weights is not None and (len(class_weights) != num_classes or min(class_weights) < 0):
-            raise ValueError(
+            raise ArgumentError(
                 f"class_weights must be {num_classes} numbers of at least 0, one per class, got {class_weights!r}"
             )
         self.num_classes, self.norm = num_classes, norm
@@ -136,7 +137,7 @@ class SegmentationTask(pl.LightningModule):
         convert_norms(self.backbone, norm)
         convert_norms(self.head, norm)
         if not set_recompute(self.backbone, recompute) and recompute:
-            raise ValueError(
+            raise ArgumentError(
                 f"recompute = True: {type(backbone).__name__} has no cells or blocks that can be recomputed"
             )
         weights = None if class_weights is None else torch.tensor(class_weights, dtype=torch.float32)

@@ -13,7 +13,7 @@ from functools import cached_property
 from typing import ClassVar
 
 from lightning_nas.architecture import Choices, Option
-from lightning_nas.errors import ArchitectureError
+from lightning_nas.errors import ArchitectureError, ArgumentError
 from lightning_nas.ops import check_ops
 from lightning_nas.spaces.auto_deeplab.trellis import LEVELS, Trellis
 from lightning_nas.spaces.base import SearchSpace
@@ -78,7 +78,7 @@ class AutoDeepLab(SearchSpace):
         object.__setattr__(self, "ops", tuple(self.ops))
         check_ops(self.ops)
         if all(name == "none" for name in self.ops):
-            raise ValueError(f"ops must hold more than 'none', got {self.ops!r}")
+            raise ArgumentError(f"ops must hold more than 'none', got {self.ops!r}")
         for argument, low, high in (
             ("channels", 1, 4096),
             ("layers", 2, 64),
@@ -88,11 +88,11 @@ class AutoDeepLab(SearchSpace):
         ):
             value = getattr(self, argument)
             if isinstance(value, bool) or not isinstance(value, int) or not low <= value <= high:
-                raise ValueError(f"{argument} must be a whole number from {low} to {high}, got {value!r}")
+                raise ArgumentError(f"{argument} must be a whole number from {low} to {high}, got {value!r}")
         if self.channels % 2:
-            raise ValueError(f"channels must be even (skips with a stride split them), got {self.channels}")
+            raise ArgumentError(f"channels must be even (skips with a stride split them), got {self.channels}")
         if not isinstance(self.free_start, bool):
-            raise ValueError(f"free_start must be true or false, got {self.free_start!r}")
+            raise ArgumentError(f"free_start must be true or false, got {self.free_start!r}")
 
     # ---- decisions ----------------------------------------------------------------------------------------------
 

@@ -11,6 +11,8 @@ from collections.abc import Iterable, Sequence
 import torch
 from torch import Tensor
 
+from lightning_nas.errors import ArgumentError
+
 
 def path_number(path: Sequence[int], options: int, *, start: int = 0, starts: int = 1) -> int:
     """The number of a path among all: shorter ones first, then by their start, then by their operations.
@@ -53,7 +55,7 @@ def path_bits(numbers: Iterable[int], count: int, bits: int | None) -> Tensor:
         ValueError: If ``bits`` is below 1.
     """
     if bits is not None and bits < 1:
-        raise ValueError(f"bits must be at least 1, got {bits}")
+        raise ArgumentError(f"bits must be at least 1, got {bits}")
     size = count if bits is None else min(bits, count)
     code = torch.zeros(size)
     code[[number for number in set(numbers) if number < size]] = 1.0

@@ -9,6 +9,7 @@ from typing import get_args
 import torch
 from torch import Tensor, nn
 
+from lightning_nas.errors import ArgumentError
 from lightning_nas.spaces.cells.macro import DartsMacro
 from lightning_nas.spaces.supernet import Form, OptionWeights, Supernet
 
@@ -37,7 +38,7 @@ class FusedSupernet(Supernet):
             ValueError: If there is no such form.
         """
         if form not in get_args(Form):
-            raise ValueError(f"form must be 'fused' or 'textbook', got {form!r}")
+            raise ArgumentError(f"form must be 'fused' or 'textbook', got {form!r}")
         self.form = form
         for cell in self.searched_cells():
             cell.form = form  # type: ignore[assignment]

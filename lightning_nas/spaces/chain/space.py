@@ -12,6 +12,7 @@ from functools import cached_property
 from typing import ClassVar, NamedTuple
 
 from lightning_nas.architecture import Choices, Option
+from lightning_nas.errors import ArgumentError
 from lightning_nas.ops import check_ops
 from lightning_nas.spaces.base import SearchSpace
 
@@ -79,13 +80,13 @@ class Chain(SearchSpace):
         for argument in ("widths", "depths", "strides", "ops"):
             value = getattr(self, argument)
             if isinstance(value, str) or not isinstance(value, Sequence):
-                raise ValueError(f"{argument} must be a list, got {value!r}")
+                raise ArgumentError(f"{argument} must be a list, got {value!r}")
             object.__setattr__(self, argument, tuple(value))
         check_ops(self.ops)
         if "none" in self.ops or self.ops == (SKIP,):
-            raise ValueError(f"ops must hold an operation besides {SKIP!r} and never 'none', got {self.ops!r}")
+            raise ArgumentError(f"ops must hold an operation besides {SKIP!r} and never 'none', got {self.ops!r}")
         if not self.widths or not len(self.widths) == len(self.depths) == len(self.strides):
-            raise ValueError(
+            raise ArgumentError(
                 "widths, depths and strides must be equally long and not empty, got "
                 f"{self.widths!r}, {self.depths!r}, {self.strides!r}"
             )
@@ -103,10 +104,10 @@ class Chain(SearchSpace):
             value = getattr(self, argument)
             for number in value if isinstance(value, tuple) else (value,):
                 if isinstance(number, bool) or not isinstance(number, int) or not low <= number <= high:
-                    raise ValueError(f"{argument} must hold whole numbers from {low} to {high}, got {value!r}")
+                    raise ArgumentError(f"{argument} must hold whole numbers from {low} to {high}, got {value!r}")
 
         if self.output_stride is not None and self.output_stride not in (4, 8, 16, 32):
-            raise ValueError(f"output_stride must be 4, 8, 16, 32 or null, got {self.output_stride!r}")
+            raise ArgumentError(f"output_stride must be 4, 8, 16, 32 or null, got {self.output_stride!r}")
 
     # ---- decisions ----------------------------------------------------------------------------------------------
 

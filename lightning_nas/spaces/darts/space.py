@@ -13,6 +13,7 @@ from typing import ClassVar, get_args
 from torch import Tensor
 
 from lightning_nas.architecture import Choices, Option
+from lightning_nas.errors import ArgumentError
 from lightning_nas.ops import check_ops
 from lightning_nas.spaces.base import SearchSpace
 from lightning_nas.spaces.cells.decisions import (
@@ -74,7 +75,7 @@ class Darts(SearchSpace):
         object.__setattr__(self, "ops", tuple(self.ops))
         check_ops(self.ops)
         if all(name == "none" for name in self.ops):
-            raise ValueError(f"ops must hold more than 'none', got {self.ops!r}")
+            raise ArgumentError(f"ops must hold more than 'none', got {self.ops!r}")
         for argument, low, high in (
             ("channels", 2, 4096),
             ("cells", 1, 512),
@@ -83,13 +84,13 @@ class Darts(SearchSpace):
         ):
             value = getattr(self, argument)
             if isinstance(value, bool) or not isinstance(value, int) or not low <= value <= high:
-                raise ValueError(f"{argument} must be a whole number from {low} to {high}, got {value!r}")
+                raise ArgumentError(f"{argument} must be a whole number from {low} to {high}, got {value!r}")
         if self.channels % 2:
-            raise ValueError(f"channels must be even (reductions split them), got {self.channels}")
+            raise ArgumentError(f"channels must be even (reductions split them), got {self.channels}")
         if not isinstance(self.same_input, bool):
-            raise ValueError(f"same_input must be true or false, got {self.same_input!r}")
+            raise ArgumentError(f"same_input must be true or false, got {self.same_input!r}")
         if self.stem not in get_args(Stem):
-            raise ValueError(f"stem must be one of {list(get_args(Stem))}, got {self.stem!r}")
+            raise ArgumentError(f"stem must be one of {list(get_args(Stem))}, got {self.stem!r}")
 
     # ---- decisions ----------------------------------------------------------------------------------------------
 

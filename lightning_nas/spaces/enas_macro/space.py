@@ -11,6 +11,7 @@ from functools import cached_property
 from typing import ClassVar, Literal
 
 from lightning_nas.architecture import Choices, Option
+from lightning_nas.errors import ArgumentError
 from lightning_nas.ops import check_ops
 from lightning_nas.spaces.base import SearchSpace
 
@@ -67,18 +68,18 @@ class EnasMacro(SearchSpace):
         object.__setattr__(self, "ops", tuple(self.ops))
         check_ops(self.ops)
         if "none" in self.ops:
-            raise ValueError(f"ops must not hold 'none', every layer computes something, got {self.ops!r}")
+            raise ArgumentError(f"ops must not hold 'none', every layer computes something, got {self.ops!r}")
         for argument, low, high in (("channels", 2, 4096), ("layers", 3, 128), ("in_channels", 1, 4096)):
             value = getattr(self, argument)
             if isinstance(value, bool) or not isinstance(value, int) or not low <= value <= high:
-                raise ValueError(f"{argument} must be a whole number from {low} to {high}, got {value!r}")
+                raise ArgumentError(f"{argument} must be a whole number from {low} to {high}, got {value!r}")
         if self.channels % 2:
-            raise ValueError(f"channels must be even (reductions split them), got {self.channels}")
+            raise ArgumentError(f"channels must be even (reductions split them), got {self.channels}")
         if self.stem not in ("cifar", "imagenet"):
-            raise ValueError(f"stem must be 'cifar' or 'imagenet', got {self.stem!r}")
+            raise ArgumentError(f"stem must be 'cifar' or 'imagenet', got {self.stem!r}")
         for argument in ("doubling", "supernet_affine"):
             if not isinstance(getattr(self, argument), bool):
-                raise ValueError(f"{argument} must be true or false, got {getattr(self, argument)!r}")
+                raise ArgumentError(f"{argument} must be true or false, got {getattr(self, argument)!r}")
 
     # ---- decisions ----------------------------------------------------------------------------------------------
 

@@ -14,6 +14,7 @@ from functools import cached_property
 from typing import ClassVar
 
 from lightning_nas.architecture import Choices, Option
+from lightning_nas.errors import ArgumentError
 from lightning_nas.ops import check_ops
 from lightning_nas.spaces.base import SearchSpace
 from lightning_nas.spaces.cells.decisions import (
@@ -67,7 +68,7 @@ class Gas(SearchSpace):
         object.__setattr__(self, "ops", tuple(self.ops))
         check_ops(self.ops)
         if self.ops == ("none",):
-            raise ValueError(f"ops must hold more than 'none', got {self.ops!r}")
+            raise ArgumentError(f"ops must hold more than 'none', got {self.ops!r}")
         for argument, low, high in (
             ("channels", 2, 4096),
             ("cells", 1, 512),
@@ -76,11 +77,11 @@ class Gas(SearchSpace):
         ):
             value = getattr(self, argument)
             if isinstance(value, bool) or not isinstance(value, int) or not low <= value <= high:
-                raise ValueError(f"{argument} must be a whole number from {low} to {high}, got {value!r}")
+                raise ArgumentError(f"{argument} must be a whole number from {low} to {high}, got {value!r}")
         if self.channels % 2:
-            raise ValueError(f"channels must be even (reductions split them), got {self.channels}")
+            raise ArgumentError(f"channels must be even (reductions split them), got {self.channels}")
         if not isinstance(self.guided, bool):
-            raise ValueError(f"guided must be true or false, got {self.guided!r}")
+            raise ArgumentError(f"guided must be true or false, got {self.guided!r}")
 
     @property
     def groups(self) -> tuple[str, ...]:

@@ -11,6 +11,8 @@ from dataclasses import dataclass
 from functools import cache, cached_property
 from typing import Literal, NamedTuple
 
+from lightning_nas.errors import ArgumentError
+
 SOFTMAX, GAP = "softmax", "gap"
 BUCKETS = (8, 4, 1)
 """Smallest size of the buckets of map sizes: 8 and more, 4 to 7, 1 to 3."""
@@ -150,7 +152,7 @@ class Grammar:
         for place, token in enumerate(tokens):
             allowed = self.actions(state)
             if token not in allowed:
-                raise ValueError(f"layer {place} = {token!r} is not allowed after {state}; choose of {allowed}")
+                raise ArgumentError(f"layer {place} = {token!r} is not allowed after {state}; choose of {allowed}")
             state = self.after(state, token)
             yield state
 

@@ -9,6 +9,7 @@ import torch.fx
 from torch import Tensor, nn
 
 from lightning_nas.architecture import Choices
+from lightning_nas.errors import ArgumentError
 from lightning_nas.spaces.features import FeatureInfo, FeatureLevel
 from lightning_nas.spaces.found import FoundNetwork
 from lightning_nas.spaces.metaqnn.grammar import GAP, SOFTMAX, State
@@ -47,7 +48,7 @@ def of_size(x: Tensor, size: int) -> Tensor:
         ValueError: If they have another size.
     """
     if tuple(x.shape[-2:]) != (size, size):
-        raise ValueError(f"images must be {size}x{size}, the space's image_size, got {x.shape[-2]}x{x.shape[-1]}")
+        raise ArgumentError(f"images must be {size}x{size}, the space's image_size, got {x.shape[-2]}x{x.shape[-1]}")
     return x
 
 

@@ -11,7 +11,7 @@ from functools import cached_property
 from typing import ClassVar
 
 from lightning_nas.architecture import Choices, Option
-from lightning_nas.errors import ArchitectureError
+from lightning_nas.errors import ArchitectureError, ArgumentError
 from lightning_nas.spaces.base import SearchSpace
 from lightning_nas.spaces.metaqnn.grammar import Grammar, KernelLimit, State
 
@@ -73,10 +73,10 @@ class MetaQnn(SearchSpace):
         for argument in _TUPLES:
             value = getattr(self, argument)
             if isinstance(value, str) or not isinstance(value, Sequence):
-                raise ValueError(f"{argument} must be a list, got {value!r}")
+                raise ArgumentError(f"{argument} must be a list, got {value!r}")
             plain = tuple(tuple(item) if isinstance(item, list) else item for item in value)
             if len(set(plain)) != len(plain):
-                raise ValueError(f"{argument} must be without repeats, got {value!r}")
+                raise ArgumentError(f"{argument} must be without repeats, got {value!r}")
             object.__setattr__(self, argument, plain)
         for argument, low, high in (
             ("filters", 1, 8192),
@@ -90,11 +90,11 @@ class MetaQnn(SearchSpace):
             value = getattr(self, argument)
             for number in value if isinstance(value, tuple) else (value,):
                 if not _whole(number, low, high):
-                    raise ValueError(f"{argument} must hold whole numbers from {low} to {high}, got {value!r}")
+                    raise ArgumentError(f"{argument} must hold whole numbers from {low} to {high}, got {value!r}")
         if not self.filters or not self.kernels:
-            raise ValueError(f"filters and kernels must not be empty, got {self.filters!r} and {self.kernels!r}")
+            raise ArgumentError(f"filters and kernels must not be empty, got {self.filters!r} and {self.kernels!r}")
         if any(kernel % 2 == 0 for kernel in self.kernels):
-            raise ValueError(f"kernels must be odd, so that maps keep their size, got {self.kernels!r}")
+            raise ArgumentError(f"kernels must be odd, so that maps keep their size, got {self.kernels!r}")
         for pool in self.pools:
             if (
                 not isinstance(pool, tuple)
@@ -102,15 +102,15 @@ class MetaQnn(SearchSpace):
                 or not _whole(pool[0], 2, 31)
                 or not _whole(pool[1], 2, 31)
             ):
-                raise ValueError(
+                raise ArgumentError(
                     f"pools must hold pairs of kernel and stride, whole numbers from 2 to 31, got {pool!r}"
                 )
             if pool[1] > pool[0]:
-                raise ValueError(f"pools: a stride must be at most its kernel, got {pool!r}")
+                raise ArgumentError(f"pools: a stride must be at most its kernel, got {pool!r}")
         if self.kernel_limit not in ("bucket", "size"):
-            raise ValueError(f"kernel_limit must be 'bucket' or 'size', got {self.kernel_limit!r}")
+            raise ArgumentError(f"kernel_limit must be 'bucket' or 'size', got {self.kernel_limit!r}")
         if not isinstance(self.batch_norm, bool):
-            raise ValueError(f"batch_norm must be true or false, got {self.batch_norm!r}")
+            raise ArgumentError(f"batch_norm must be true or false, got {self.batch_norm!r}")
 
     # ---- decisions ----------------------------------------------------------------------------------------------
 

@@ -10,6 +10,7 @@ from collections.abc import Callable, Sequence
 
 from torch import nn
 
+from lightning_nas.errors import ArgumentError
 from lightning_nas.spaces.multi_branch.space import BRANCH_OPS
 
 Size = tuple[int, int]
@@ -66,5 +67,5 @@ def build_branch(
         ],
     }
     if name not in builders:
-        raise ValueError(f"unknown branch {name!r}; known are {list(BRANCH_OPS)}")
+        raise ArgumentError(f"unknown branch {name!r}; known are {list(BRANCH_OPS)}")
     return nn.Sequential(*builders[name]())

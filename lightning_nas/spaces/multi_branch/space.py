@@ -13,6 +13,7 @@ from functools import cached_property
 from typing import ClassVar, NamedTuple
 
 from lightning_nas.architecture import Choices, Option
+from lightning_nas.errors import ArgumentError
 from lightning_nas.spaces.base import SearchSpace
 
 BRANCH_OPS = (
@@ -78,10 +79,10 @@ class MultiBranch(SearchSpace):
         for argument in ("widths", "branch_channels", "depths", "strides", "branches", "cardinalities", "ops"):
             value = getattr(self, argument)
             if isinstance(value, str) or not isinstance(value, Sequence) or not value:
-                raise ValueError(f"{argument} must be a list that is not empty, got {value!r}")
+                raise ArgumentError(f"{argument} must be a list that is not empty, got {value!r}")
             object.__setattr__(self, argument, tuple(value))
         if not len(self.widths) == len(self.branch_channels) == len(self.depths) == len(self.strides):
-            raise ValueError(
+            raise ArgumentError(
                 "widths, branch_channels, depths and strides must be equally long, got "
                 f"{self.widths!r}, {self.branch_channels!r}, {self.depths!r}, {self.strides!r}"
             )
@@ -99,20 +100,20 @@ class MultiBranch(SearchSpace):
             value = getattr(self, argument)
             for number in value if isinstance(value, tuple) else (value,):
                 if isinstance(number, bool) or not isinstance(number, int) or not low <= number <= high:
-                    raise ValueError(f"{argument} must hold whole numbers from {low} to {high}, got {value!r}")
+                    raise ArgumentError(f"{argument} must hold whole numbers from {low} to {high}, got {value!r}")
         for argument in ("branches", "cardinalities"):
             value = getattr(self, argument)
             if list(value) != sorted(set(value)):
-                raise ValueError(f"{argument} must be ascending without repeats, got {value!r}")
+                raise ArgumentError(f"{argument} must be ascending without repeats, got {value!r}")
         if len(set(self.ops)) != len(self.ops) or not set(self.ops) <= set(BRANCH_OPS):
-            raise ValueError(f"ops must be of {list(BRANCH_OPS)} without repeats, got {self.ops!r}")
+            raise ArgumentError(f"ops must be of {list(BRANCH_OPS)} without repeats, got {self.ops!r}")
         for channels in self.branch_channels:
             if any(channels % cardinality for cardinality in self.cardinalities):
-                raise ValueError(
+                raise ArgumentError(
                     f"branch_channels must be multiples of all cardinalities {self.cardinalities!r}, got {channels}"
                 )
         if not self.decisions:
-            raise ValueError(
+            raise ArgumentError(
                 f"branches, ops and cardinalities leave no choice: {self.branches!r}, {self.ops!r}, {self.cardinalities!r}"
             )
 

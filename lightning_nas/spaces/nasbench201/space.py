@@ -13,7 +13,7 @@ from typing import ClassVar, Literal
 from torch import Tensor
 
 from lightning_nas.architecture import Choices, Option
-from lightning_nas.errors import ArchitectureError
+from lightning_nas.errors import ArchitectureError, ArgumentError
 from lightning_nas.ops import check_ops
 from lightning_nas.spaces.base import SearchSpace
 from lightning_nas.spaces.cells.path_encoding import path_bits, path_count, path_number
@@ -67,7 +67,7 @@ class NasBench201(SearchSpace):
 
     def __post_init__(self) -> None:
         if self.stem not in ("cifar", "imagenet"):
-            raise ValueError(f"stem must be 'cifar' or 'imagenet', got {self.stem!r}")
+            raise ArgumentError(f"stem must be 'cifar' or 'imagenet', got {self.stem!r}")
         object.__setattr__(self, "ops", tuple(self.ops))
         check_ops(self.ops)
         for argument, low, high in (
@@ -78,7 +78,7 @@ class NasBench201(SearchSpace):
         ):
             value = getattr(self, argument)
             if isinstance(value, bool) or not isinstance(value, int) or not low <= value <= high:
-                raise ValueError(f"{argument} must be a whole number from {low} to {high}, got {value!r}")
+                raise ArgumentError(f"{argument} must be a whole number from {low} to {high}, got {value!r}")
 
     # ---- decisions ----------------------------------------------------------------------------------------------
 

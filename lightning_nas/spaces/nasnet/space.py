@@ -12,6 +12,7 @@ from functools import cached_property
 from typing import ClassVar, get_args
 
 from lightning_nas.architecture import Choices, Option
+from lightning_nas.errors import ArgumentError
 from lightning_nas.ops import check_ops
 from lightning_nas.spaces.base import SearchSpace
 from lightning_nas.spaces.cells.decisions import CELL_TYPES, SIDES, NodeGenes, Stem
@@ -102,7 +103,7 @@ class NasNet(SearchSpace):
         object.__setattr__(self, "ops", tuple(self.ops))
         check_ops(self.ops)
         if "none" in self.ops:
-            raise ValueError(f"ops must not hold 'none', a block always adds two operations, got {self.ops!r}")
+            raise ArgumentError(f"ops must not hold 'none', a block always adds two operations, got {self.ops!r}")
         for argument, low, high in (
             ("channels", 2, 4096),
             ("cells", 1, 512),
@@ -111,13 +112,13 @@ class NasNet(SearchSpace):
         ):
             value = getattr(self, argument)
             if isinstance(value, bool) or not isinstance(value, int) or not low <= value <= high:
-                raise ValueError(f"{argument} must be a whole number from {low} to {high}, got {value!r}")
+                raise ArgumentError(f"{argument} must be a whole number from {low} to {high}, got {value!r}")
         if self.channels % 2:
-            raise ValueError(f"channels must be even (reductions split them), got {self.channels}")
+            raise ArgumentError(f"channels must be even (reductions split them), got {self.channels}")
         if self.stem not in get_args(Stem):
-            raise ValueError(f"stem must be one of {list(get_args(Stem))}, got {self.stem!r}")
+            raise ArgumentError(f"stem must be one of {list(get_args(Stem))}, got {self.stem!r}")
         if not isinstance(self.supernet_affine, bool):
-            raise ValueError(f"supernet_affine must be true or false, got {self.supernet_affine!r}")
+            raise ArgumentError(f"supernet_affine must be true or false, got {self.supernet_affine!r}")
         for argument in ("normal_concat", "reduce_concat"):
             self._check_concat(argument)
 
@@ -129,7 +130,7 @@ class NasNet(SearchSpace):
         numbers = [state for state in states if isinstance(state, int) and not isinstance(state, bool)]
         last = self.blocks + 1
         if not states or len(numbers) != len(states) or numbers != sorted({*numbers} & {*range(last + 1)}):
-            raise ValueError(f"{argument} must be null or a rising list of states from 0 to {last}, got {value!r}")
+            raise ArgumentError(f"{argument} must be null or a rising list of states from 0 to {last}, got {value!r}")
         object.__setattr__(self, argument, tuple(states))
 
     # ---- decisions ----------------------------------------------------------------------------------------------

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from lightning_nas.errors import ArgumentError
 from lightning_nas.spaces.features import FeatureInfo, FeatureLevel
 
 
@@ -18,9 +19,9 @@ def check_levels(min_level: int, max_level: int) -> None:
     """
     for name, value in (("min_level", min_level), ("max_level", max_level)):
         if isinstance(value, bool) or not isinstance(value, int) or not 0 <= value <= 10:
-            raise ValueError(f"{name} must be a whole number from 0 to 10, got {value!r}")
+            raise ArgumentError(f"{name} must be a whole number from 0 to 10, got {value!r}")
     if max_level < min_level:
-        raise ValueError(f"max_level must be at least min_level = {min_level}, got {max_level}")
+        raise ArgumentError(f"max_level must be at least min_level = {min_level}, got {max_level}")
 
 
 def source_maps(inputs: FeatureInfo | None, min_level: int, max_level: int) -> list[int]:
@@ -30,7 +31,7 @@ def source_maps(inputs: FeatureInfo | None, min_level: int, max_level: int) -> l
         ValueError: If there are no maps, or those of the finest level or of one between are missing.
     """
     if inputs is None:
-        raise ValueError("inputs = None: a neck needs the feature_info of a backbone")
+        raise ArgumentError("inputs = None: a neck needs the feature_info of a backbone")
     by_stride = {reduction: index for index, reduction in enumerate(inputs.reduction())}
     found = []
     for level in range(min_level, max_level + 1):
@@ -39,7 +40,7 @@ def source_maps(inputs: FeatureInfo | None, min_level: int, max_level: int) -> l
         found.append(by_stride[2**level])
     deeper = [stride for stride in by_stride if 2 ** (min_level + len(found)) < stride <= 2**max_level]
     if not found or deeper:
-        raise ValueError(
+        raise ArgumentError(
             f"inputs must hold maps of stride {2 ** (min_level + len(found))} for a pyramid from level {min_level} to "
             f"{max_level} (stride 2 ** level), got the strides {inputs.reduction()}"
         )

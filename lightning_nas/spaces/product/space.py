@@ -10,6 +10,7 @@ from functools import cached_property
 from typing import Any, ClassVar
 
 from lightning_nas.architecture import Architecture, Choices, Component, Option
+from lightning_nas.errors import ArgumentError
 from lightning_nas.spaces.base import SearchSpace
 from lightning_nas.spaces.product.parts import ROLES, part_order, within
 
@@ -39,32 +40,32 @@ class Product(SearchSpace):
 
     def __post_init__(self) -> None:
         if not isinstance(self.parts, Mapping | Sequence) or not isinstance(self.fixed, Mapping | Sequence):
-            raise ValueError(f"parts and fixed must be mappings, got {self.parts!r} and {self.fixed!r}")
+            raise ArgumentError(f"parts and fixed must be mappings, got {self.parts!r} and {self.fixed!r}")
         parts, fixed = dict(self.parts), {name: dict(choices) for name, choices in dict(self.fixed).items()}
         if not parts:
-            raise ValueError("parts must hold at least one search space, got none")
+            raise ArgumentError("parts must hold at least one search space, got none")
         for name, space in parts.items():
             if not isinstance(name, str) or not _NAME.fullmatch(name):
-                raise ValueError(f"parts: names must match {_NAME.pattern}, got {name!r}")
+                raise ArgumentError(f"parts: names must match {_NAME.pattern}, got {name!r}")
             if not isinstance(space, SearchSpace) or isinstance(space, Product):
-                raise ValueError(f"parts[{name!r}] must be a search space and not itself a product, got {space!r}")
+                raise ArgumentError(f"parts[{name!r}] must be a search space and not itself a product, got {space!r}")
         ordered = sorted(parts, key=lambda name: part_order(name, parts[name]))
         if list(parts) != ordered:
-            raise ValueError(
+            raise ArgumentError(
                 f"parts must be in the order of their roles {ROLES}, then names: {ordered}, got {[*parts]}"
             )
         roles = [space.role for space in parts.values()]
         if roles.count("backbone") > 1:
-            raise ValueError(f"parts: only the first one can read the image as a backbone, got the roles {roles}")
+            raise ArgumentError(f"parts: only the first one can read the image as a backbone, got the roles {roles}")
         for name, space in [*parts.items()][:-1]:
             if space.levels_follow_choices:
-                raise ValueError(f"parts[{name!r}]: nothing can read its maps, whose strides depend on its choices")
+                raise ArgumentError(f"parts[{name!r}]: nothing can read its maps, whose strides depend on its choices")
         for name, space in parts.items():
             if not space.decisions:
                 fixed.setdefault(name, {})
         for name, choices in fixed.items():
             if name not in parts:
-                raise ValueError(f"fixed: there is no part {name!r}; there are {sorted(parts)}")
+                raise ArgumentError(f"fixed: there is no part {name!r}; there are {sorted(parts)}")
             parts[name].validate(choices)
         object.__setattr__(self, "parts", tuple(parts.items()))  # tuples, so that the space can be hashed
         object.__setattr__(self, "fixed", tuple((name, tuple(choices.items())) for name, choices in fixed.items()))

@@ -12,6 +12,7 @@ from functools import cached_property
 from typing import ClassVar, get_args
 
 from lightning_nas.architecture import Choices, Option
+from lightning_nas.errors import ArgumentError
 from lightning_nas.ops import check_ops
 from lightning_nas.ops.shuffle import Split
 from lightning_nas.spaces.base import SearchSpace
@@ -64,13 +65,13 @@ class ShuffleNetV2(SearchSpace):
         for argument in ("widths", "depths", "ops"):
             value = getattr(self, argument)
             if isinstance(value, str) or not isinstance(value, Sequence):
-                raise ValueError(f"{argument} must be a list, got {value!r}")
+                raise ArgumentError(f"{argument} must be a list, got {value!r}")
             object.__setattr__(self, argument, tuple(value))
         check_ops(self.ops)
         if "none" in self.ops or "skip_connect" in self.ops:
-            raise ValueError(f"ops must hold blocks that can change the width of a map, got {self.ops!r}")
+            raise ArgumentError(f"ops must hold blocks that can change the width of a map, got {self.ops!r}")
         if not self.widths or len(self.widths) != len(self.depths):
-            raise ValueError(
+            raise ArgumentError(
                 f"widths and depths must be equally long and not empty, got {self.widths!r} and {self.depths!r}"
             )
         for argument, low, high in (
@@ -83,14 +84,14 @@ class ShuffleNetV2(SearchSpace):
             value = getattr(self, argument)
             for number in value if isinstance(value, tuple) else (value,):
                 if isinstance(number, bool) or not isinstance(number, int) or not low <= number <= high:
-                    raise ValueError(f"{argument} must hold whole numbers from {low} to {high}, got {value!r}")
+                    raise ArgumentError(f"{argument} must hold whole numbers from {low} to {high}, got {value!r}")
         if any(width % 2 for width in self.widths):
-            raise ValueError(f"widths must be even, because half of the channels pass, got {self.widths!r}")
+            raise ArgumentError(f"widths must be even, because half of the channels pass, got {self.widths!r}")
         if self.split not in get_args(Split):
-            raise ValueError(f"split must be one of {list(get_args(Split))}, got {self.split!r}")
+            raise ArgumentError(f"split must be one of {list(get_args(Split))}, got {self.split!r}")
         for argument in ("bias", "supernet_affine"):
             if not isinstance(getattr(self, argument), bool):
-                raise ValueError(f"{argument} must be true or false, got {getattr(self, argument)!r}")
+                raise ArgumentError(f"{argument} must be true or false, got {getattr(self, argument)!r}")
 
     @cached_property
     def decisions(self) -> tuple[str, ...]:
@@ -119,7 +120,7 @@ class ShuffleNetV2(SearchSpace):
             ValueError: If they are not as many as there are layers, or there is no such block.
         """
         if len(indices) != len(self.decisions) or not all(0 <= index < len(self.ops) for index in indices):
-            raise ValueError(
+            raise ArgumentError(
                 f"indices must be {len(self.decisions)} numbers from 0 to {len(self.ops) - 1}, got {list(indices)}"
             )
         return {name: self.ops[index] for name, index in zip(self.decisions, indices, strict=True)}

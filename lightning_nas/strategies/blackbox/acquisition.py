@@ -9,6 +9,7 @@ from typing import Literal, get_args
 import numpy as np
 from scipy.special import ndtr  # type: ignore[import-untyped]
 
+from lightning_nas.errors import ArgumentError
 from lightning_nas.strategies.blackbox.encoding import Array
 
 Acquisition = Literal["its", "ei", "ucb"]
@@ -48,4 +49,4 @@ def check_acquisition(name: str, value: object) -> None:
         ValueError: If it is none.
     """
     if value not in get_args(Acquisition):
-        raise ValueError(f"{name} must be one of {list(get_args(Acquisition))}, got {value!r}")
+        raise ArgumentError(f"{name} must be one of {list(get_args(Acquisition))}, got {value!r}")

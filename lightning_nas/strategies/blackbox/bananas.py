@@ -12,6 +12,7 @@ from functools import partial
 import numpy as np
 
 from lightning_nas.architecture import Option
+from lightning_nas.errors import ArgumentError
 from lightning_nas.spaces import SearchSpace
 from lightning_nas.strategies.blackbox.acquisition import Acquisition, acquire, check_acquisition
 from lightning_nas.strategies.blackbox.base import ArchitectureSampler
@@ -88,7 +89,7 @@ class Bananas(ArchitectureSampler):
         }
         for name, (value, low) in least.items():
             if value < low:
-                raise ValueError(f"{name} must be at least {low}, got {value}")
+                raise ArgumentError(f"{name} must be at least {low}, got {value}")
         check_acquisition("acquisition", acquisition)
         self.initial, self.batch = initial, batch
         self.encoder = Encoder(space, encoding, bits=bits)
@@ -138,5 +139,5 @@ class Bananas(ArchitectureSampler):
         if self.bound is None:
             return best + max(0.1 * (best - worst), 1e-3 * max(abs(best), 1e-3))
         if best >= self.bound:
-            raise ValueError(f"bound must exceed every value, got {self.bound} and a value of {best}")
+            raise ArgumentError(f"bound must exceed every value, got {self.bound} and a value of {best}")
         return self.bound

@@ -11,6 +11,7 @@ import random
 import numpy as np
 
 from lightning_nas.architecture import Option
+from lightning_nas.errors import ArgumentError
 from lightning_nas.spaces import SearchSpace
 from lightning_nas.strategies.blackbox.acquisition import Acquisition, acquire, check_acquisition
 from lightning_nas.strategies.blackbox.base import ArchitectureSampler, Told
@@ -73,7 +74,7 @@ class BayesianOptimization(ArchitectureSampler):
         }
         for name, (value, low) in least.items():
             if value < low:
-                raise ValueError(f"{name} must be at least {low}, got {value}")
+                raise ArgumentError(f"{name} must be at least {low}, got {value}")
         check_acquisition("acquisition", acquisition)
         self.initial = initial
         self.encoder = Encoder(space, encoding, bits=bits)

@@ -9,6 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from lightning_nas.architecture import Choices
+from lightning_nas.errors import ArgumentError
 from lightning_nas.spaces import SearchSpace
 
 Encoding = Literal["path", "one_hot"]
@@ -29,9 +30,9 @@ class Encoder:
 
     def __init__(self, space: SearchSpace, encoding: Encoding = "one_hot", *, bits: int | None = None) -> None:
         if encoding not in get_args(Encoding):
-            raise ValueError(f"encoding must be one of {list(get_args(Encoding))}, got {encoding!r}")
+            raise ArgumentError(f"encoding must be one of {list(get_args(Encoding))}, got {encoding!r}")
         if bits is not None and bits < 1:
-            raise ValueError(f"bits must be at least 1, got {bits}")
+            raise ArgumentError(f"bits must be at least 1, got {bits}")
         self.space, self.encoding, self.bits = space, encoding, bits
         self._columns: dict[tuple[str, object], int] = {}
         for name in space.decisions:

@@ -12,6 +12,7 @@ from itertools import pairwise
 import numpy as np
 import numpy.typing as npt
 
+from lightning_nas.errors import ArgumentError
 from lightning_nas.strategies.blackbox.encoding import Array
 
 Single = npt.NDArray[np.float32]
@@ -52,9 +53,9 @@ class Ensemble:
         counts = {"seeds": len(seeds), "layers": layers, "width": width, "epochs": epochs, "batch_size": batch_size}
         for name, value in counts.items():
             if value < 1:
-                raise ValueError(f"{name} must be at least 1, got {value}")
+                raise ArgumentError(f"{name} must be at least 1, got {value}")
         if lr <= 0:
-            raise ValueError(f"lr must be positive, got {lr}")
+            raise ArgumentError(f"lr must be positive, got {lr}")
         self.seeds, self.layers, self.width = list(seeds), layers, width
         self.lr, self.epochs, self.batch_size = lr, epochs, batch_size
         self._unit = 1.0

@@ -14,6 +14,7 @@ from scipy.optimize import minimize  # type: ignore[import-untyped]
 from scipy.special import ndtri  # type: ignore[import-untyped]
 from scipy.stats import rankdata  # type: ignore[import-untyped]
 
+from lightning_nas.errors import ArgumentError
 from lightning_nas.strategies.blackbox.encoding import Array
 
 _BOUNDS = ((-8.0, 4.0), (-9.0, 1.0))  # of the logarithms of weights and noise
@@ -50,7 +51,7 @@ class GaussianProcess:
     def __init__(self, *, weight: float = 0.15, noise: float = 0.01, spread: float = 1.0, iterations: int = 15) -> None:
         for name, value in (("weight", weight), ("noise", noise), ("spread", spread), ("iterations", iterations)):
             if value <= 0:
-                raise ValueError(f"{name} must be positive, got {value}")
+                raise ArgumentError(f"{name} must be positive, got {value}")
         self.weight, self.noise, self.spread, self.iterations = weight, noise, spread, iterations
 
     def fit(self, x: Array, y: Array) -> GaussianProcess:

@@ -9,6 +9,7 @@ import random
 from collections.abc import Hashable
 
 from lightning_nas.architecture import Option
+from lightning_nas.errors import ArgumentError
 from lightning_nas.spaces import SearchSpace
 from lightning_nas.strategies.blackbox.base import ArchitectureSampler, Told
 
@@ -42,7 +43,7 @@ class LocalSearch(ArchitectureSampler):
     ) -> None:
         super().__init__(space, seed=seed, isomorphic=isomorphic)
         if initial < 1:
-            raise ValueError(f"initial must be at least 1, got {initial}")
+            raise ArgumentError(f"initial must be at least 1, got {initial}")
         self.initial, self.first_improvement = initial, first_improvement
         self.centre: Told | None = None
         self._start: list[Told] = []  # the random architectures of the coming climb

@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 
 from lightning_nas.architecture import Option
+from lightning_nas.errors import ArgumentError
 from lightning_nas.spaces import SearchSpace
 from lightning_nas.strategies.blackbox.base import TRIES, ArchitectureSampler, Told
 from lightning_nas.strategies.policies.base import Encoded
@@ -32,7 +33,7 @@ class Baseline:
 
     def __init__(self, decay: float) -> None:
         if not 0 <= decay < 1:
-            raise ValueError(f"baseline_decay must be at least 0 and below 1, got {decay}")
+            raise ArgumentError(f"baseline_decay must be at least 0 and below 1, got {decay}")
         self.decay = decay
         self._numerator = self._denominator = 0.0
 
@@ -92,11 +93,11 @@ class PolicyGradient(ArchitectureSampler):
         super().__init__(space, seed=seed)
         for name, value in (("lr", lr), ("reward_scale", reward_scale)):
             if not (value > 0 and math.isfinite(value)):
-                raise ValueError(f"{name} must be above 0 and finite, got {value}")
+                raise ArgumentError(f"{name} must be above 0 and finite, got {value}")
         if batch < 1:
-            raise ValueError(f"batch must be at least 1, got {batch}")
+            raise ArgumentError(f"batch must be at least 1, got {batch}")
         if not (entropy_weight >= 0 and math.isfinite(entropy_weight)):
-            raise ValueError(f"entropy_weight must be at least 0 and finite, got {entropy_weight}")
+            raise ArgumentError(f"entropy_weight must be at least 0 and finite, got {entropy_weight}")
         self.batch, self.entropy_weight, self.reward_scale, self.repeat = batch, entropy_weight, reward_scale, repeat
         self.baseline = Baseline(baseline_decay)
         self.policy = build_policy(

@@ -5,6 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
+from lightning_nas.errors import ArgumentError
 from lightning_nas.spaces import SearchSpace
 from lightning_nas.strategies.blackbox.policy_gradient import PolicyGradient
 from lightning_nas.strategies.policies.base import Encoded
@@ -77,9 +78,9 @@ class Ppo(PolicyGradient):
             seed=seed,
         )
         if epochs < 1:
-            raise ValueError(f"epochs must be at least 1, got {epochs}")
+            raise ArgumentError(f"epochs must be at least 1, got {epochs}")
         if not clip > 0:
-            raise ValueError(f"clip must be above 0, got {clip}")
+            raise ArgumentError(f"clip must be above 0, got {clip}")
         self.epochs, self.clip = epochs, clip
 
     def update(self, children: Encoded, advantage: Tensor) -> None:

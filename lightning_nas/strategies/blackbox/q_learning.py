@@ -13,6 +13,7 @@ from collections.abc import Hashable, Sequence
 from typing import NamedTuple
 
 from lightning_nas.architecture import Choices, Option
+from lightning_nas.errors import ArgumentError
 from lightning_nas.spaces import SearchSpace
 from lightning_nas.strategies.blackbox.base import TRIES, ArchitectureSampler, Told
 
@@ -92,15 +93,15 @@ class QLearning(ArchitectureSampler):
     ) -> None:
         super().__init__(space, seed=seed)
         if not 0 < alpha <= 1:
-            raise ValueError(f"alpha must be above 0 and at most 1, got {alpha}")
+            raise ArgumentError(f"alpha must be above 0 and at most 1, got {alpha}")
         if replay < 1:
-            raise ValueError(f"replay must be at least 1, got {replay}")
+            raise ArgumentError(f"replay must be at least 1, got {replay}")
         if not math.isfinite(initial):
-            raise ValueError(f"initial must be finite, got {initial}")
+            raise ArgumentError(f"initial must be finite, got {initial}")
         if not (reward_scale > 0 and math.isfinite(reward_scale)):
-            raise ValueError(f"reward_scale must be above 0 and finite, got {reward_scale}")
+            raise ArgumentError(f"reward_scale must be above 0 and finite, got {reward_scale}")
         if models is not None and models < 1:
-            raise ValueError(f"models must be at least 1 or None, got {models}")
+            raise ArgumentError(f"models must be at least 1 or None, got {models}")
         self.schedule = _checked(epsilon)
         self.alpha, self.replay, self.initial = alpha, replay, initial
         self.models, self.reward_scale, self.repeat = models, reward_scale, repeat
@@ -180,8 +181,8 @@ def _checked(schedule: Sequence[Sequence[float]]) -> list[tuple[float, int]]:
     pairs = []
     for pair in schedule:
         if len(pair) != 2 or not 0 <= pair[0] <= 1 or pair[1] < 1 or pair[1] != int(pair[1]):
-            raise ValueError(f"epsilon must be pairs of a probability and a number of models, got {list(pair)}")
+            raise ArgumentError(f"epsilon must be pairs of a probability and a number of models, got {list(pair)}")
         pairs.append((float(pair[0]), int(pair[1])))
     if not pairs:
-        raise ValueError("epsilon must have at least one pair of a probability and a number of models, got none")
+        raise ArgumentError("epsilon must have at least one pair of a probability and a number of models, got none")
     return pairs

@@ -9,6 +9,7 @@ import random
 from collections import deque
 
 from lightning_nas.architecture import Option
+from lightning_nas.errors import ArgumentError
 from lightning_nas.spaces import SearchSpace
 from lightning_nas.strategies.blackbox.base import ArchitectureSampler, Told
 
@@ -43,9 +44,9 @@ class RegularizedEvolution(ArchitectureSampler):
         super().__init__(space, seed=seed)
         for name, value in (("population", population), ("tournament", tournament)):
             if value < 1:
-                raise ValueError(f"{name} must be at least 1, got {value}")
+                raise ArgumentError(f"{name} must be at least 1, got {value}")
         if not 0 <= identity < 1:
-            raise ValueError(f"identity must be at least 0 and below 1, got {identity}")
+            raise ArgumentError(f"identity must be at least 0 and below 1, got {identity}")
         self.population, self.tournament, self.identity = population, tournament, identity
         self.members: deque[Told] = deque(maxlen=population)
 

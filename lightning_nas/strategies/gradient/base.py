@@ -10,6 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from lightning_nas.architecture import Option
+from lightning_nas.errors import ArgumentError
 from lightning_nas.spaces import OptionWeights, SearchSpace, Supernet
 
 
@@ -46,17 +47,17 @@ class GradientStrategy(ABC):
         weight_decay: float = 1e-3,
     ) -> None:
         if order not in (1, 2):
-            raise ValueError(f"order must be 1 or 2, got {order!r}")
+            raise ArgumentError(f"order must be 1 or 2, got {order!r}")
         if hessian not in ("finite", "exact"):
-            raise ValueError(f"hessian must be 'finite' or 'exact', got {hessian!r}")
+            raise ArgumentError(f"hessian must be 'finite' or 'exact', got {hessian!r}")
         if xi is not None and xi < 0:
-            raise ValueError(f"xi must be at least 0, got {xi}")
+            raise ArgumentError(f"xi must be at least 0, got {xi}")
         if level not in ("bi", "single"):
-            raise ValueError(f"level must be 'bi' or 'single', got {level!r}")
+            raise ArgumentError(f"level must be 'bi' or 'single', got {level!r}")
         if level == "single" and order == 2:
-            raise ValueError("order = 2 needs two halves of the data, but level = 'single'")
+            raise ArgumentError("order = 2 needs two halves of the data, but level = 'single'")
         if lr <= 0:
-            raise ValueError(f"lr must be positive, got {lr}")
+            raise ArgumentError(f"lr must be positive, got {lr}")
         self.order, self.hessian, self.xi, self.level = order, hessian, xi, level
         self.lr, self.betas, self.weight_decay = lr, (betas[0], betas[1]), weight_decay
 

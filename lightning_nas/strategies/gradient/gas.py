@@ -14,6 +14,7 @@ import torch
 from torch import Tensor
 
 from lightning_nas.cost import LatencyTable, OpKey
+from lightning_nas.errors import ArgumentError
 from lightning_nas.spaces import OptionWeights, Supernet
 from lightning_nas.strategies.gradient.base import GradientStrategy
 from lightning_nas.strategies.gradient.functional import expected_cost, gumbel_soft
@@ -58,9 +59,9 @@ class Gas(GradientStrategy):
     ) -> None:
         super().__init__(level=level, lr=lr, betas=betas, weight_decay=weight_decay)
         if not 0 < tau_end <= tau_start:
-            raise ValueError(f"tau_end must be positive and at most tau_start = {tau_start}, got {tau_end}")
+            raise ArgumentError(f"tau_end must be positive and at most tau_start = {tau_start}, got {tau_end}")
         if latency_weight < 0:
-            raise ValueError(f"latency_weight must be at least 0, got {latency_weight}")
+            raise ArgumentError(f"latency_weight must be at least 0, got {latency_weight}")
         self.latency_weight, self.table = latency_weight, None if table is None else Path(table)
         self.tau_start, self.tau_end, self.tau = tau_start, tau_end, tau_start
         self._seed, self.generator = seed, torch.Generator().manual_seed(seed)
@@ -86,7 +87,7 @@ class Gas(GradientStrategy):
         _, height, width = input_size()
         placements = supernet.placements(height, width)
         if placements is None:
-            raise ValueError(
+            raise ArgumentError(
                 f"latency_weight = {self.latency_weight}: the space {supernet.space.name!r} does not say where its "
                 "operations stand (placements); use latency_weight=0 or the space 'gas'"
             )

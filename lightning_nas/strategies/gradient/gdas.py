@@ -25,6 +25,7 @@ from typing import Any, Literal
 import torch
 from torch import Tensor
 
+from lightning_nas.errors import ArgumentError
 from lightning_nas.spaces import OptionWeights
 from lightning_nas.strategies.gradient.base import GradientStrategy
 from lightning_nas.strategies.gradient.functional import gumbel_hard
@@ -61,7 +62,7 @@ class Gdas(GradientStrategy):
     ) -> None:
         super().__init__(level=level, lr=lr, betas=betas, weight_decay=weight_decay)
         if not 0 < tau_end <= tau_start:
-            raise ValueError(f"tau_end must be positive and at most tau_start = {tau_start}, got {tau_end}")
+            raise ArgumentError(f"tau_end must be positive and at most tau_start = {tau_start}, got {tau_end}")
         self.tau_start, self.tau_end, self.tau = tau_start, tau_end, tau_start
         self._seed, self.generator = seed, torch.Generator().manual_seed(seed)
 

@@ -14,6 +14,7 @@ import torch
 from torch import Tensor
 
 from lightning_nas.architecture import Choices, Option
+from lightning_nas.errors import ArgumentError
 from lightning_nas.spaces import SearchSpace
 from lightning_nas.strategies.policies.base import Encoded, Policy
 from lightning_nas.strategies.policies.build import PolicyName, build_policy
@@ -108,7 +109,7 @@ class Controller:
         """
         for choices, score in zip(architectures, scores, strict=True):
             if not np.isfinite(score):
-                raise ValueError(f"scores must be finite, got {score} for {dict(choices)}")
+                raise ArgumentError(f"scores must be finite, got {score} for {dict(choices)}")
         with torch.enable_grad():
             batch = self.policy.encode(architectures)
             log_prob, entropy = self.policy.evaluate(batch)
@@ -149,7 +150,7 @@ class Controller:
             ValueError: If it is of a controller of another space or another policy.
         """
         if state["space"] != repr(self.space) or set(state["policy"]) != set(self.policy.state_dict()):
-            raise ValueError(
+            raise ArgumentError(
                 f"the checkpoint is of a controller of {state['space']} or of another policy than "
                 f"{type(self.policy).__name__} over {self.space!r}"
             )

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import math
 
+from lightning_nas.errors import ArgumentError
 from lightning_nas.spaces import SearchSpace
 from lightning_nas.strategies.paths.base import PathStrategy
 from lightning_nas.strategies.paths.controller import Controller
@@ -75,17 +76,17 @@ class Enas(PathStrategy):
             ("derive", derive, 1),
         ):
             if whole < low:
-                raise ValueError(f"{name} must be at least {low}, got {whole}")
+                raise ArgumentError(f"{name} must be at least {low}, got {whole}")
         for name, bound in (("lr", lr), ("temperature", temperature), ("tanh_constant", tanh_constant)):
             if bound is not None and not (bound > 0 and math.isfinite(bound)):
-                raise ValueError(f"{name} must be above 0 and finite, got {bound}")
+                raise ArgumentError(f"{name} must be above 0 and finite, got {bound}")
         for name, weight in (("entropy_weight", entropy_weight), ("skip_weight", skip_weight)):
             if not weight >= 0:
-                raise ValueError(f"{name} must not be negative, got {weight}")
+                raise ArgumentError(f"{name} must not be negative, got {weight}")
         if not 0 <= baseline_decay < 1:
-            raise ValueError(f"baseline_decay must be at least 0 and below 1, got {baseline_decay}")
+            raise ArgumentError(f"baseline_decay must be at least 0 and below 1, got {baseline_decay}")
         if not 0 < skip_target < 1:
-            raise ValueError(f"skip_target must be above 0 and below 1, got {skip_target}")
+            raise ArgumentError(f"skip_target must be above 0 and below 1, got {skip_target}")
         self.policy: PolicyName = policy
         self.lr, self.controller_steps, self.controller_batch = lr, controller_steps, controller_batch
         self.entropy_weight, self.baseline_decay = entropy_weight, baseline_decay

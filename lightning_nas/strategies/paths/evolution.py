@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterable
 from itertools import islice
 
 from lightning_nas.architecture import Choices, Option
-from lightning_nas.errors import ArchitectureError, NasError
+from lightning_nas.errors import ArchitectureError, ArgumentError, NasError
 from lightning_nas.spaces import SearchSpace
 from lightning_nas.strategies.paths.shortlist import Shortlist
 
@@ -101,7 +101,7 @@ class Evolution:
             ValueError: If all rounds are over.
         """
         if self.done:
-            raise ValueError(f"all {self.rounds} rounds are over")
+            raise ArgumentError(f"all {self.rounds} rounds are over")
         return dict(self._waiting[0])
 
     def tell(self, choices: Choices, fitness: float) -> None:
@@ -111,9 +111,9 @@ class Evolution:
             ValueError: If another candidate was asked, or the fitness is not a number.
         """
         if self.done or dict(choices) != self._waiting[0]:
-            raise ValueError(f"choices must be those that were asked last, got {dict(choices)}")
+            raise ArgumentError(f"choices must be those that were asked last, got {dict(choices)}")
         if fitness != fitness:
-            raise ValueError(f"fitness must be a number, got {fitness}")
+            raise ArgumentError(f"fitness must be a number, got {fitness}")
         self.history.append((self._waiting.pop(0), float(fitness)))
         if not self._waiting and self._round < self.rounds:
             self._next_round()
@@ -125,7 +125,7 @@ class Evolution:
             ValueError: If nothing has been told yet.
         """
         if not self.history:
-            raise ValueError("there is no best candidate before the first tell()")
+            raise ArgumentError("there is no best candidate before the first tell()")
         return max(self.history, key=lambda item: item[1])
 
     # ---- rounds -------------------------------------------------------------------------------------------------

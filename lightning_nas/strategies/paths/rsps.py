@@ -9,6 +9,7 @@ import random
 from collections.abc import Callable
 
 from lightning_nas.architecture import Choices
+from lightning_nas.errors import ArgumentError
 from lightning_nas.spaces import SearchSpace
 from lightning_nas.strategies.paths.base import UniformPaths
 from lightning_nas.strategies.paths.shortlist import Shortlist, distinct
@@ -62,9 +63,9 @@ class Rsps(UniformPaths):
             ("recalibration_batches", recalibration_batches, 0),
         ):
             if value < low:
-                raise ValueError(f"{name} must be at least {low}, got {value}")
+                raise ArgumentError(f"{name} must be at least {low}, got {value}")
         if finalists > candidates:
-            raise ValueError(f"finalists must be at most candidates = {candidates}, got {finalists}")
+            raise ArgumentError(f"finalists must be at most candidates = {candidates}, got {finalists}")
         self.candidates, self.finalists = candidates, finalists
 
     def competition(self, space: SearchSpace, macs: Callable[[Choices], int]) -> Shortlist:

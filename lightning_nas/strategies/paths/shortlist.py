@@ -6,6 +6,7 @@ import math
 from collections.abc import Callable, Sequence
 
 from lightning_nas.architecture import Choices, Option
+from lightning_nas.errors import ArgumentError
 
 TRIES = 50
 """Known architectures in a row after which a small space, or a sure policy, counts as exhausted."""
@@ -32,9 +33,9 @@ class Shortlist:
 
     def __init__(self, candidates: Sequence[Choices], *, finalists: int = 1) -> None:
         if not candidates:
-            raise ValueError("candidates must hold at least one architecture, got none")
+            raise ArgumentError("candidates must hold at least one architecture, got none")
         if finalists < 1:
-            raise ValueError(f"finalists must be at least 1, got {finalists}")
+            raise ArgumentError(f"finalists must be at least 1, got {finalists}")
         self.candidates: list[dict[str, Option]] = [dict(choices) for choices in candidates]
         self.finalists = min(finalists, len(candidates))
         self.history: list[tuple[dict[str, Option], float]] = []
@@ -61,7 +62,7 @@ class Shortlist:
             ValueError: If both rounds are over.
         """
         if self.done:
-            raise ValueError(f"all {self.total} candidates and finalists are scored")
+            raise ArgumentError(f"all {self.total} candidates and finalists are scored")
         told = len(self.history)
         if self.round == 1:
             return dict(self.candidates[told])
@@ -74,9 +75,9 @@ class Shortlist:
             ValueError: If another candidate was asked, or the fitness is not a number.
         """
         if self.done or dict(choices) != self.ask():
-            raise ValueError(f"choices must be those that were asked last, got {dict(choices)}")
+            raise ArgumentError(f"choices must be those that were asked last, got {dict(choices)}")
         if math.isnan(fitness):
-            raise ValueError(f"fitness must be a number, got {fitness}")
+            raise ArgumentError(f"fitness must be a number, got {fitness}")
         self.history.append((dict(choices), float(fitness)))
 
     def best(self) -> tuple[dict[str, Option], float]:
@@ -86,7 +87,7 @@ class Shortlist:
             ValueError: If nothing has been told yet.
         """
         if not self.history:
-            raise ValueError("there is no best candidate before the first tell()")
+            raise ArgumentError("there is no best candidate before the first tell()")
         return max(self.history[len(self.candidates) :] or self.history, key=lambda item: item[1])
 
     def _best_of_the_first_round(self) -> list[dict[str, Option]]:

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from lightning_nas.architecture import Choices
-from lightning_nas.errors import NasError
+from lightning_nas.errors import ArgumentError, NasError
 from lightning_nas.spaces import SearchSpace
 from lightning_nas.strategies.paths.base import UniformPaths
 from lightning_nas.strategies.paths.evolution import Evolution
@@ -57,12 +57,12 @@ class SinglePath(UniformPaths):
     ) -> None:
         super().__init__(metric=metric, recalibration_batches=recalibration_batches, seed=seed)
         if recalibration_batches < 1:
-            raise ValueError(f"recalibration_batches must be at least 1, got {recalibration_batches}")
+            raise ArgumentError(f"recalibration_batches must be at least 1, got {recalibration_batches}")
         for name, value in (("max_macs", max_macs), ("min_macs", min_macs)):
             if value is not None and value <= 0:
-                raise ValueError(f"{name} must be positive or null, got {value}")
+                raise ArgumentError(f"{name} must be positive or null, got {value}")
         if max_macs is not None and min_macs is not None and min_macs > max_macs:
-            raise ValueError(f"min_macs must be at most max_macs = {max_macs}, got {min_macs}")
+            raise ArgumentError(f"min_macs must be at most max_macs = {max_macs}, got {min_macs}")
         self.population, self.rounds, self.parents = population, rounds, parents
         self.mutants, self.crossovers, self.mutation_probability = mutants, crossovers, mutation_probability
         self.max_macs, self.min_macs = max_macs, min_macs

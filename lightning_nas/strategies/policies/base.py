@@ -16,6 +16,7 @@ import torch
 from torch import Tensor, nn
 
 from lightning_nas.architecture import Choices, Option
+from lightning_nas.errors import ArgumentError
 from lightning_nas.spaces import SearchSpace
 
 Memory = tuple[Tensor, ...]
@@ -53,9 +54,9 @@ class Policy(nn.Module, ABC):
         super().__init__()
         for name, value in (("temperature", temperature), ("tanh_constant", tanh_constant)):
             if value is not None and not value > 0:
-                raise ValueError(f"{name} must be above 0 or None, got {value}")
+                raise ArgumentError(f"{name} must be above 0 or None, got {value}")
         if not space.decisions:
-            raise ValueError(f"space {space.name!r} has no decisions, so a policy has nothing to learn")
+            raise ArgumentError(f"space {space.name!r} has no decisions, so a policy has nothing to learn")
         self.space, self.temperature, self.tanh_constant = space, temperature, tanh_constant
         self.vocabulary: tuple[tuple[Option, ...], ...] = tuple(tuple(space.all_options(d)) for d in space.decisions)
         self._index = [{option: i for i, option in enumerate(options)} for options in self.vocabulary]

@@ -25,7 +25,7 @@ def check_policy(name: object) -> None:
         ValueError: If there is no such policy.
     """
     if name not in get_args(PolicyName):
-        raise ValueError(f"policy must be one of {list(get_args(PolicyName))}, got {name!r}")
+        raise ArgumentError(f"policy must be one of {list(get_args(PolicyName))}, got {name!r}")
 
 
 def build_policy(

@@ -14,6 +14,7 @@ from typing import Any, ClassVar
 
 from torch import Tensor, nn
 
+from lightning_nas.errors import ArgumentError
 from lightning_nas.strategies.zero_cost.state import undisturbed
 
 _SCORES: dict[str, type[ZeroCostScore]] = {}
@@ -46,7 +47,7 @@ class Probe:
 
     def __post_init__(self) -> None:
         if self.images.dim() != 4 or not self.images.numel():
-            raise ValueError(f"images must be (B, C, H, W) and not empty, got shape {tuple(self.images.shape)}")
+            raise ArgumentError(f"images must be (B, C, H, W) and not empty, got shape {tuple(self.images.shape)}")
 
 
 class ZeroCostScore(ABC):
@@ -71,7 +72,7 @@ class ZeroCostScore(ABC):
         if "name" in cls.__dict__:
             known = _SCORES.get(cls.name)
             if known is not None and (known.__module__, known.__qualname__) != (cls.__module__, cls.__qualname__):
-                raise ValueError(f"score {cls.name!r} is already defined by {known.__module__}.{known.__name__}")
+                raise ArgumentError(f"score {cls.name!r} is already defined by {known.__module__}.{known.__name__}")
             _SCORES[cls.name] = cls
 
     def __call__(self, probe: Probe) -> float:
@@ -109,9 +110,9 @@ def build_score(name: str, **args: Any) -> ZeroCostScore:
         Zen(repeats=8, batch_size=None, gamma=0.01, seed=0)
     """
     if name not in _SCORES:
-        raise ValueError(f"unknown score {name!r}; known are {score_names()}")
+        raise ArgumentError(f"unknown score {name!r}; known are {score_names()}")
     known = list(inspect.signature(_SCORES[name]).parameters)
     unknown = [key for key in args if key not in known]
     if unknown:
-        raise ValueError(f"score {name!r} has no argument {unknown[0]!r}; it has {known}")
+        raise ArgumentError(f"score {name!r} has no argument {unknown[0]!r}; it has {known}")
     return _SCORES[name](**args)

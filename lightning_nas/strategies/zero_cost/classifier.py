@@ -5,6 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
+from lightning_nas.errors import ArgumentError
 from lightning_nas.networks.classifier import PooledClassifier
 from lightning_nas.spaces import Backbone
 from lightning_nas.strategies.zero_cost.base import Probe
@@ -26,9 +27,9 @@ def probe_classifier(backbone: Backbone, images: Tensor, labels: Tensor, num_cla
         ValueError: If the labels do not fit the images or the number of classes.
     """
     if labels.shape != images.shape[:1]:
-        raise ValueError(f"labels must be one per image, ({len(images)},), got shape {tuple(labels.shape)}")
+        raise ArgumentError(f"labels must be one per image, ({len(images)},), got shape {tuple(labels.shape)}")
     if labels.numel() and not 0 <= int(labels.min()) <= int(labels.max()) < num_classes:
-        raise ValueError(
+        raise ArgumentError(
             f"labels must be from 0 to num_classes - 1 = {num_classes - 1}, "
             f"got {int(labels.min())} to {int(labels.max())}"
         )

@@ -9,6 +9,7 @@ from torch import Tensor, nn
 from torch.nn.modules.batchnorm import _NormBase
 from torch.nn.modules.conv import _ConvNd
 
+from lightning_nas.errors import ArgumentError
 from lightning_nas.strategies.zero_cost.base import Probe
 
 NORMALIZATIONS = (_NormBase, nn.GroupNorm, nn.LayerNorm, nn.RMSNorm)
@@ -23,7 +24,7 @@ def scored_layers(model: nn.Module) -> list[nn.Module]:
     """
     layers: list[nn.Module] = [module for module in model.modules() if isinstance(module, _ConvNd | nn.Linear)]
     if not layers:
-        raise ValueError(f"model must have convolutions or linear layers, got {type(model).__name__} without any")
+        raise ArgumentError(f"model must have convolutions or linear layers, got {type(model).__name__} without any")
     return layers
 
 
@@ -42,9 +43,9 @@ def loss_of(probe: Probe) -> Tensor:
     loss = probe.loss()
     if not isinstance(loss, Tensor) or loss.numel() != 1:
         found = f"shape {tuple(loss.shape)}" if isinstance(loss, Tensor) else type(loss).__name__
-        raise ValueError(f"loss must return a scalar tensor, got {found}")
+        raise ArgumentError(f"loss must return a scalar tensor, got {found}")
     if not loss.requires_grad:
-        raise ValueError("loss must return a tensor that depends on the model's weights, got one without a gradient")
+        raise ArgumentError("loss must return a tensor that depends on the model's weights, got one without a gradient")
     return loss
 
 

@@ -8,6 +8,7 @@ from typing import ClassVar
 import torch
 from torch import Tensor
 
+from lightning_nas.errors import ArgumentError
 from lightning_nas.strategies.zero_cost.base import Probe, ZeroCostScore
 from lightning_nas.strategies.zero_cost.functional import gradients
 
@@ -32,7 +33,7 @@ class JacobCov(ZeroCostScore):
         """One backward pass, without the gradients of the weights."""
         images = probe.images.detach().clone().requires_grad_()
         if len(images) < 2:
-            raise ValueError(f"jacob_cov compares images: images must be at least 2, got {len(images)}")
+            raise ArgumentError(f"jacob_cov compares images: images must be at least 2, got {len(images)}")
         (jacobian,) = gradients(probe.outputs(images), [images])
         return spectrum_score(jacobian.flatten(1))
 

@@ -10,6 +10,7 @@ import torch
 from torch import Tensor, nn
 from torch.overrides import TorchFunctionMode
 
+from lightning_nas.errors import ArgumentError
 from lightning_nas.strategies.zero_cost.base import Probe, ZeroCostScore
 
 _RELU = (torch.relu, torch.relu_, Tensor.relu, Tensor.relu_, nn.functional.relu, nn.functional.relu6)
@@ -36,7 +37,7 @@ class Naswot(ZeroCostScore):
         reached = _graph(outputs)
         kernels = [kernel for kernel, node in codes.seen if node in reached]
         if not kernels:
-            raise ValueError("naswot compares ReLUs: model must have one that its outputs depend on, got none")
+            raise ArgumentError("naswot compares ReLUs: model must have one that its outputs depend on, got none")
         return log_determinant(torch.stack(kernels).sum(0))
 
 

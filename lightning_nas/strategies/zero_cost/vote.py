@@ -6,6 +6,8 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
+from lightning_nas.errors import ArgumentError
+
 VOTERS = ("synflow", "jacob_cov", "snip")
 
 
@@ -31,10 +33,10 @@ def vote(table: Mapping[str, Sequence[float]], voters: Sequence[str] = VOTERS) -
     """
     missing = [name for name in voters if name not in table]
     if missing or not voters:
-        raise ValueError(f"voters = {list(voters)}: expected some of the table's scores {sorted(table)}")
+        raise ArgumentError(f"voters = {list(voters)}: expected some of the table's scores {sorted(table)}")
     lengths = {name: len(table[name]) for name in voters}
     if len(set(lengths.values())) > 1:
-        raise ValueError(f"table: expected as many values of every score, got {lengths}")
+        raise ArgumentError(f"table: expected as many values of every score, got {lengths}")
     values = np.array([np.nan_to_num(table[name], nan=-np.inf, posinf=np.inf, neginf=-np.inf) for name in voters])
     wins = []
     for column in values.T:  # pair by pair at once would need the square of their number

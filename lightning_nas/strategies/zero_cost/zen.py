@@ -10,6 +10,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn.modules.batchnorm import _BatchNorm
 
+from lightning_nas.errors import ArgumentError
 from lightning_nas.strategies.zero_cost.base import Probe, ZeroCostScore
 from lightning_nas.strategies.zero_cost.functional import scored_layers
 from lightning_nas.strategies.zero_cost.state import hooked
@@ -52,16 +53,16 @@ class Zen(ZeroCostScore):
 
     def __post_init__(self) -> None:
         if self.repeats < 1:
-            raise ValueError(f"repeats must be at least 1, got {self.repeats!r}")
+            raise ArgumentError(f"repeats must be at least 1, got {self.repeats!r}")
         if self.batch_size is not None and self.batch_size < 1:
-            raise ValueError(f"batch_size must be at least 1, got {self.batch_size!r}")
+            raise ArgumentError(f"batch_size must be at least 1, got {self.batch_size!r}")
         if self.gamma <= 0:
-            raise ValueError(f"gamma must be positive, got {self.gamma!r}")
+            raise ArgumentError(f"gamma must be positive, got {self.gamma!r}")
 
     def compute(self, probe: Probe) -> float:
         """Two forward passes per draw."""
         if probe.features is None:
-            raise ValueError("zen needs the probe's features (images -> last feature map), got features = None")
+            raise ArgumentError("zen needs the probe's features (images -> last feature map), got features = None")
         generator = torch.Generator().manual_seed(self.seed)
         shape = (self.batch_size or len(probe.images), *probe.images.shape[1:])
         norms = [module for module in probe.model.modules() if isinstance(module, _BatchNorm)]

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import ClassVar, Literal, get_args
 
 from lightning_nas.architecture import Choices, Option
+from lightning_nas.errors import ArgumentError
 from lightning_nas.spaces.base import SearchSpace
 from lightning_nas.spaces.necks.levels import check_levels
 
@@ -36,7 +37,7 @@ class FixedNeck(SearchSpace):
     def __post_init__(self) -> None:
         check_levels(self.min_level, self.max_level)
         if isinstance(self.channels, bool) or not isinstance(self.channels, int) or not 1 <= self.channels <= 4096:
-            raise ValueError(f"channels must be a whole number from 1 to 4096, got {self.channels!r}")
+            raise ArgumentError(f"channels must be a whole number from 1 to 4096, got {self.channels!r}")
 
     @property
     def decisions(self) -> tuple[str, ...]:
@@ -74,7 +75,7 @@ class Fpn(FixedNeck):
     def __post_init__(self) -> None:
         super().__post_init__()
         if self.extra not in get_args(Extra):
-            raise ValueError(f"extra must be one of {list(get_args(Extra))}, got {self.extra!r}")
+            raise ArgumentError(f"extra must be one of {list(get_args(Extra))}, got {self.extra!r}")
 
 
 @dataclass(frozen=True)
@@ -105,4 +106,4 @@ class BiFpn(FixedNeck):
     def __post_init__(self) -> None:
         super().__post_init__()
         if isinstance(self.repeats, bool) or not isinstance(self.repeats, int) or not 1 <= self.repeats <= 64:
-            raise ValueError(f"repeats must be a whole number from 1 to 64, got {self.repeats!r}")
+            raise ArgumentError(f"repeats must be a whole number from 1 to 64, got {self.repeats!r}")

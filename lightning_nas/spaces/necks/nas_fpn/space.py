@@ -14,7 +14,7 @@ from functools import cached_property
 from typing import ClassVar, Literal, NamedTuple
 
 from lightning_nas.architecture import Choices, Option
-from lightning_nas.errors import ArchitectureError
+from lightning_nas.errors import ArchitectureError, ArgumentError
 from lightning_nas.spaces.base import SearchSpace
 from lightning_nas.spaces.necks.levels import check_levels
 
@@ -79,9 +79,9 @@ class NasFpn(SearchSpace):
         for argument, low, high in (("channels", 1, 4096), ("cells", 3, 7), ("repeats", 1, 64)):
             value = getattr(self, argument)
             if isinstance(value, bool) or not isinstance(value, int) or not low <= value <= high:
-                raise ValueError(f"{argument} must be a whole number from {low} to {high}, got {value!r}")
+                raise ArgumentError(f"{argument} must be a whole number from {low} to {high}, got {value!r}")
         if self.cells < len(self.levels):
-            raise ValueError(
+            raise ArgumentError(
                 f"cells must be at least {len(self.levels)}, because each of the levels {self.min_level} to "
                 f"{self.max_level} is the result of one, got {self.cells}"
             )
