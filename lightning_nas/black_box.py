@@ -6,7 +6,7 @@ import inspect
 import json
 import logging
 import random
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -39,7 +39,12 @@ def is_black_box(strategy: Any) -> bool:
 
 
 def search_trials(
-    config: DictConfig, folder: Path, datamodule: Any, space: SearchSpace, strategy: Any
+    config: DictConfig,
+    folder: Path,
+    datamodule: Any,
+    space: SearchSpace,
+    strategy: Any,
+    progress: Callable[[float], None],
 ) -> dict[str, Option]:
     """Evaluates trials until the study has enough of them.
 
@@ -49,6 +54,7 @@ def search_trials(
         datamodule: The data of the task.
         space: The search space.
         strategy: An Optuna sampler, or a partial one that is called with the space.
+        progress: Called with the share of the trials that have finished.
 
     Returns:
         The best architecture; of several objectives the one of the Pareto front with the best metric.
@@ -106,7 +112,7 @@ def search_trials(
                 study.enqueue_trial(parameters_of(choices, space), skip_if_exists=True)
             study.set_user_attr(PREFILTERED, len(kept))
         try:
-            trials.run(study, timeout=_seconds(config.max_time))
+            trials.run(study, timeout=_seconds(config.max_time), progress=progress)
         finally:  # a search that gave up says why, too
             write_trials(study, space, folder)
         if len(objectives) > 1:

@@ -14,6 +14,7 @@ from omegaconf import DictConfig
 from lightning_nas.architecture import Architecture, Component, Option
 from lightning_nas.commands.assemble import make_trainer
 from lightning_nas.commands.config import ConfigError
+from lightning_nas.commands.phases import EpochsOfPhase, Phases
 from lightning_nas.cost import count_parameters
 from lightning_nas.networks.backbone import build_network
 from lightning_nas.networks.hand_made import residual_of_size
@@ -33,13 +34,18 @@ def contestants(config: DictConfig) -> list[str]:
     return ["found", *(f"random {index}" for index in range(config.evaluate.random)), *hand]
 
 
+def training(name: str) -> str:
+    """The phase of a run in which one of :func:`contestants` is trained."""
+    return f"training {name}"
+
+
 def compare(
     config: DictConfig,
     folder: Path,
     datamodule: Any,
     space: SearchSpace,
     architecture: Architecture,
-    begin: Callable[[str], None] = lambda name: None,
+    phases: Phases,
 ) -> list[TrialResult]:
     """Trains and tests the networks; those that have finished in the run's folder are read.
 
@@ -49,7 +55,7 @@ def compare(
         datamodule: The data.
         space: The search space.
         architecture: The found one.
-        begin: Called with each of :func:`contestants` before it is trained.
+        phases: Of the run; there is one for :func:`training` each of :func:`contestants`.
 
     Returns:
         The results, the found network's first.
@@ -61,23 +67,25 @@ def compare(
     runner = TrialRunner(
         folder,
         make_task=lambda backbone: make_task(backbone=backbone),
-        make_trainer=lambda trial: make_trainer(config, trial, config.evaluate.epochs, [SeedBatches(config.seed)]),
+        make_trainer=lambda trial: make_trainer(
+            config, trial, config.evaluate.epochs, [SeedBatches(config.seed), EpochsOfPhase(phases)]
+        ),
         datamodule=datamodule,
         seed=config.seed,
     )
-    begin("found")
+    phases.begin(training("found"))
     results = [runner.run("found", "found", partial(build_network, architecture))]
     rng = random.Random(config.seed)
     macs = partial(macs_of_choice, runner.make_task, datamodule)
     for index in range(config.evaluate.random):
-        begin(f"random {index}")
+        phases.begin(training(f"random {index}"))
         try:
             drawn = nearest_draw(space, rng, config.evaluate.draws, partial(build_network, architecture), macs)
         except UncountableError as error:
             raise ConfigError(f"evaluate.draws = {config.evaluate.draws}: {error}") from error
         results.append(runner.run(f"random {index}", "random", partial(space.network, drawn)))
     if config.evaluate.hand_made:
-        begin(HAND_MADE)
+        phases.begin(training(HAND_MADE))
         name, build = hand_made(architecture, datamodule.in_channels, strides_given=not space.levels_follow_choices)
         results.append(runner.run(name, "baseline", build))
     return results

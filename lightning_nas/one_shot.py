@@ -20,6 +20,7 @@ from omegaconf import DictConfig
 from lightning_nas.architecture import ArchitectureError, Choices, Option
 from lightning_nas.commands.assemble import make_data, make_silent_trainer, make_trainer
 from lightning_nas.commands.config import ConfigError
+from lightning_nas.commands.phases import EpochsOfPhase, Phases
 from lightning_nas.comparison import evaluated_task
 from lightning_nas.networks.transfer import copy_trunk
 from lightning_nas.runs import RunFolder
@@ -34,7 +35,7 @@ from lightning_nas.strategies.sampling.evolution import Evolution
 
 
 def search_paths(
-    config: DictConfig, folder: Path, datamodule: Any, space: SearchSpace, strategy: SinglePath | Rsps
+    config: DictConfig, folder: Path, datamodule: Any, space: SearchSpace, strategy: SinglePath | Rsps, phases: Phases
 ) -> dict[str, Option]:
     """Trains the backbone's supernet on classification (if ``pretrain`` is given), then all on the task, then chooses.
 
@@ -44,6 +45,7 @@ def search_paths(
         datamodule: The data of the task; its validation images judge the candidates.
         space: The search space.
         strategy: The settings.
+        phases: Of the run; the search is the one under way.
 
     Returns:
         The fittest architecture.
@@ -66,7 +68,8 @@ def search_paths(
     pl.seed_everything(config.seed, workers=True, verbose=False)  # the head starts the same after a resumed pretraining
     task = instantiate(config.task)(backbone=supernet, num_classes=datamodule.num_classes)
     changed = optimization(config) if isinstance(strategy, Rsps) else {}
-    trainer = path_trainer(config, folder, config.search.epochs, [SampledPaths(strategy.seed)], **changed)
+    watching = [SampledPaths(strategy.seed), EpochsOfPhase(phases, open_end=True)]
+    trainer = path_trainer(config, folder, config.search.epochs, watching, **changed)
     trainer.fit(task, datamodule=datamodule, ckpt_path=last_checkpoint(folder))
     if isinstance(strategy, Rsps):
         return _shortlist(config, folder, datamodule, task, supernet, strategy)

@@ -14,6 +14,7 @@ from lightning_nas.architecture import Architecture, Option
 from lightning_nas.black_box import is_black_box, search_trials
 from lightning_nas.commands.assemble import chosen, make_trainer
 from lightning_nas.commands.config import ConfigError
+from lightning_nas.commands.phases import EpochsOfPhase, Phases
 from lightning_nas.one_shot import optimization, path_trainer, search_paths
 from lightning_nas.runs import RunFolder
 from lightning_nas.search import ArchitectureHistory, BilevelDataModule, ControllerPhase, SearchModule, WeightsHalf
@@ -24,7 +25,7 @@ from lightning_nas.strategies import Enas, Rsps, SinglePath, Strategy
 
 
 def find_architecture(
-    config: DictConfig, folder: Path, datamodule: Any, space: SearchSpace, strategy: Any
+    config: DictConfig, folder: Path, datamodule: Any, space: SearchSpace, strategy: Any, phases: Phases
 ) -> Architecture:
     """Searches as the strategy says.
 
@@ -34,6 +35,7 @@ def find_architecture(
         datamodule: The data.
         space: The space.
         strategy: The strategy.
+        phases: Of the run; the search is the one under way.
 
     Raises:
         ConfigError: If the strategy trains a supernet and the space has none, its policy does not know the space, or a pruner
@@ -43,12 +45,14 @@ def find_architecture(
         _refuse_what_does_not_fit(config, space, type(strategy).__name__)
     provenance = {"strategy": chosen("strategy"), "seed": config.seed}
     if is_black_box(strategy):
-        return space.architecture(search_trials(config, folder, datamodule, space, strategy), provenance)
+        return space.architecture(
+            search_trials(config, folder, datamodule, space, strategy, phases.progress), provenance
+        )
     if isinstance(strategy, SinglePath | Rsps):
-        return space.architecture(search_paths(config, folder, datamodule, space, strategy), provenance)
+        return space.architecture(search_paths(config, folder, datamodule, space, strategy, phases), provenance)
     if isinstance(strategy, Enas):
-        return space.architecture(_train_controller(config, folder, datamodule, space, strategy), provenance)
-    return _train_logits(config, folder, datamodule, space, strategy).architecture(provenance)
+        return space.architecture(_train_controller(config, folder, datamodule, space, strategy, phases), provenance)
+    return _train_logits(config, folder, datamodule, space, strategy, phases).architecture(provenance)
 
 
 def _refuse_what_does_not_fit(config: DictConfig, space: SearchSpace, strategy: str) -> None:
@@ -73,7 +77,7 @@ def _refuse_a_warmup_without_end(config: DictConfig) -> None:
 
 
 def _train_logits(
-    config: DictConfig, folder: Path, datamodule: Any, space: SearchSpace, strategy: Strategy
+    config: DictConfig, folder: Path, datamodule: Any, space: SearchSpace, strategy: Strategy, phases: Phases
 ) -> SearchModule:
     _refuse_a_warmup_without_end(config)
     supernet = space.supernet(generator=torch.Generator().manual_seed(config.seed))
@@ -83,8 +87,8 @@ def _train_logits(
     changed: dict[str, Any] = {}
     if strategy.needs_unused_parameters and config.trainer.strategy == "ddp":
         changed["strategy"] = "ddp_find_unused_parameters_true"
-    history = ArchitectureHistory(RunFolder(folder).history)
-    trainer = make_trainer(config, folder, config.search.epochs, [history], config.max_time, **changed)
+    watching = [ArchitectureHistory(RunFolder(folder).history), EpochsOfPhase(phases)]
+    trainer = make_trainer(config, folder, config.search.epochs, watching, config.max_time, **changed)
     halves = BilevelDataModule(datamodule, seed=config.seed, fraction=config.search.fraction)
     trainer.fit(module, datamodule=halves, ckpt_path=last_checkpoint(folder))
     if not module.arch_steps:
@@ -96,7 +100,7 @@ def _train_logits(
 
 
 def _train_controller(
-    config: DictConfig, folder: Path, datamodule: Any, space: SearchSpace, strategy: Enas
+    config: DictConfig, folder: Path, datamodule: Any, space: SearchSpace, strategy: Enas, phases: Phases
 ) -> dict[str, Option]:
     """Weights and controller in turns, then the best of some architectures from the controller."""
     _refuse_a_warmup_without_end(config)
@@ -108,7 +112,9 @@ def _train_controller(
     pl.seed_everything(config.seed, workers=True, verbose=False)
     task = instantiate(config.task)(backbone=supernet, num_classes=datamodule.num_classes)
     phase = ControllerPhase(strategy, warmup_epochs=config.search.warmup_epochs)
-    trainer = path_trainer(config, folder, config.search.epochs, [phase], **optimization(config))
+    trainer = path_trainer(
+        config, folder, config.search.epochs, [phase, EpochsOfPhase(phases, open_end=True)], **optimization(config)
+    )
     halves = WeightsHalf(datamodule, seed=config.seed, fraction=config.search.fraction)
     trainer.fit(task, datamodule=halves, ckpt_path=last_checkpoint(folder))
     drawn = phase.shortlist()

@@ -29,9 +29,9 @@ from lightning_nas.commands.assemble import (
 )
 from lightning_nas.commands.claim import claim_architecture
 from lightning_nas.commands.config import ConfigError, check_component
-from lightning_nas.commands.phases import Phases
+from lightning_nas.commands.phases import EpochsOfPhase, Phases
 from lightning_nas.commands.predict import predict_folder
-from lightning_nas.comparison import compare, contestants
+from lightning_nas.comparison import compare, contestants, training
 from lightning_nas.networks.backbone import build_network
 from lightning_nas.report.ending import ending
 from lightning_nas.report.page import build as build_report
@@ -71,20 +71,18 @@ def search(config: DictConfig) -> Path:
 
     compared = contestants(config)
     searching = f"searching with {chosen('strategy')}"
-    phases = Phases([searching, *([] if config.trials.worker else [f"training {name}" for name in compared])])
+    phases = Phases([searching, *([] if config.trials.worker else [training(name) for name in compared])])
     architecture_file = RunFolder(folder).architecture
     if not architecture_file.is_file():
         phases.begin(searching)
-        find_architecture(config, folder, datamodule, space, strategy).save(architecture_file)
+        find_architecture(config, folder, datamodule, space, strategy, phases).save(architecture_file)
     if config.trials.worker:
         print(
             f"architecture: {architecture_file}\nworker {config.trials.worker} is done; worker 0 compares and reports"
         )
         return folder
     architecture = Architecture.load(architecture_file)
-    results = compare(
-        config, folder, datamodule, space, architecture, begin=lambda name: phases.begin(f"training {name}")
-    )
+    results = compare(config, folder, datamodule, space, architecture, phases)
     _finish(config, folder, architecture, results, datamodule, strategy=chosen("strategy"))
     return folder
 
@@ -108,9 +106,9 @@ def train(config: DictConfig) -> Path:
     backbone = build_network(architecture)
     start_from(backbone, architecture, config)
     task = instantiate(config.task)(backbone=backbone, num_classes=datamodule.num_classes)
-    callbacks = [SeedBatches(config.seed), DropPathSchedule(config.drop_path)]
     claim_architecture(architecture, folder)
     phases = Phases(["training", "testing"])
+    callbacks = [SeedBatches(config.seed), DropPathSchedule(config.drop_path), EpochsOfPhase(phases)]
     trainer = make_trainer(config, folder, config.epochs, callbacks, config.max_time)
     phases.begin("training")
     trainer.fit(task, datamodule=datamodule, ckpt_path=last_checkpoint(folder))

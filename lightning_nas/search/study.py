@@ -11,7 +11,7 @@ import logging
 import math
 import time
 import warnings
-from collections.abc import Hashable, Mapping, Sequence
+from collections.abc import Callable, Hashable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal, Protocol
 
@@ -134,12 +134,18 @@ class Trials:
         if self.most_failures < 1:
             raise ValueError(f"most_failures must be at least 1, got {self.most_failures}")
 
-    def run(self, study: optuna.Study, timeout: float | None = None) -> None:
+    def run(
+        self,
+        study: optuna.Study,
+        timeout: float | None = None,
+        progress: Callable[[float], None] = lambda share: None,
+    ) -> None:
         """Evaluates trials until enough have finished.
 
         Args:
             study: The study.
             timeout: Seconds after which no more trials are started; None for no limit.
+            progress: Called with the share of the trials that have finished, before the first one and after each.
 
         Raises:
             StudyError: If too many trials fail in a row.
@@ -151,8 +157,9 @@ class Trials:
         limits = _Limits(self.most_failures, self.count)
         deadline = math.inf if timeout is None else time.monotonic() + timeout
         under_way: list[int] = []
-        with _progress() as progress:
-            task = progress.add_task("trials", total=self.count, completed=finished(study))
+        progress(finished(study) / self.count)
+        with _progress() as bar:
+            task = bar.add_task("trials", total=self.count, completed=finished(study))
 
             def evaluate(trial: optuna.Trial) -> tuple[float, ...]:
                 under_way[:] = [trial.number]
@@ -161,7 +168,8 @@ class Trials:
 
             def show(study: optuna.Study, trial: FrozenTrial) -> None:
                 under_way.clear()
-                progress.update(task, completed=finished(study), description=_best_so_far(study))
+                bar.update(task, completed=finished(study), description=_best_so_far(study))
+                progress(finished(study) / self.count)
 
             def requeue(study: optuna.Study, trial: FrozenTrial) -> None:
                 if not self.alone:

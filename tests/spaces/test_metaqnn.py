@@ -12,6 +12,7 @@ from torch.nn import functional as F
 
 from lightning_nas.architecture import ArchitectureError
 from lightning_nas.commands.config import ConfigError
+from lightning_nas.commands.phases import Phases
 from lightning_nas.searching import find_architecture
 from lightning_nas.spaces import MetaQnn
 from lightning_nas.spaces.metaqnn_network import dropout_rates
@@ -387,7 +388,7 @@ def test_there_is_no_supernet():
 def test_a_search_that_trains_a_supernet_is_refused_before_any_work(strategy, tmp_path):
     """There is no data and no Trainer here: nothing was asked for them."""
     with pytest.raises(ConfigError, match=f"'metaqnn' has no supernet.*{type(strategy).__name__}"):
-        find_architecture(OmegaConf.create({"seed": 0}), tmp_path, None, SMALL, strategy)
+        find_architecture(OmegaConf.create({"seed": 0}), tmp_path, None, SMALL, strategy, Phases(["searching"]))
     assert not list(tmp_path.iterdir())
 
 
