@@ -153,7 +153,7 @@ def test_a_sweep_whose_job_fails_ends_with_its_table_and_every_failure(here, cap
 def test_lightning_starts_the_other_ranks_with_the_same_command(here, monkeypatch):
     """It takes ``sys.argv``, which Hydra reads without the command."""
     seen = []
-    monkeypatch.setattr("lightning_nas.run.train", lambda config: seen.append(list(sys.argv)))
+    monkeypatch.setattr("lightning_nas.commands.train.run", lambda config: seen.append(list(sys.argv)))
     for arguments, argv in (
         (["lightning-nas", "train", "epochs=3"], None),
         (["train.py", "epochs=3"], ["train", "epochs=3"]),

@@ -142,6 +142,63 @@ def test_phases_are_named_with_their_place(capsys):
     assert capsys.readouterr().out == "3 of 3: training random 0\n"
 
 
+class Clock:
+    now = 0.0
+
+    def __call__(self):
+        return self.now
+
+
+@pytest.fixture
+def said(capsys):
+    """Phases of a search with three trainings; gives what they say at a time."""
+    clock = Clock()
+    phases = Phases(["searching with darts", "training found", "training random 0", "training random 1"], clock)
+
+    def at(seconds, call, *arguments, **named):
+        clock.now = seconds
+        getattr(phases, call)(*arguments, **named)
+        return capsys.readouterr().out
+
+    return at
+
+
+def test_the_time_that_is_left_comes_from_what_was_measured(said):
+    assert said(0, "begin", "searching with darts") == "1 of 4: searching with darts\n"
+    assert said(5, "progress", 0.0) == ""
+    # a quarter in 50 s: three more, and trainings of unknown length
+    assert said(55, "progress", 0.25) == "1 of 4: searching with darts, 25% done, more than 2 min left in all\n"
+    assert said(205, "progress", 1.0) == ""
+    assert said(205, "begin", "training found") == "2 of 4: training found\n"
+    assert said(205, "progress", 0.0) == ""
+    # a tenth in 20 s: 180 s more of this one, 200 s of each of the others
+    assert said(225, "progress", 0.1) == "2 of 4: training found, 10% done, about 10 min left in all\n"
+    assert said(245, "progress", 0.2) == "", "once a phase, and then every ten minutes"
+    assert said(825, "progress", 0.5) == "2 of 4: training found, 50% done, about 52 min left in all\n"
+    # all of it in 1200 s
+    assert said(1405, "begin", "training random 0") == "3 of 4: training random 0, about 40 min left in all\n"
+    assert said(1405, "progress", 0.0) == ""
+    # this one is faster: 0.5 in 300 s, and the mean of the finished ones for the last
+    assert said(1705, "progress", 0.5) == "3 of 4: training random 0, 50% done, about 25 min left in all\n"
+    assert said(2005, "begin", "training random 1") == "4 of 4: training random 1, about 15 min left in all\n"
+
+
+def test_a_resumed_phase_counts_what_was_measured_and_a_finished_one_nothing(said):
+    assert said(0, "begin", "training found") == "2 of 4: training found\n"
+    # its result was there: nothing was reported
+    assert said(1, "begin", "training random 0") == "3 of 4: training random 0\n"
+    assert said(10, "progress", 0.5) == ""
+    assert said(40, "progress", 0.75) == "3 of 4: training random 0, 75% done, about 2 min left in all\n"
+    # half of it in 60 s
+    assert said(70, "begin", "training random 1") == "4 of 4: training random 1, about 2 min left in all\n"
+
+
+def test_what_follows_in_the_same_phase_is_not_known(said):
+    said(0, "begin", "searching with darts")
+    said(0, "progress", 0.0, open_end=True)
+    assert "50% done, more than 60 s left" in said(60, "progress", 0.5, open_end=True)
+
+
 def test_a_search_names_its_phases_and_ends_with_what_to_do_next(here, capfd):
     here(
         "search", "trainer.accelerator=cpu", "trainer.limit_train_batches=2", "trainer.limit_val_batches=1",

@@ -16,6 +16,7 @@ from lightning_nas.commands.claim import claim
 from lightning_nas.commands.components import evaluated_task, make_data, task_maker
 from lightning_nas.errors import ConfigError
 from lightning_nas.search import Job, Pretraining, Trainers
+from lightning_nas.search.progress import Progress
 from lightning_nas.spaces import SearchSpace
 
 
@@ -49,7 +50,7 @@ def make_trainers(config: DictConfig) -> Trainers:
     return Trainers(arguments, partial(instantiate, config.trainer, _convert_="all"))
 
 
-def make_job(config: DictConfig, folder: Path, space: SearchSpace, datamodule: Any) -> Job:
+def make_job(config: DictConfig, folder: Path, space: SearchSpace, datamodule: Any, progress: Progress) -> Job:
     """What the config of a search asks for.
 
     Args:
@@ -57,6 +58,7 @@ def make_job(config: DictConfig, folder: Path, space: SearchSpace, datamodule: A
         folder: Of the run.
         space: The search space.
         datamodule: The data.
+        progress: Told how much of a phase is done.
     """
     return Job(
         space,
@@ -73,6 +75,7 @@ def make_job(config: DictConfig, folder: Path, space: SearchSpace, datamodule: A
         pruner=None if config.pruner is None else instantiate(config.pruner),
         prefilter=None if config.prefilter is None else instantiate(config.prefilter),
         pretraining=None if config.pretrain is None else _pretraining(config.pretrain),
+        progress=progress,
     )
 
 

@@ -38,12 +38,12 @@ def run(config: DictConfig) -> Path:
     datamodule = make_data(config)
     space = make_space(config.space, datamodule.in_channels)
     strategy = make_strategy(config, space)
-    job = make_job(config, folder, space, datamodule)
 
     settings: Any = OmegaConf.to_object(config.evaluate)
     compared = contestants(settings)
     searching = f"searching with {chosen('strategy')}"
     phases = Phases([searching, *([] if config.trials.worker else [f"training {name}" for name in compared])])
+    job = make_job(config, folder, space, datamodule, phases.progress)
     if not job.run.architecture.is_file():
         phases.begin(searching)
     architecture = search(strategy, job, {"strategy": chosen("strategy"), "seed": config.seed})

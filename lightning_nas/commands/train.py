@@ -17,6 +17,7 @@ from lightning_nas.networks.backbone import build_network
 from lightning_nas.runs import RunFolder
 from lightning_nas.search import DropPathSchedule, SeedBatches
 from lightning_nas.search.persistence import last_checkpoint
+from lightning_nas.search.progress import ReportedEpochs
 
 
 def run(config: DictConfig) -> Path:
@@ -38,9 +39,9 @@ def run(config: DictConfig) -> Path:
     backbone = build_network(architecture)
     start_from(backbone, architecture, config)
     task = task_maker(config.task, datamodule)(backbone)
-    callbacks = [SeedBatches(config.seed), DropPathSchedule(config.drop_path)]
-    claim_architecture(architecture, folder)
     phases = Phases(["training", "testing"])
+    callbacks = [SeedBatches(config.seed), DropPathSchedule(config.drop_path), ReportedEpochs(phases.progress)]
+    claim_architecture(architecture, folder)
     trainer = make_trainers(config).training(folder, config.epochs, callbacks, config.max_time)
     phases.begin("training")
     trainer.fit(task, datamodule=datamodule, ckpt_path=last_checkpoint(folder))

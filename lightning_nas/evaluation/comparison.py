@@ -15,6 +15,7 @@ from lightning_nas.networks.hand_made import RESIDUAL, residual_of_size
 from lightning_nas.runs.settings import ComparisonSettings
 from lightning_nas.search import Job, SeedBatches
 from lightning_nas.search.costs import macs_of_choice
+from lightning_nas.search.progress import ReportedEpochs
 from lightning_nas.spaces import Backbone, SearchSpace, build_space
 from lightning_nas.spaces.product.network import ProductNetwork
 
@@ -25,6 +26,11 @@ def contestants(settings: ComparisonSettings) -> list[str]:
     """What :func:`compare` trains, in order."""
     hand = [HAND_MADE] if settings.hand_made else []
     return ["found", *(f"random {index}" for index in range(settings.random)), *hand]
+
+
+def training(name: str) -> str:
+    """The phase of a run in which one of :func:`contestants` is trained."""
+    return f"training {name}"
 
 
 def compare(
@@ -51,7 +57,9 @@ def compare(
     contest = Contest(
         job.run.path,
         make_task=job.make_task,
-        make_trainer=lambda folder: job.trainers.training(folder, settings.epochs, [SeedBatches(job.seed)]),
+        make_trainer=lambda folder: job.trainers.training(
+            folder, settings.epochs, [SeedBatches(job.seed), ReportedEpochs(job.progress)]
+        ),
         datamodule=job.datamodule,
         seed=job.seed,
     )

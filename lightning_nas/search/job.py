@@ -12,6 +12,7 @@ import optuna
 from lightning_nas.runs import RunFolder
 from lightning_nas.runs.settings import SupernetSettings, TrialsSettings
 from lightning_nas.search.families import pl
+from lightning_nas.search.progress import Progress, unwatched
 from lightning_nas.search.trainers import Trainers
 from lightning_nas.spaces import Backbone, SearchSpace
 
@@ -55,6 +56,7 @@ class Job:
         pruner: Ends trials that are not worth going on with; one of Optuna's.
         prefilter: Job -> what chooses the first trials.
         pretraining: Of the supernet's backbone, for single-path search.
+        progress: Told how much of the search is done.
 
     Example:
         >>> from lightning_nas.spaces import NasBench201
@@ -77,6 +79,7 @@ class Job:
     pruner: optuna.pruners.BasePruner | None = None
     prefilter: Callable[[Job], Any] | None = None
     pretraining: Pretraining | None = None
+    progress: Progress = unwatched
 
     @property
     def run(self) -> RunFolder:

@@ -25,6 +25,7 @@ from lightning_nas.search.giving_up import ERROR as ERROR
 from lightning_nas.search.giving_up import METRICS, TWIN, DuplicateTrialError, Failure, Limits, finished
 from lightning_nas.search.headline import finite_or_none
 from lightning_nas.search.heartbeats import PATIENCE_S, Heartbeats
+from lightning_nas.search.progress import Progress, unwatched
 from lightning_nas.search.storage import WORKER, requeue_abandoned, worker_name
 from lightning_nas.spaces import SearchSpace
 from lightning_nas.strategies.blackbox import choices_of, parameters_of, suggest
@@ -123,12 +124,18 @@ class Trials:
         if self.most_failures < 1:
             raise StudyError(f"most_failures must be at least 1, got {self.most_failures}")
 
-    def run(self, study: optuna.Study, timeout: float | None = None) -> None:
+    def run(
+        self,
+        study: optuna.Study,
+        timeout: float | None = None,
+        progress: Progress = unwatched,
+    ) -> None:
         """Evaluates trials until enough have finished.
 
         Args:
             study: The study.
             timeout: Seconds after which no more trials are started; None for no limit.
+            progress: Called with the share of the trials that have finished, before the first one and after each.
 
         Raises:
             StudyError: If too many trials fail in a row, the last one with an error of this library.
@@ -142,8 +149,9 @@ class Trials:
         limits = Limits(self.most_failures, self.count, failure)
         deadline = math.inf if timeout is None else time.monotonic() + timeout
         under_way: list[int] = []
-        with _progress() as progress:
-            task = progress.add_task("trials", total=self.count, completed=finished(study))
+        progress(finished(study) / self.count)
+        with _progress() as bar:
+            task = bar.add_task("trials", total=self.count, completed=finished(study))
 
             def evaluate(trial: optuna.Trial) -> tuple[float, ...]:
                 under_way[:] = [trial.number]
@@ -152,7 +160,8 @@ class Trials:
 
             def show(study: optuna.Study, trial: FrozenTrial) -> None:
                 under_way.clear()
-                progress.update(task, completed=finished(study), description=_best_so_far(study))
+                bar.update(task, completed=finished(study), description=_best_so_far(study))
+                progress(finished(study) / self.count)
 
             def requeue(study: optuna.Study, trial: FrozenTrial) -> None:
                 if not self.alone:

@@ -10,6 +10,7 @@ from lightning_nas.search.job import Job
 from lightning_nas.search.persistence import last_checkpoint
 from lightning_nas.search.procedures.gradient import require_search
 from lightning_nas.search.procedures.supernet import seeded_task, step_settings
+from lightning_nas.search.progress import ReportedEpochs
 from lightning_nas.search.scoring import best_of
 from lightning_nas.strategies import Enas
 
@@ -31,8 +32,9 @@ def search_with_controller(strategy: Enas, job: Job) -> dict[str, Option]:
         raise JobError(str(error)) from error
     _, task = seeded_task(job)
     phase = ControllerPhase(strategy, warmup_epochs=job.supernet.warmup_epochs)
+    watching = [phase, ReportedEpochs(job.progress, open_end=True)]
     trainer = job.trainers.of_paths(
-        job.folder, job.supernet.epochs, [phase], job.max_time, seed=job.seed, **step_settings(job)
+        job.folder, job.supernet.epochs, watching, job.max_time, seed=job.seed, **step_settings(job)
     )
     halves = WeightsHalf(job.datamodule, seed=job.seed, fraction=job.supernet.fraction)
     trainer.fit(task, datamodule=halves, ckpt_path=last_checkpoint(job.run.path))

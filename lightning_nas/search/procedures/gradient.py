@@ -14,6 +14,7 @@ from lightning_nas.search.data import BilevelDataModule
 from lightning_nas.search.job import Job
 from lightning_nas.search.module import SearchModule
 from lightning_nas.search.persistence import last_checkpoint
+from lightning_nas.search.progress import ReportedEpochs
 from lightning_nas.strategies import GradientStrategy
 
 
@@ -33,8 +34,8 @@ def search_logits(strategy: GradientStrategy, job: Job) -> dict[str, Option]:
     arguments = {key: value for key, value in asdict(settings).items() if key not in ("epochs", "fraction")}
     module = SearchModule(job.supernet_task(supernet), strategy, **arguments, seed=job.seed)
     changed: dict[str, Any] = job.trainers.unused_parameters if strategy.needs_unused_parameters else {}
-    history = ArchitectureHistory(job.run.history)
-    trainer = job.trainers.training(job.folder, settings.epochs, [history], job.max_time, **changed)
+    watching = [ArchitectureHistory(job.run.history), ReportedEpochs(job.progress)]
+    trainer = job.trainers.training(job.folder, settings.epochs, watching, job.max_time, **changed)
     halves = BilevelDataModule(job.datamodule, seed=job.seed, fraction=settings.fraction)
     trainer.fit(module, datamodule=halves, ckpt_path=last_checkpoint(job.run.path))
     if not module.arch_steps:

@@ -18,6 +18,7 @@ from lightning_nas.search.job import Job, Pretraining
 from lightning_nas.search.paths import SampledPaths
 from lightning_nas.search.persistence import last_checkpoint
 from lightning_nas.search.procedures.supernet import seeded_supernet, seeded_task, step_settings
+from lightning_nas.search.progress import ReportedEpochs
 from lightning_nas.search.scoring import best_of
 from lightning_nas.search.screening import ScreeningData
 from lightning_nas.search.shared_weights import SharedWeights
@@ -56,9 +57,8 @@ def search_paths(strategy: UniformPaths, job: Job) -> dict[str, Option]:
         copy_trunk(target, pretrained.state_dict(), "", str(job.run.pretraining))
     _, task = seeded_task(job, supernet)
     changed = step_settings(job) if strategy.steps_as_set else {}
-    trainer = job.trainers.of_paths(
-        job.folder, job.supernet.epochs, [SampledPaths(strategy.seed)], job.max_time, seed=job.seed, **changed
-    )
+    watching = [SampledPaths(strategy.seed), ReportedEpochs(job.progress, open_end=True)]
+    trainer = job.trainers.of_paths(job.folder, job.supernet.epochs, watching, job.max_time, seed=job.seed, **changed)
     trainer.fit(task, datamodule=job.datamodule, ckpt_path=last_checkpoint(job.run.path))
     return _choose(strategy, job, candidates, task, supernet)
 

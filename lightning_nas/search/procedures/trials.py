@@ -82,7 +82,7 @@ def search_trials(sampler: BaseSampler, job: Job) -> dict[str, Option]:
             study.enqueue_trial(parameters_of(choices, space), skip_if_exists=True)
         study.set_user_attr(PREFILTERED, len(kept))
     try:
-        trials.run(study, timeout=_seconds(job.max_time))
+        trials.run(study, timeout=_seconds(job.max_time), progress=job.progress)
     finally:  # a search that gave up says why, too
         write_trials(study, space, job.run)
     if len(objectives) > 1:
