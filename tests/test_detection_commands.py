@@ -23,7 +23,7 @@ def searched(here):
         "search",
         *TINY,
         *SMALL_SPACE,
-        "strategy=darts_short",
+        "strategy=darts_small",
         "search.epochs=2",
         "search.warmup_epochs=1",
         "hydra.run.dir=searched",
@@ -160,7 +160,7 @@ def test_mistakes_are_named_before_any_work(here, searched, arguments, said, cap
 # ---- single path ----------------------------------------------------------------------------------------------------------
 
 SINGLE = [
-    "experiment=detnas_small", *DATA, "trainer.accelerator=cpu", "task.min_size=64", "task.max_size=64",
+    "recipe=detnas/small", *DATA, "trainer.accelerator=cpu", "task.min_size=64", "task.max_size=64",
     "task.detector=retinanet",
     "task.head_convs=1", "space.parts.backbone.widths=[8,12,16,16]", "space.parts.backbone.depths=[1,1,1,1]",
     "space.parts.backbone.stem_channels=4", "strategy.population=3", "strategy.mutants=1", "strategy.crossovers=1",

@@ -24,7 +24,7 @@ SMALL_SPACE = ["space.channels=2", "space.layers=4", "space.blocks=2", "space.st
 
 @pytest.fixture(scope="module")
 def searched(here):
-    here("search", *TINY, *SMALL_SPACE, "strategy=darts_short", "hydra.run.dir=searched")
+    here("search", *TINY, *SMALL_SPACE, "strategy=darts_small", "hydra.run.dir=searched")
     return here.folder / "searched"
 
 
@@ -129,8 +129,8 @@ def test_masks_of_ones_own(here):
             "strategy.mutants=1",
             "strategy.crossovers=1",
         ],
-        ["strategy=darts_short", "strategy.order=2", "task.norm=group"],
-        ["strategy=darts_short", "trainer.precision=bf16-mixed", "task.recompute=true"],
+        ["strategy=darts_small", "strategy.order=2", "task.norm=group"],
+        ["strategy=darts_small", "trainer.precision=bf16-mixed", "task.recompute=true"],
     ],
     ids=" ".join,
 )
@@ -167,9 +167,9 @@ def test_the_default_compares_the_networks_that_its_trials_have_trained(here):
 @pytest.mark.parametrize(
     "arguments",
     [
-        ["experiment=gas_small", "space.cells=3", "space.channels=4", "space.ops=[none,skip_connect,sep_conv_3x3]"],
-        ["space=chain_small", "strategy=darts_short", "space.output_stride=8"],
-        ["space=darts_small", "strategy=darts_short", "space.stem=stride2", "space.cells=3", "space.channels=4"],
+        ["recipe=gas/small", "space.cells=3", "space.channels=4", "space.ops=[none,skip_connect,sep_conv_3x3]"],
+        ["space=chain_small", "strategy=darts_small", "space.output_stride=8"],
+        ["space=darts_small", "strategy=darts_small", "space.stem=stride2", "space.cells=3", "space.channels=4"],
     ],
     ids=["gas", "chain", "darts"],
 )
@@ -199,7 +199,7 @@ def test_other_backbones_are_searched_for_segmentation(here, arguments):
         (["search", "task=segmentation", "space.layers=many"], "space.layers"),
         (["train", "task=segmentation"], "architecture = null"),
         (
-            ["search", *TINY, *SMALL_SPACE, "strategy=darts_short", "task.norm=sync", "hydra.run.dir=synced"],
+            ["search", *TINY, *SMALL_SPACE, "strategy=darts_small", "task.norm=sync", "hydra.run.dir=synced"],
             "works on GPUs only",
         ),
         (
@@ -216,7 +216,7 @@ def test_mistakes_are_named_before_any_work(here, arguments, said, capfd):
 
 def test_a_killed_search_resumes_to_the_same_architecture(tmp_path):
     arguments = [
-        *TINY, "experiment=gas_small", "space.cells=3", "space.channels=4", "search.epochs=5", "data.augmentation=full",
+        *TINY, "recipe=gas/small", "space.cells=3", "space.channels=4", "search.epochs=5", "data.augmentation=full",
         "task.recompute=true", f"strategy.table={tmp_path / 'latency.json'}", "evaluate.random=0",
         "evaluate.hand_made=false",
     ]  # fmt: skip

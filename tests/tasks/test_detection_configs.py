@@ -33,17 +33,17 @@ def test_the_task_config_names_every_argument():
 
 
 def test_coco_1x_is_twelve_epochs_of_retinanet():
-    config = composed("train", "experiment=coco_retinanet_800", "data.root=/coco")
+    config = composed("train", "recipe=retinanet/train", "data.root=/coco")
     task = config.task
     assert (config.epochs, task.detector, task.min_size, task.max_size) == (12, "retinanet", 800, 1333)
     assert (task.optimizer, task.lr, task.momentum, task.weight_decay) == ("sgd", 0.01, 0.9, 1e-4)
     assert (task.schedule, list(task.milestones), task.warmup_steps, task.channels) == ("steps", [8, 11], 500, 256)
-    small = composed("train", "experiment=coco_retinanet_640", "data.root=/coco")
+    small = composed("train", "recipe=retinanet/train_640", "data.root=/coco")
     assert (small.task.min_size, small.task.lr, small.epochs) == (640, 0.01, 12)
 
 
 def test_the_proxy_of_nas_fpn_searches_the_neck_alone():
-    config = composed("search", "experiment=nas_fpn_proxy", "data.root=/coco")
+    config = composed("search", "recipe=nas_fpn/search", "data.root=/coco")
     space = make_space(config.space, 3)
     assert (config.search.epochs, config.task.min_size, space.spaces["neck"].repeats) == (10, 512, 3)
     free = [name for name in space.decisions if len(space.all_options(name)) > 1]
@@ -52,7 +52,7 @@ def test_the_proxy_of_nas_fpn_searches_the_neck_alone():
 
 
 def test_detnas_has_its_three_stages():
-    config = composed("search", "experiment=detnas", "data.root=/coco", "pretrain.data.root=/imagenet")
+    config = composed("search", "recipe=detnas/search", "data.root=/coco", "pretrain.data.root=/imagenet")
     for name in ("task", "data"):
         check_component(config.pretrain[name], f"pretrain.{name}")
         check_component(config[name], name)

@@ -33,7 +33,7 @@ def test_the_task_config_names_every_argument():
     check_component(node, "task")
 
 
-def test_the_example_searches_with_one_head_and_compares_with_another():
+def test_the_small_recipe_searches_with_one_head_and_compares_with_another():
     config = composed("search", "task=segmentation")
     assert config.space._target_.endswith("AutoDeepLab")
     assert config.task.head == "per_level"
@@ -45,12 +45,12 @@ def test_the_example_searches_with_one_head_and_compares_with_another():
 
 
 def test_the_recipe_of_darts_has_the_strategy_of_the_paper():
-    config = composed("search", "experiment=darts_search_cifar", "data.root=/cifar")
+    config = composed("search", "recipe=darts/search", "data.root=/cifar")
     assert (config.strategy.lr, config.strategy.weight_decay, list(config.strategy.betas)) == (3e-4, 1e-3, [0.5, 0.999])
 
 
 def test_the_search_of_auto_deeplab_is_that_of_the_paper():
-    config = composed("search", "experiment=auto_deeplab_search", "data.root=/cityscapes")
+    config = composed("search", "recipe=auto_deeplab/search", "data.root=/cityscapes")
     assert (list(config.data.crop), config.data.image_scale, config.data.batch_size) == ([321, 321], 0.5, 2)
     assert (config.search.epochs, config.search.warmup_epochs, config.search.fraction) == (40, 20, 0.5)
     task = config.task
@@ -72,7 +72,7 @@ def test_the_search_of_auto_deeplab_is_that_of_the_paper():
     [([], 10_147_427), (["++network.channels=32"], 21_622_451), (["++network.channels=48"], 44_424_691)],
 )
 def test_the_retraining_of_auto_deeplab_is_that_of_the_paper(overrides, parameters):
-    config = composed("train", "experiment=auto_deeplab", "data.root=/cityscapes", *overrides)
+    config = composed("train", "recipe=auto_deeplab/train", "data.root=/cityscapes", *overrides)
     task = config.task
     assert (task.lr, task.schedule, task.power, task.momentum, task.weight_decay) == (0.05, "poly", 0.9, 0.9, 4e-5)
     assert list(config.data.crop) == [769, 769]
@@ -82,10 +82,10 @@ def test_the_retraining_of_auto_deeplab_is_that_of_the_paper(overrides, paramete
 
 
 def test_the_real_time_recipes_price_latency():
-    config = composed("search", "experiment=gas_search", "data.root=/cityscapes")
+    config = composed("search", "recipe=gas/search", "data.root=/cityscapes")
     assert (config.strategy.latency_weight, config.strategy.tau_start, config.strategy.tau_end) == (0.1, 1.0, 0.03)
     assert (config.task.head, config.task.lr, config.task.weight_decay) == ("light", 0.038, 5e-4)
     space = make_space(config.space, 3)
     assert (space.channels, space.cells, space.guided) == (8, 14, True)
-    retrain = composed("train", "experiment=gas", "data.root=/cityscapes")
+    retrain = composed("train", "recipe=gas/train", "data.root=/cityscapes")
     assert (retrain.task.lr, retrain.task.schedule) == (0.01, "poly")
