@@ -21,11 +21,11 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 
 from lightning_nas.architecture import Choices, Option
 from lightning_nas.errors import NotFiniteError, StudyError
+from lightning_nas.search import progress as told
 from lightning_nas.search.giving_up import ERROR as ERROR
 from lightning_nas.search.giving_up import METRICS, TWIN, DuplicateTrialError, Failure, Limits, finished
 from lightning_nas.search.headline import finite_or_none
 from lightning_nas.search.heartbeats import PATIENCE_S, Heartbeats
-from lightning_nas.search.progress import Progress, unwatched
 from lightning_nas.search.storage import WORKER, requeue_abandoned, worker_name
 from lightning_nas.spaces import SearchSpace
 from lightning_nas.strategies.blackbox import choices_of, parameters_of, suggest
@@ -128,7 +128,7 @@ class Trials:
         self,
         study: optuna.Study,
         timeout: float | None = None,
-        progress: Progress = unwatched,
+        progress: told.Progress = told.unwatched,
     ) -> None:
         """Evaluates trials until enough have finished.
 
