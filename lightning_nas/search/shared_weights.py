@@ -8,7 +8,7 @@ from itertools import islice
 from typing import Any
 
 from lightning_nas.architecture import Choices
-from lightning_nas.search.families import pl
+from lightning_nas.search.families import FAMILIES, pl
 from lightning_nas.search.headline import validation_score
 from lightning_nas.search.recalibration import batch_statistics, recalibrate
 from lightning_nas.spaces import Supernet
@@ -23,7 +23,8 @@ class SharedWeights:
     Args:
         task: Holds the supernet; its ``validation_step`` logs the metric.
         supernet: In the task.
-        datamodule: Training batches recalibrate BatchNorm, validation batches judge.
+        datamodule: Training batches recalibrate BatchNorm, validation batches judge. Of a task without a ``forward`` the layers
+            of the supernet are recalibrated, those of its head keep their running statistics.
         trainer: Runs the validation.
         metric: What is maximised, see :func:`~lightning_nas.search.headline.validation_score`.
         recalibration_batches: Training batches per path; 0: each validation batch is normalised with its own statistics.
@@ -54,8 +55,13 @@ class SharedWeights:
         device = self.trainer.strategy.root_device
         self.task.to(device)
         if self.recalibration_batches:
+            network = self.supernet if _lacks_forward(self.task) else self.task
             batches = islice(iter(self.datamodule.train_dataloader()), self.recalibration_batches)
-            recalibrate(self.task, batches, lambda batch: self.task(pl.utilities.move_data_to_device(batch, device)[0]))
+            recalibrate(self.task, batches, lambda batch: network(pl.utilities.move_data_to_device(batch, device)[0]))
         with contextlib.nullcontext() if self.recalibration_batches else batch_statistics(self.task):
             (metrics,) = self.trainer.validate(self.task, datamodule=self.datamodule, verbose=False)
         return validation_score(metrics, self.metric, self.task)
+
+
+def _lacks_forward(task: pl.LightningModule) -> bool:
+    return type(task).forward in [family.LightningModule.forward for family in FAMILIES]

@@ -1,12 +1,17 @@
 """Every kind of search from Python, without Hydra: a strategy, a job, an architecture."""
 
+from dataclasses import replace
+
 import optuna
 import pytest
+import pytorch_lightning as pl
 from path_project import SPACE, Data, Task
+from torch import nn
 
 from lightning_nas.architecture import Architecture
 from lightning_nas.errors import NasError
 from lightning_nas.networks import inherit_from_run
+from lightning_nas.runs import RunFolder
 from lightning_nas.search import Job, Pretraining, SupernetSettings, Trainers, TrialsSettings, ZeroCostEvaluator, run
 from lightning_nas.strategies import Darts, Enas, RandomSearch, Rsps, SinglePath
 
@@ -44,6 +49,7 @@ SEARCHES = {
 @pytest.mark.parametrize("name", SEARCHES)
 def test_a_strategy_and_a_job_give_an_architecture(tmp_path, name):
     strategy, arguments = SEARCHES[name]
+    tmp_path = tmp_path / "runs" / "new"
     work = job(tmp_path, **arguments)
     found = run(strategy, work)
     SPACE.validate(found.components["backbone"].choices)
@@ -81,3 +87,18 @@ def test_what_does_not_fit_is_refused_before_any_work(tmp_path, strategy, argume
 def test_a_strategy_of_no_family_is_named(tmp_path):
     with pytest.raises(TypeError, match="expected an instance of GradientStrategy"):
         run("darts", job(tmp_path))
+
+
+def test_a_task_without_a_forward_is_judged_too(tmp_path):
+    class Headless(OnBackbone):
+        forward = pl.LightningModule.forward
+
+        def training_step(self, batch, batch_idx):
+            return nn.functional.cross_entropy(Task.forward(self, batch[0]), batch[1])
+
+        def validation_step(self, batch, batch_idx):
+            self.log("val/loss", nn.functional.cross_entropy(Task.forward(self, batch[0]), batch[1]))
+
+    strategy = Rsps(candidates=2, finalists=1, recalibration_batches=1, metric="-val/loss")
+    run(strategy, replace(job(tmp_path), make_task=Headless))
+    assert len(RunFolder(tmp_path).candidates.read_text().splitlines()) == 2

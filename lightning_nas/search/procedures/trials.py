@@ -74,6 +74,7 @@ def search_trials(sampler: BaseSampler, job: Job) -> dict[str, Option]:
         most_failures=settings.most_failures,
         alone=settings.storage is None,
     )
+    job.run.path.mkdir(parents=True, exist_ok=True)
     storage = open_storage(settings.storage or f"sqlite:///{job.run.study}")
     study = open_study(storage, settings.study, space, objectives, sampler, job.pruner)
     if job.prefilter is not None and settings.worker == 0 and PREFILTERED not in study.user_attrs:
