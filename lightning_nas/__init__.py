@@ -1,7 +1,6 @@
 """Neural architecture search as a PyTorch Lightning plugin, for dense prediction."""
 
 from importlib import import_module
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -33,10 +32,6 @@ _HOMES = {
     "load_backbone": "lightning_nas.networks",
 }
 _FOLDERS = {"cost", "networks", "search", "spaces", "strategies"}
-
-_root = Path(__file__).resolve().parent.parent
-if (_root / "pyproject.toml").is_file():  # a checkout: tasks/ and conf/ lie beside the package
-    __path__.append(str(_root))
 
 
 def __getattr__(name: str) -> Any:

@@ -142,6 +142,12 @@ def test_phases_are_named_with_their_place(capsys):
     assert capsys.readouterr().out == "3 of 3: training random 0\n"
 
 
+def test_a_checkout_that_is_not_installed_says_what_to_do(monkeypatch):
+    monkeypatch.setattr("lightning_nas.commands.main.find_spec", lambda name: None)
+    with pytest.raises(SystemExit, match=r"lightning_nas is not installed: run `pip install -e \.`"):
+        main(["search"])
+
+
 class Clock:
     now = 0.0
 

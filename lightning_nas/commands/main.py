@@ -8,6 +8,7 @@ import traceback
 from collections.abc import Sequence
 from contextlib import nullcontext, suppress
 from importlib import import_module
+from importlib.util import find_spec
 from pathlib import Path
 
 import hydra
@@ -51,6 +52,10 @@ def main(argv: Sequence[str] | None = None) -> None:
         )
         raise SystemExit(0 if asked_for_help else 2)
     command, overrides = arguments[0], arguments[1:]
+    if find_spec(CONFIGS) is None:
+        raise SystemExit(
+            f"error: {CONFIGS} is not found, as lightning_nas is not installed: run `pip install -e .` in the checkout"
+        )
     register_schemas()
     hush()
     in_full = os.environ.get(FULL_ERRORS) == "1"

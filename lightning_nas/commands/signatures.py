@@ -8,10 +8,9 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import cache
 from importlib import import_module
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
-
-import lightning_nas
 
 PACKAGE = "lightning_nas"
 
@@ -103,11 +102,17 @@ def _source(module: str) -> ast.Module | None:
     parts = module.split(".")
     if parts[0] != PACKAGE:
         return None
-    for root in lightning_nas.__path__:
-        place = Path(root, *parts[1:])
-        for file in (place.with_suffix(".py"), place / "__init__.py"):
-            if file.is_file() and len(parts) > 1:
-                return ast.parse(file.read_text(encoding="utf-8"))
+    spec = (
+        find_spec(".".join(parts[:2])) if len(parts) > 1 else None
+    )  # folders of a checkout lie elsewhere: not its __path__
+    roots = [] if spec is None else [*(spec.submodule_search_locations or ())]
+    files = [] if spec is None or len(parts) > 2 or not spec.origin else [Path(spec.origin)]
+    for root in roots:
+        place = Path(root, *parts[2:])
+        files += [place.with_suffix(".py"), place / "__init__.py"]
+    for file in files:
+        if file.is_file():
+            return ast.parse(file.read_text(encoding="utf-8"))
     return None
 
 
