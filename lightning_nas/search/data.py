@@ -11,8 +11,9 @@ from torch.utils.data import DataLoader, Dataset, Subset
 
 from lightning_nas.errors import ArgumentError
 from lightning_nas.search.division import part_of, samples_of, why_indivisible
-from lightning_nas.search.families import family_of, is_idle
+from lightning_nas.search.families import family_of
 from lightning_nas.search.halves import HALVES, Halves, has_halves
+from lightning_nas.search.privates import is_idle
 from lightning_nas.search.wrapped_data import WrappedData
 
 

@@ -6,33 +6,17 @@ modules of the other. Either package may be missing.
 
 from __future__ import annotations
 
-import importlib
 import inspect
 from collections.abc import Iterator
-from types import FunctionType, ModuleType
+from types import FunctionType
 from typing import TYPE_CHECKING, Any
 
+from lightning_nas.search.packages import FAMILIES
+from lightning_nas.search.packages import pl as pl
+from lightning_nas.search.privates import given_datamodules, trainer_of
+
 if TYPE_CHECKING:
-    import pytorch_lightning as pl
-    import pytorch_lightning.overrides.distributed  # noqa: F401
     from pytorch_lightning import Callback, LightningDataModule, LightningModule
-
-
-def _installed() -> tuple[ModuleType, ...]:
-    found = []
-    for name in ("pytorch_lightning", "lightning.pytorch"):
-        try:
-            found.append(importlib.import_module(name))
-        except ModuleNotFoundError as error:
-            if error.name not in (name, name.partition(".")[0]):
-                raise  # the package is there, and what it needs is not
-    if not found:
-        raise ModuleNotFoundError("lightning_nas.search needs pytorch_lightning or lightning, and neither is installed")
-    return tuple(found)
-
-
-FAMILIES = _installed()
-"""The packages that are installed, ``pytorch_lightning`` first."""
 
 
 def family_of(trainer: Any) -> Any:
@@ -45,14 +29,6 @@ def is_ddp(strategy: Any) -> bool:
     return isinstance(strategy, tuple(family.strategies.DDPStrategy for family in FAMILIES))
 
 
-def is_idle(trainer: Any) -> bool:
-    """Whether a Trainer passes through the training data without a step.
-
-    ``StochasticWeightAveraging`` does so in the end, to estimate the statistics of BatchNorm anew.
-    """
-    return bool(getattr(trainer.fit_loop, "_skip_backward", False))
-
-
 def lightning_classes(kind: str) -> tuple[Any, ...]:
     """The class of that name of every package, for ``isinstance``."""
     return tuple(getattr(family, kind) for family in FAMILIES)
@@ -60,10 +36,8 @@ def lightning_classes(kind: str) -> tuple[Any, ...]:
 
 def foreign_datamodule(trainer: Any) -> Any:
     """A data module of the other package, which was given to a Trainer and is no data module to it; None if there is none."""
-    loops = (getattr(trainer, f"{name}_loop", None) for name in ("fit", "validate", "test", "predict"))
-    given = [trainer.datamodule, *(getattr(getattr(loop, "_data_source", None), "instance", None) for loop in loops)]
     own = family_of(trainer).LightningDataModule
-    others = (data for data in given if isinstance(data, lightning_classes("LightningDataModule")))
+    others = (data for data in given_datamodules(trainer) if isinstance(data, lightning_classes("LightningDataModule")))
     return next((data for data in others if not isinstance(data, own)), None)
 
 
@@ -91,8 +65,7 @@ class _OfTheTrainersFamily:
     def __get__(self, instance: Any, owner: type | None = None) -> Any:
         kind = self.kinds[0]
         if instance is not None:
-            attributes = vars(instance)
-            kind = self.kinds[FAMILIES.index(family_of(attributes.get("_trainer") or attributes.get("trainer")))]
+            kind = self.kinds[FAMILIES.index(family_of(trainer_of(instance)))]
         method = getattr(kind, self.name)
         return method if instance is None else method.__get__(instance, owner)
 
@@ -112,7 +85,6 @@ def _of_every_family(name: str) -> type:
 
 
 if not TYPE_CHECKING:
-    pl = FAMILIES[0]
     Callback = _of_every_family("Callback")
     LightningDataModule = _of_every_family("LightningDataModule")
     LightningModule = _of_every_family("LightningModule")

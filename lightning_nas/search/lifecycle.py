@@ -17,6 +17,7 @@ from lightning_nas.search.distributed import check_equal_on_ranks
 from lightning_nas.search.families import Callback, is_ddp, overridden
 from lightning_nas.search.logits import Logits
 from lightning_nas.search.optimization import only_optimizer
+from lightning_nas.search.privates import finds_unused_parameters
 from lightning_nas.search.refusals import check_strategy, check_trainer, only_supernet
 from lightning_nas.search.wrapped import WrappedModule
 from lightning_nas.spaces import Supernet, find_supernets
@@ -121,7 +122,7 @@ class SearchLifecycle(WrappedModule):
             check_trainer(self.trainer)
             self._logits.forget_optimizer()
             strategy: Any = self.trainer.strategy
-            told = is_ddp(strategy) and strategy._ddp_kwargs.get("find_unused_parameters")
+            told = is_ddp(strategy) and finds_unused_parameters(strategy)
             if self.strategy.needs_unused_parameters and is_ddp(strategy) and not told:
                 raise ArgumentError(
                     f"{type(self.strategy).__name__} trains sampled paths, so DDP meets unused parameters: "

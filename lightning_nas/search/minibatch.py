@@ -10,6 +10,7 @@ import torch
 from torchmetrics import Metric
 
 from lightning_nas.search.families import pl
+from lightning_nas.search.privates import before_transfer
 from lightning_nas.search.recalibration import batch_statistics
 
 
@@ -50,7 +51,7 @@ def _validate(trainer: pl.Trainer, task: pl.LightningModule, batch: Any) -> dict
     logged: dict[str, list[Any]] = {}
     task.__dict__["log"] = lambda name, value, *args, **kwargs: logged.setdefault(name, []).append(value)
     precision = trainer.precision_plugin
-    batch = task._on_before_batch_transfer(precision.convert_input(batch))
+    batch = before_transfer(task, precision.convert_input(batch))
     batch = trainer.strategy.batch_to_device(batch)
     task.on_validation_start()
     task.on_validation_epoch_start()

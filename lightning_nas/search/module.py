@@ -13,13 +13,13 @@ from torch import Tensor
 from lightning_nas.errors import ArgumentError, NotFiniteError
 from lightning_nas.search.architecture_step import LogitGradient, frozen
 from lightning_nas.search.distributed import is_distributed
-from lightning_nas.search.families import is_idle
 from lightning_nas.search.halves import GROUP, HALVES, has_halves, take_apart
 from lightning_nas.search.lifecycle import SearchLifecycle
+from lightning_nas.search.privates import TakesBatches, is_idle
 from lightning_nas.strategies import GradientStrategy
 
 
-class SearchModule(SearchLifecycle):
+class SearchModule(TakesBatches, SearchLifecycle):
     """Wraps a task: per batch an architecture step and a weight step, nothing else.
 
     The wrapped module is used as it is, by the Trainer's own automatic optimization: its ``training_step`` gives the losses,
@@ -187,7 +187,7 @@ class SearchModule(SearchLifecycle):
 
     # ---- the halves of a batch ------------------------------------------------------------------------------------------
 
-    def _on_before_batch_transfer(self, batch: Any, dataloader_idx: int = 0) -> Any:
+    def take_batch(self, batch: Any) -> Any:
         """Keeps what belongs to the architecture step: hooks and callbacks see the batch of the weights alone."""
         self._pairs = None
         if has_halves(batch):
@@ -197,12 +197,12 @@ class SearchModule(SearchLifecycle):
                     "which BilevelDataModule sees to: give it the loaders of both halves, as a dict"
                 )
             batch, self._pairs = take_apart(batch)
-        return super()._on_before_batch_transfer(batch, dataloader_idx)
+        return batch
 
     def _moved(self, batch: Any) -> Any:
         """A batch that has gone through the batch hooks and is on the device."""
         with torch.autocast(self.device.type, enabled=False):  # a Trainer calls them outside of it
-            return self.trainer.strategy.batch_to_device(super()._on_before_batch_transfer(batch, 0), dataloader_idx=0)
+            return self.trainer.strategy.batch_to_device(self.hooked(batch), dataloader_idx=0)
 
     # ---- checkpoints ----------------------------------------------------------------------------------------------------
 

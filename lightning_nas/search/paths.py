@@ -9,6 +9,7 @@ import numpy as np
 
 from lightning_nas.errors import ArgumentError
 from lightning_nas.search.families import Callback, is_ddp, pl
+from lightning_nas.search.privates import finds_unused_parameters
 from lightning_nas.spaces import find_supernets
 
 
@@ -52,7 +53,7 @@ def require_unused_parameters(trainer: pl.Trainer) -> None:
         ValueError: If it uses DDP and DDP has not been told.
     """
     strategy: Any = trainer.strategy
-    if is_ddp(strategy) and not strategy._ddp_kwargs.get("find_unused_parameters"):
+    if is_ddp(strategy) and not finds_unused_parameters(strategy):
         raise ArgumentError(
             "a training on sampled paths leaves parameters unused, which DDP has to be told: "
             "use Trainer(strategy='ddp_find_unused_parameters_true')"

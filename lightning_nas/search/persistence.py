@@ -16,6 +16,7 @@ from lightning_nas.architecture import write_atomic
 from lightning_nas.errors import CheckpointError
 from lightning_nas.runs import RunFolder
 from lightning_nas.search.families import pl
+from lightning_nas.search.privates import LoggerWithWriter, WriterInPlace
 
 
 def last_checkpoint(folder: Path) -> str | None:
@@ -111,7 +112,7 @@ class LastCheckpoint(pl.callbacks.ModelCheckpoint):
             self.run.checkpoint_before.unlink(missing_ok=True)
 
 
-class ContinuedCSVLogger(pl.loggers.CSVLogger):
+class ContinuedCSVLogger(LoggerWithWriter):
     """``metrics.csv`` of a folder; a resumed run keeps the lines that come before its first new one.
 
     Args:
@@ -121,24 +122,17 @@ class ContinuedCSVLogger(pl.loggers.CSVLogger):
     def __init__(self, folder: Path) -> None:
         super().__init__(folder, name="", version="")
 
-    @property
-    @pl.loggers.logger.rank_zero_experiment
-    def experiment(self) -> Any:
+    def writer(self) -> Any:
         """What writes the file."""
-        if self._experiment is None:
-            self._experiment = _ContinuedWriter(self.log_dir)
-        return self._experiment
+        return _ContinuedWriter(self.log_dir)
 
 
-class _ContinuedWriter(pl.loggers.csv_logs.ExperimentWriter):
+class _ContinuedWriter(WriterInPlace):
     """The file is never gone: until there is a new line it stays as it was, then one with that line takes its place."""
 
     def __init__(self, log_dir: str) -> None:
         super().__init__(log_dir)
         self._begun = False
-
-    def _check_log_dir_exists(self) -> None:
-        """Lightning's deletes the file here."""
 
     def log_metrics(self, metrics_dict: dict[str, Any], step: int | None = None) -> None:
         """Adds a line; before the first one, drops those of an earlier attempt that it repeats."""
@@ -148,7 +142,8 @@ class _ContinuedWriter(pl.loggers.csv_logs.ExperimentWriter):
             self._write([row for row in _rows(Path(self.metrics_file_path)) if int(row["step"]) < first])
             self._begun = True
 
-    def _rewrite_with_new_header(self, fieldnames: list[str]) -> None:
+    def rewrite(self, fieldnames: Sequence[str]) -> None:
+        """Writes the file anew, with more columns than before."""
         self._write(_rows(Path(self.metrics_file_path)), fieldnames)
 
     def _write(self, rows: Sequence[Mapping[str, Any]], fieldnames: Sequence[str] = ()) -> None:

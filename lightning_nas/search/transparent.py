@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+from lightning_nas.search.privates import copy_hyperparameter_names, has_hyperparameters
+
 
 class Transparent:
     """Public attributes that the outer object lacks are read from, and written to, the inner one.
@@ -39,15 +41,13 @@ class Transparent:
     @property
     def hparams(self) -> Any:
         """The hyperparameters that the user's object has saved."""
-        return super().hparams if "_hparams" in vars(self) else getattr(self._inner(), "hparams", {})  # type: ignore[misc]
+        return super().hparams if has_hyperparameters(self) else getattr(self._inner(), "hparams", {})  # type: ignore[misc]
 
     @property
     def hparams_initial(self) -> Any:
         """The same as they were at first, for loggers."""
-        return super().hparams_initial if "_hparams" in vars(self) else getattr(self._inner(), "hparams_initial", {})  # type: ignore[misc]
+        return super().hparams_initial if has_hyperparameters(self) else getattr(self._inner(), "hparams_initial", {})  # type: ignore[misc]
 
     def _take_hyperparameters(self) -> None:
         """Tells Lightning, which asks for private names, whether and by which name they were saved."""
-        for name in ("_log_hyperparams", "_hparams_name"):
-            if hasattr(self._inner(), name):
-                setattr(self, name, getattr(self._inner(), name))
+        copy_hyperparameter_names(self._inner(), self)

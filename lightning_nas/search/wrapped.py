@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 from lightning_nas.search.families import FAMILIES, LightningModule, foreign_datamodule, overridden, pl
+from lightning_nas.search.privates import CURRENT_HOOK, attach_datamodule, tell_place
 from lightning_nas.search.refusals import check_module
 from lightning_nas.search.state_names import keep_names
 from lightning_nas.search.traces import untouched
@@ -74,8 +75,8 @@ class WrappedModule(Transparent, LightningModule):
 
     def __setattr__(self, name: str, value: Any) -> None:
         super().__setattr__(name, value)
-        if name == "_current_fx_name" and self._inner() is not None:
-            self.model._current_fx_name = value  # asked by the `log` of a hosted module that overrides it
+        if name == CURRENT_HOOK and self._inner() is not None:
+            setattr(self.model, name, value)  # asked by the `log` of a hosted module that overrides it
 
     @property
     def trainer(self) -> Any:
@@ -88,7 +89,7 @@ class WrappedModule(Transparent, LightningModule):
         LightningModule.trainer.fset(self, trainer)  # type: ignore[attr-defined]
         foreign = None if trainer is None else foreign_datamodule(trainer)
         if foreign is not None:
-            trainer._data_connector.attach_datamodule(self, datamodule=WrappedData(foreign))
+            attach_datamodule(trainer, self, WrappedData(foreign))
 
     @property
     def strict_loading(self) -> bool:
@@ -111,10 +112,7 @@ class WrappedModule(Transparent, LightningModule):
     def attach(self) -> None:
         """Lets the hosted module see the Trainer and the device, and log through this one."""
         self.model.trainer = self.trainer
-        self.model._device, self.model._dtype = (
-            self.device,
-            self.dtype,
-        )  # Lightning tells only modules of its own package
+        tell_place(self.model, self.device, self.dtype)
         if not self._logs_itself:
             self.model.__dict__["log"] = self.log
 

@@ -10,6 +10,7 @@ from torch.utils.data import DataLoader
 
 from lightning_nas.search.families import LightningDataModule, lightning_classes, overridden
 from lightning_nas.search.halves import half_by_half, has_halves
+from lightning_nas.search.privates import hold, trainer_of
 from lightning_nas.search.transparent import Transparent
 
 _BATCH_HOOKS = frozenset({"on_before_batch_transfer", "transfer_batch_to_device", "on_after_batch_transfer"})
@@ -52,11 +53,11 @@ class WrappedData(Transparent, LightningDataModule):
     @property
     def trainer(self) -> Any:
         """The Trainer, which is that of the hosted data module as well."""
-        return vars(self).get("_trainer")
+        return trainer_of(self)
 
     @trainer.setter
     def trainer(self, trainer: Any) -> None:
-        vars(self)["_trainer"] = trainer
+        hold(self, trainer)
         if self._inner() is not None:
             self.datamodule.trainer = trainer
 
