@@ -51,7 +51,7 @@ class TestSamplersOfTheConfigs(SamplerContract):
     @pytest.fixture
     def make(self, name):
         node = copy.deepcopy(composed(f"strategy={name}")).strategy
-        node.merge_with(QUICK.get(name, {}))
+        node.merge_with(QUICK.get(name.removesuffix("_small"), {}))
         return lambda space, seed: make_sampler(node, space, seed)
 
 

@@ -57,7 +57,10 @@ def test_the_task_config_names_every_argument_with_its_default():
 @pytest.mark.parametrize("path", RECIPES, ids=lambda path: f"{path.parent.name}/{path.stem}")
 def test_recipes_compose_and_pass_the_check(path):
     command = command_of(path)
-    config = composed(command, f"recipe={path.parent.name}/{path.stem}")
+    of_a_task = (CONF / "task" / f"{path.parent.name}.yaml").is_file()
+    config = composed(
+        command, f"recipe={path.parent.name}/{path.stem}", *([f"task={path.parent.name}"] if of_a_task else ())
+    )
     for name in ("task", "data", "trainer", *(("space", "strategy", "evaluator") if command == "search" else ())):
         check_component(config[name], name)
     instantiate(config.trainer, logger=False, callbacks=[], accelerator="cpu", max_epochs=1)

@@ -75,7 +75,7 @@ def test_stratified_takes_none_or_all_but_not_too_many():
 
 
 def test_given_parts_are_used_as_they_are(parts):
-    data = ImageFolderDataModule(str(parts), image_size=8)
+    data = ImageFolderDataModule(str(parts), image_size=8, num_workers=0)
     assert (data.num_classes, data.in_channels, data.image_size) == (2, 3, (8, 8))
     assert data.class_names == ("cat", "dog")
     data.setup("fit")
@@ -160,7 +160,7 @@ def test_a_class_of_trains_is_not_a_part(tmp_path):
 
 
 def test_halves_of_a_search_are_stratified_by_the_targets(parts):
-    halves = BilevelDataModule(ImageFolderDataModule(str(parts), image_size=8, batch_size=4), seed=0)
+    halves = BilevelDataModule(ImageFolderDataModule(str(parts), image_size=8, batch_size=4, num_workers=0), seed=0)
     halves.setup()
     first, second = halves.split(halves.datamodule.train_set)
     assert np.bincount(halves.datamodule.train_set.targets[first]).tolist() == [10, 20]
@@ -351,7 +351,7 @@ def write_cifar(root: Path, kind, per_class: int) -> None:
 def test_cifar_is_read_from_the_files_of_torchvision(tmp_path, monkeypatch, kind):
     write_cifar(tmp_path, kind, per_class=4)
     monkeypatch.setattr(torchvision.datasets.cifar, "check_integrity", lambda *arguments: True)
-    data = kind(str(tmp_path), val_fraction=0.25, subset=2 * kind.num_classes, batch_size=8)
+    data = kind(str(tmp_path), val_fraction=0.25, subset=2 * kind.num_classes, batch_size=8, num_workers=0)
     assert len(set(data.class_names)) == data.num_classes == kind.num_classes
     data.setup()
     files = len(kind.source.train_list)

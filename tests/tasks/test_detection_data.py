@@ -16,7 +16,7 @@ from lightning_nas.tasks.detection.dataset import CocoDataset
 
 
 def module(root, **arguments):
-    return CocoDataModule(str(root), "train", "val", batch_size=2, augmentation="none", **arguments)
+    return CocoDataModule(str(root), "train", "val", batch_size=2, augmentation="none", num_workers=0, **arguments)
 
 
 # ---- what is read ------------------------------------------------------------------------------------------------------

@@ -55,7 +55,7 @@ def noisy(target, num_classes, rng):
 def test_metrics_equal_pycocotools_on_the_same_detections(shapes, source):
     if source == "coco" and not SAMPLE.is_dir():
         pytest.skip("no real data here")
-    data = CocoDataModule(str(SAMPLE)) if source == "coco" else shapes
+    data = CocoDataModule(str(SAMPLE), num_workers=0) if source == "coco" else shapes
     data.setup()
     dataset = data.train_set.split if source == "coco" else data.val_set.split
     metric, rows, rng = AveragePrecision(), [], np.random.default_rng(0)

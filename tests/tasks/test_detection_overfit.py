@@ -24,7 +24,7 @@ def test_training_images_are_learnt_by_heart(tmp_path):
         space.network(space.sample(random.Random(0))), 80, detector="fcos", min_size=256, max_size=384,
         optimizer="adamw", lr=2e-3, schedule="cosine", warmup_steps=30,
     )  # fmt: skip
-    data = CocoDataModule(str(SAMPLE), val_split="train2017", batch_size=4, augmentation="none")
+    data = CocoDataModule(str(SAMPLE), val_split="train2017", batch_size=4, augmentation="none", num_workers=0)
     trainer = pl.Trainer(
         accelerator="cpu", max_epochs=STEPS // 11, logger=False, enable_checkpointing=False, enable_model_summary=False,
         limit_val_batches=0, callbacks=[SeedBatches(0)], default_root_dir=tmp_path,

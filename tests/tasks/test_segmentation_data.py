@@ -18,7 +18,7 @@ TABLE = cityscapes_table()
 
 
 def cities(root, **changed):
-    return CityscapesDataModule(str(root), **{"crop": (32, 40), "batch_size": 2} | changed)
+    return CityscapesDataModule(str(root), **{"crop": (32, 40), "batch_size": 2, "num_workers": 0} | changed)
 
 
 def ready(datamodule):
