@@ -15,8 +15,8 @@ from lightning_nas.spaces import Backbone
 
 _MODELS = ModuleType("lightning_nas_backbones")  # where timm finds our functions; it writes into such a module
 _REGISTERED: dict[str, Buildable] = {}
-_NOT_USED = ("pretrained_cfg", "pretrained_cfg_overlay", "cache_dir")
-"""What timm hands to every model, about weights that it would download."""
+_NOT_USED = {"pretrained_cfg", "pretrained_cfg_overlay", "cache_dir", "num_classes", "global_pool"}
+"""What timm hands to every model about weights that it would download, and what describes the head that is left out."""
 
 
 def register_backbone(name: str, source: Source, weights: str | os.PathLike[str] | bool | None = None) -> None:
@@ -24,8 +24,8 @@ def register_backbone(name: str, source: Source, weights: str | os.PathLike[str]
 
     ``timm.create_model(name, features_only=True)`` then builds it, with timm's arguments ``out_indices``, ``in_chans``,
     ``output_stride`` (of a space that has it), ``drop_path_rate`` and ``pretrained``: weights are loaded with
-    ``pretrained=True`` alone. It returns a list of maps, described by ``feature_info``. As a classifier (without
-    ``features_only``) it is not built.
+    ``pretrained=True`` alone. Arguments of a head are left out with it, as timm does, and other rates may be zero. It returns
+    a list of maps, described by ``feature_info``. As a classifier (without ``features_only``) it is not built.
 
     Args:
         name: Letters, digits, underscores. A name that was registered before gets the new backbone.
@@ -70,13 +70,15 @@ def _create(
         ValueError: If an argument does not apply to a found backbone.
     """
     buildable = _REGISTERED[name]
-    unknown = sorted(set(others) - set(_NOT_USED))
+    if not features_only:
+        raise ArgumentError(f"{name} is a backbone: build it with features_only=True")
+    unknown = sorted(
+        key for key, value in others.items() if key not in _NOT_USED and not (key.endswith("_rate") and value == 0)
+    )
     if unknown:
         raise ArgumentError(
             f"{name}: {unknown[0]} = {others[unknown[0]]!r} does not apply to a backbone of lightning_nas"
         )
-    if not features_only:
-        raise ArgumentError(f"{name} is a backbone: build it with features_only=True")
     if pretrained and buildable.file is None:
         raise ArgumentError(f"{name} was registered without weights: build it with pretrained=False")
     if output_stride is not None and not buildable.dilates:

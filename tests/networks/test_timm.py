@@ -66,11 +66,21 @@ def test_timms_arguments_reach_the_backbone():
         timm.create_model("chain", features_only=True, drop_path_rate=0.1)
     for wrong, said in (
         ({"output_stride": 8}, "cannot dilate"),
-        ({"global_pool": "avg"}, "global_pool = 'avg'"),
+        ({"act_layer": "silu"}, "act_layer = 'silu'"),
+        ({"drop_rate": 0.1}, "drop_rate = 0.1"),
         ({"features_only": False}, "features_only=True"),
+        ({"features_only": False, "num_classes": 0, "drop_rate": 0.0}, "features_only=True"),
     ):
         with pytest.raises(ValueError, match=said):
             timm.create_model("darts_with_drop_path", **{"features_only": True, **wrong})
+
+
+def test_arguments_that_change_nothing_are_taken_as_timms_own_models_take_them():
+    register_backbone("for_projects", found(CHAIN))
+    of_the_head = {"num_classes": 7, "global_pool": "avg"}  # which features_only leaves out
+    no_rates = {"drop_rate": 0.0, "drop_path_rate": 0.0, "proj_drop_rate": 0}
+    for name, given in (("resnet18", of_the_head | {"drop_rate": 0.0}), ("for_projects", of_the_head | no_rates)):
+        assert timm.create_model(name, features_only=True, **given).feature_info.channels()
 
 
 def test_names_are_checked_and_may_be_given_again(tmp_path):
