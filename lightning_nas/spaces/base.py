@@ -108,7 +108,7 @@ class SearchSpace(Decisions):
 
     def _mixed(self) -> type[Supernet]:
         if self.mixed_network is None:
-            raise ValueError(
+            raise ArgumentError(
                 f"space {self.name!r} has no supernet: search it with a strategy that trains every candidate by itself, "
                 "e.g. strategy=random"
             )

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any, Self
 
 from lightning_nas.architecture import Choices
+from lightning_nas.errors import ArgumentError
 from lightning_nas.spaces.features import Backbone, FeatureInfo
 
 
@@ -45,7 +46,7 @@ def register(space: type[Any], role: str, network: type[Any]) -> None:
     """
     known = space.__dict__.get(role)
     if known is not None and (known.__module__, known.__qualname__) != (network.__module__, network.__qualname__):
-        raise ValueError(
+        raise ArgumentError(
             f"space {space.__name__} already has the network {known.__module__}.{known.__qualname__}, "
             f"got {network.__module__}.{network.__qualname__}"
         )

@@ -411,7 +411,7 @@ def test_a_search_that_trains_a_supernet_is_refused_before_any_work(strategy, tm
         ({"image_size": 0}, "image_size"),
         ({"image_size": 32.0}, "image_size"),
         ({"in_channels": 0}, "in_channels"),
-        ({"kernel_limit": "map"}, "kernel_limit must be 'bucket' or 'size'"),
+        ({"kernel_limit": "map"}, r"kernel_limit must be one of \['bucket', 'size'\]"),
         ({"batch_norm": 1}, "batch_norm"),
     ],
 )

@@ -13,8 +13,7 @@ from functools import cached_property
 from typing import ClassVar
 
 from lightning_nas.architecture import Choices, Option
-from lightning_nas.errors import ArchitectureError, ArgumentError
-from lightning_nas.ops import check_ops
+from lightning_nas.errors import ArchitectureError
 from lightning_nas.spaces.auto_deeplab.trellis import LEVELS, Trellis
 from lightning_nas.spaces.base import SearchSpace
 from lightning_nas.spaces.cells.decisions import (
@@ -24,6 +23,7 @@ from lightning_nas.spaces.cells.decisions import (
     choices_of,
     genes_of,
 )
+from lightning_nas.spaces.checks import check_even, check_operations, check_switches, check_whole
 
 AUTO_DEEPLAB_OPS = (
     "none",
@@ -75,24 +75,12 @@ class AutoDeepLab(SearchSpace):
     free_start: bool = False
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "ops", tuple(self.ops))
-        check_ops(self.ops)
-        if all(name == "none" for name in self.ops):
-            raise ArgumentError(f"ops must hold more than 'none', got {self.ops!r}")
-        for argument, low, high in (
-            ("channels", 1, 4096),
-            ("layers", 2, 64),
-            ("blocks", 1, 16),
-            ("stem_channels", 1, 4096),
-            ("in_channels", 1, 4096),
-        ):
-            value = getattr(self, argument)
-            if isinstance(value, bool) or not isinstance(value, int) or not low <= value <= high:
-                raise ArgumentError(f"{argument} must be a whole number from {low} to {high}, got {value!r}")
-        if self.channels % 2:
-            raise ArgumentError(f"channels must be even (skips with a stride split them), got {self.channels}")
-        if not isinstance(self.free_start, bool):
-            raise ArgumentError(f"free_start must be true or false, got {self.free_start!r}")
+        check_operations(self)
+        check_whole(
+            self, channels=(1, 4096), layers=(2, 64), blocks=(1, 16), stem_channels=(1, 4096), in_channels=(1, 4096)
+        )
+        check_even(self, "channels", "skips with a stride split them")
+        check_switches(self, "free_start")
 
     # ---- decisions ----------------------------------------------------------------------------------------------
 

@@ -13,8 +13,8 @@ from typing import ClassVar, NamedTuple
 
 from lightning_nas.architecture import Choices, Option
 from lightning_nas.errors import ArgumentError
-from lightning_nas.ops import check_ops
 from lightning_nas.spaces.base import SearchSpace
+from lightning_nas.spaces.checks import check_equally_long, check_one_of, check_operations, check_whole, lists_to_tuples
 
 CHAIN_OPS = (
     "mbconv_k3_e3",
@@ -77,37 +77,24 @@ class Chain(SearchSpace):
     output_stride: int | None = None
 
     def __post_init__(self) -> None:
-        for argument in ("widths", "depths", "strides", "ops"):
-            value = getattr(self, argument)
-            if isinstance(value, str) or not isinstance(value, Sequence):
-                raise ArgumentError(f"{argument} must be a list, got {value!r}")
-            object.__setattr__(self, argument, tuple(value))
-        check_ops(self.ops)
-        if "none" in self.ops or self.ops == (SKIP,):
-            raise ArgumentError(f"ops must hold an operation besides {SKIP!r} and never 'none', got {self.ops!r}")
-        if not self.widths or not len(self.widths) == len(self.depths) == len(self.strides):
-            raise ArgumentError(
-                "widths, depths and strides must be equally long and not empty, got "
-                f"{self.widths!r}, {self.depths!r}, {self.strides!r}"
-            )
-        for argument, low, high in (
-            ("stem_channels", 1, 4096),
-            ("stem_stride", 1, 2),
-            ("first_channels", 1, 4096),
-            ("widths", 1, 4096),
-            ("depths", 1, 64),
-            ("strides", 1, 2),
-            ("min_depth", 1, 64),
-            ("head_channels", 0, 8192),
-            ("in_channels", 1, 4096),
-        ):
-            value = getattr(self, argument)
-            for number in value if isinstance(value, tuple) else (value,):
-                if isinstance(number, bool) or not isinstance(number, int) or not low <= number <= high:
-                    raise ArgumentError(f"{argument} must hold whole numbers from {low} to {high}, got {value!r}")
-
-        if self.output_stride is not None and self.output_stride not in (4, 8, 16, 32):
-            raise ArgumentError(f"output_stride must be 4, 8, 16, 32 or null, got {self.output_stride!r}")
+        lists_to_tuples(self, "widths", "depths", "strides")
+        check_operations(self, without=("none",), because="a layer that does nothing is 'skip_connect'")
+        if self.ops == (SKIP,):
+            raise ArgumentError(f"ops must hold an operation besides {SKIP!r}, got {self.ops!r}")
+        check_equally_long(self, "widths", "depths", "strides")
+        check_whole(
+            self,
+            stem_channels=(1, 4096),
+            stem_stride=(1, 2),
+            first_channels=(1, 4096),
+            widths=(1, 4096),
+            depths=(1, 64),
+            strides=(1, 2),
+            min_depth=(1, 64),
+            head_channels=(0, 8192),
+            in_channels=(1, 4096),
+        )
+        check_one_of(self, output_stride=(None, 4, 8, 16, 32))
 
     # ---- decisions ----------------------------------------------------------------------------------------------
 

@@ -13,8 +13,6 @@ from typing import ClassVar, get_args
 from torch import Tensor
 
 from lightning_nas.architecture import Choices, Option
-from lightning_nas.errors import ArgumentError
-from lightning_nas.ops import check_ops
 from lightning_nas.spaces.base import SearchSpace
 from lightning_nas.spaces.cells.decisions import (
     CELL_TYPES,
@@ -26,6 +24,7 @@ from lightning_nas.spaces.cells.decisions import (
     genes_of,
 )
 from lightning_nas.spaces.cells.path_encoding import path_bits, path_count, path_number
+from lightning_nas.spaces.checks import check_even, check_one_of, check_operations, check_switches, check_whole
 
 DARTS_OPS = (
     "none",
@@ -72,25 +71,11 @@ class Darts(SearchSpace):
     same_input: bool = False
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "ops", tuple(self.ops))
-        check_ops(self.ops)
-        if all(name == "none" for name in self.ops):
-            raise ArgumentError(f"ops must hold more than 'none', got {self.ops!r}")
-        for argument, low, high in (
-            ("channels", 2, 4096),
-            ("cells", 1, 512),
-            ("in_channels", 1, 4096),
-            ("steps", 1, 16),
-        ):
-            value = getattr(self, argument)
-            if isinstance(value, bool) or not isinstance(value, int) or not low <= value <= high:
-                raise ArgumentError(f"{argument} must be a whole number from {low} to {high}, got {value!r}")
-        if self.channels % 2:
-            raise ArgumentError(f"channels must be even (reductions split them), got {self.channels}")
-        if not isinstance(self.same_input, bool):
-            raise ArgumentError(f"same_input must be true or false, got {self.same_input!r}")
-        if self.stem not in get_args(Stem):
-            raise ArgumentError(f"stem must be one of {list(get_args(Stem))}, got {self.stem!r}")
+        check_operations(self)
+        check_whole(self, channels=(2, 4096), cells=(1, 512), in_channels=(1, 4096), steps=(1, 16))
+        check_even(self, "channels", "reductions split them")
+        check_switches(self, "same_input")
+        check_one_of(self, stem=get_args(Stem))
 
     # ---- decisions ----------------------------------------------------------------------------------------------
 

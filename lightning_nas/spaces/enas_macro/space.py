@@ -11,9 +11,8 @@ from functools import cached_property
 from typing import ClassVar, Literal
 
 from lightning_nas.architecture import Choices, Option
-from lightning_nas.errors import ArgumentError
-from lightning_nas.ops import check_ops
 from lightning_nas.spaces.base import SearchSpace
+from lightning_nas.spaces.checks import check_even, check_one_of, check_operations, check_switches, check_whole
 
 ENAS_MACRO_OPS = (
     "enas_conv_3x3",
@@ -65,21 +64,11 @@ class EnasMacro(SearchSpace):
     supernet_affine: bool = True
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "ops", tuple(self.ops))
-        check_ops(self.ops)
-        if "none" in self.ops:
-            raise ArgumentError(f"ops must not hold 'none', every layer computes something, got {self.ops!r}")
-        for argument, low, high in (("channels", 2, 4096), ("layers", 3, 128), ("in_channels", 1, 4096)):
-            value = getattr(self, argument)
-            if isinstance(value, bool) or not isinstance(value, int) or not low <= value <= high:
-                raise ArgumentError(f"{argument} must be a whole number from {low} to {high}, got {value!r}")
-        if self.channels % 2:
-            raise ArgumentError(f"channels must be even (reductions split them), got {self.channels}")
-        if self.stem not in ("cifar", "imagenet"):
-            raise ArgumentError(f"stem must be 'cifar' or 'imagenet', got {self.stem!r}")
-        for argument in ("doubling", "supernet_affine"):
-            if not isinstance(getattr(self, argument), bool):
-                raise ArgumentError(f"{argument} must be true or false, got {getattr(self, argument)!r}")
+        check_operations(self, without=("none",), because="every layer computes something")
+        check_whole(self, channels=(2, 4096), layers=(3, 128), in_channels=(1, 4096))
+        check_even(self, "channels", "reductions split them")
+        check_one_of(self, stem=("cifar", "imagenet"))
+        check_switches(self, "doubling", "supernet_affine")
 
     # ---- decisions ----------------------------------------------------------------------------------------------
 

@@ -14,8 +14,6 @@ from functools import cached_property
 from typing import ClassVar
 
 from lightning_nas.architecture import Choices, Option
-from lightning_nas.errors import ArgumentError
-from lightning_nas.ops import check_ops
 from lightning_nas.spaces.base import SearchSpace
 from lightning_nas.spaces.cells.decisions import (
     NodeGenes,
@@ -23,6 +21,7 @@ from lightning_nas.spaces.cells.decisions import (
     cell_options,
     genes_of,
 )
+from lightning_nas.spaces.checks import check_even, check_operations, check_switches, check_whole
 
 GAS_OPS = (
     "none",
@@ -65,23 +64,10 @@ class Gas(SearchSpace):
     guided: bool = True
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "ops", tuple(self.ops))
-        check_ops(self.ops)
-        if self.ops == ("none",):
-            raise ArgumentError(f"ops must hold more than 'none', got {self.ops!r}")
-        for argument, low, high in (
-            ("channels", 2, 4096),
-            ("cells", 1, 512),
-            ("steps", 1, 16),
-            ("in_channels", 1, 4096),
-        ):
-            value = getattr(self, argument)
-            if isinstance(value, bool) or not isinstance(value, int) or not low <= value <= high:
-                raise ArgumentError(f"{argument} must be a whole number from {low} to {high}, got {value!r}")
-        if self.channels % 2:
-            raise ArgumentError(f"channels must be even (reductions split them), got {self.channels}")
-        if not isinstance(self.guided, bool):
-            raise ArgumentError(f"guided must be true or false, got {self.guided!r}")
+        check_operations(self)
+        check_whole(self, channels=(2, 4096), cells=(1, 512), steps=(1, 16), in_channels=(1, 4096))
+        check_even(self, "channels", "reductions split them")
+        check_switches(self, "guided")
 
     @property
     def groups(self) -> tuple[str, ...]:

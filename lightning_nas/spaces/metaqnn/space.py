@@ -8,11 +8,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import ClassVar
+from typing import ClassVar, get_args
 
 from lightning_nas.architecture import Choices, Option
 from lightning_nas.errors import ArchitectureError, ArgumentError
 from lightning_nas.spaces.base import SearchSpace
+from lightning_nas.spaces.checks import check_one_of, check_switches, check_whole, is_whole, lists_to_tuples
 from lightning_nas.spaces.metaqnn.grammar import Grammar, KernelLimit, State
 
 _TUPLES = ("filters", "kernels", "pools", "features")
@@ -70,47 +71,35 @@ class MetaQnn(SearchSpace):
     batch_norm: bool = False
 
     def __post_init__(self) -> None:
+        lists_to_tuples(self, *_TUPLES)
+        object.__setattr__(self, "pools", tuple(tuple(p) if isinstance(p, list) else p for p in self.pools))
         for argument in _TUPLES:
             value = getattr(self, argument)
-            if isinstance(value, str) or not isinstance(value, Sequence):
-                raise ArgumentError(f"{argument} must be a list, got {value!r}")
-            plain = tuple(tuple(item) if isinstance(item, list) else item for item in value)
-            if len(set(plain)) != len(plain):
+            if len(set(value)) != len(value):
                 raise ArgumentError(f"{argument} must be without repeats, got {value!r}")
-            object.__setattr__(self, argument, plain)
-        for argument, low, high in (
-            ("filters", 1, 8192),
-            ("kernels", 1, 31),
-            ("features", 1, 65536),
-            ("max_fc", 0, 16),
-            ("depth", 1, 256),
-            ("image_size", 1, 4096),
-            ("in_channels", 1, 4096),
-        ):
-            value = getattr(self, argument)
-            for number in value if isinstance(value, tuple) else (value,):
-                if not _whole(number, low, high):
-                    raise ArgumentError(f"{argument} must hold whole numbers from {low} to {high}, got {value!r}")
+        check_whole(
+            self,
+            filters=(1, 8192),
+            kernels=(1, 31),
+            features=(1, 65536),
+            max_fc=(0, 16),
+            depth=(1, 256),
+            image_size=(1, 4096),
+            in_channels=(1, 4096),
+        )
         if not self.filters or not self.kernels:
             raise ArgumentError(f"filters and kernels must not be empty, got {self.filters!r} and {self.kernels!r}")
         if any(kernel % 2 == 0 for kernel in self.kernels):
             raise ArgumentError(f"kernels must be odd, so that maps keep their size, got {self.kernels!r}")
         for pool in self.pools:
-            if (
-                not isinstance(pool, tuple)
-                or len(pool) != 2
-                or not _whole(pool[0], 2, 31)
-                or not _whole(pool[1], 2, 31)
-            ):
+            if not isinstance(pool, tuple) or len(pool) != 2 or not all(is_whole(number, 2, 31) for number in pool):
                 raise ArgumentError(
                     f"pools must hold pairs of kernel and stride, whole numbers from 2 to 31, got {pool!r}"
                 )
             if pool[1] > pool[0]:
                 raise ArgumentError(f"pools: a stride must be at most its kernel, got {pool!r}")
-        if self.kernel_limit not in ("bucket", "size"):
-            raise ArgumentError(f"kernel_limit must be 'bucket' or 'size', got {self.kernel_limit!r}")
-        if not isinstance(self.batch_norm, bool):
-            raise ArgumentError(f"batch_norm must be true or false, got {self.batch_norm!r}")
+        check_one_of(self, kernel_limit=get_args(KernelLimit))
+        check_switches(self, "batch_norm")
 
     # ---- decisions ----------------------------------------------------------------------------------------------
 
@@ -184,7 +173,3 @@ class MetaQnn(SearchSpace):
     def size(self) -> int:
         """Number of architectures."""
         return self.grammar.count()
-
-
-def _whole(number: object, low: int, high: int) -> bool:
-    return isinstance(number, int) and not isinstance(number, bool) and low <= number <= high

@@ -15,6 +15,7 @@ from typing import ClassVar, NamedTuple
 from lightning_nas.architecture import Choices, Option
 from lightning_nas.errors import ArgumentError
 from lightning_nas.spaces.base import SearchSpace
+from lightning_nas.spaces.checks import check_equally_long, check_whole, lists_to_tuples
 
 BRANCH_OPS = (
     "conv_1x1",
@@ -76,36 +77,25 @@ class MultiBranch(SearchSpace):
     ops: tuple[str, ...] = BRANCH_OPS
 
     def __post_init__(self) -> None:
-        for argument in ("widths", "branch_channels", "depths", "strides", "branches", "cardinalities", "ops"):
-            value = getattr(self, argument)
-            if isinstance(value, str) or not isinstance(value, Sequence) or not value:
-                raise ArgumentError(f"{argument} must be a list that is not empty, got {value!r}")
-            object.__setattr__(self, argument, tuple(value))
-        if not len(self.widths) == len(self.branch_channels) == len(self.depths) == len(self.strides):
-            raise ArgumentError(
-                "widths, branch_channels, depths and strides must be equally long, got "
-                f"{self.widths!r}, {self.branch_channels!r}, {self.depths!r}, {self.strides!r}"
-            )
-        for argument, low, high in (
-            ("stem_channels", 1, 4096),
-            ("stem_stride", 1, 2),
-            ("widths", 1, 8192),
-            ("branch_channels", 1, 8192),
-            ("depths", 1, 64),
-            ("strides", 1, 2),
-            ("branches", 1, 32),
-            ("cardinalities", 1, 8192),
-            ("in_channels", 1, 4096),
-        ):
-            value = getattr(self, argument)
-            for number in value if isinstance(value, tuple) else (value,):
-                if isinstance(number, bool) or not isinstance(number, int) or not low <= number <= high:
-                    raise ArgumentError(f"{argument} must hold whole numbers from {low} to {high}, got {value!r}")
+        lists_to_tuples(self, "widths", "branch_channels", "depths", "strides", "branches", "cardinalities", "ops")
+        check_equally_long(self, "widths", "branch_channels", "depths", "strides")
+        check_whole(
+            self,
+            stem_channels=(1, 4096),
+            stem_stride=(1, 2),
+            widths=(1, 8192),
+            branch_channels=(1, 8192),
+            depths=(1, 64),
+            strides=(1, 2),
+            branches=(1, 32),
+            cardinalities=(1, 8192),
+            in_channels=(1, 4096),
+        )
         for argument in ("branches", "cardinalities"):
             value = getattr(self, argument)
-            if list(value) != sorted(set(value)):
-                raise ArgumentError(f"{argument} must be ascending without repeats, got {value!r}")
-        if len(set(self.ops)) != len(self.ops) or not set(self.ops) <= set(BRANCH_OPS):
+            if not value or list(value) != sorted(set(value)):
+                raise ArgumentError(f"{argument} must be ascending without repeats and not empty, got {value!r}")
+        if not self.ops or len(set(self.ops)) != len(self.ops) or not set(self.ops) <= set(BRANCH_OPS):
             raise ArgumentError(f"ops must be of {list(BRANCH_OPS)} without repeats, got {self.ops!r}")
         for channels in self.branch_channels:
             if any(channels % cardinality for cardinality in self.cardinalities):

@@ -13,10 +13,10 @@ from typing import ClassVar, Literal
 from torch import Tensor
 
 from lightning_nas.architecture import Choices, Option
-from lightning_nas.errors import ArchitectureError, ArgumentError
-from lightning_nas.ops import check_ops
+from lightning_nas.errors import ArchitectureError
 from lightning_nas.spaces.base import SearchSpace
 from lightning_nas.spaces.cells.path_encoding import path_bits, path_count, path_number
+from lightning_nas.spaces.checks import check_one_of, check_operations, check_whole
 
 NASBENCH201_OPS = ("none", "skip_connect", "nor_conv_1x1", "nor_conv_3x3", "avg_pool_3x3")
 
@@ -66,19 +66,9 @@ class NasBench201(SearchSpace):
     stem: Literal["cifar", "imagenet"] = "cifar"
 
     def __post_init__(self) -> None:
-        if self.stem not in ("cifar", "imagenet"):
-            raise ArgumentError(f"stem must be 'cifar' or 'imagenet', got {self.stem!r}")
-        object.__setattr__(self, "ops", tuple(self.ops))
-        check_ops(self.ops)
-        for argument, low, high in (
-            ("channels", 1, 4096),
-            ("cells", 1, 512),
-            ("in_channels", 1, 4096),
-            ("nodes", 2, 16),
-        ):
-            value = getattr(self, argument)
-            if isinstance(value, bool) or not isinstance(value, int) or not low <= value <= high:
-                raise ArgumentError(f"{argument} must be a whole number from {low} to {high}, got {value!r}")
+        check_one_of(self, stem=("cifar", "imagenet"))
+        check_operations(self, allow_none_alone=True)
+        check_whole(self, channels=(1, 4096), cells=(1, 512), in_channels=(1, 4096), nodes=(2, 16))
 
     # ---- decisions ----------------------------------------------------------------------------------------------
 

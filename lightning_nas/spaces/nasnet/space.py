@@ -13,9 +13,16 @@ from typing import ClassVar, get_args
 
 from lightning_nas.architecture import Choices, Option
 from lightning_nas.errors import ArgumentError
-from lightning_nas.ops import check_ops
 from lightning_nas.spaces.base import SearchSpace
 from lightning_nas.spaces.cells.decisions import CELL_TYPES, SIDES, NodeGenes, Stem
+from lightning_nas.spaces.checks import (
+    check_even,
+    check_one_of,
+    check_operations,
+    check_switches,
+    check_whole,
+    is_whole,
+)
 
 NASNET_OPS = (
     "skip_connect",
@@ -100,25 +107,11 @@ class NasNet(SearchSpace):
     supernet_affine: bool = False
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "ops", tuple(self.ops))
-        check_ops(self.ops)
-        if "none" in self.ops:
-            raise ArgumentError(f"ops must not hold 'none', a block always adds two operations, got {self.ops!r}")
-        for argument, low, high in (
-            ("channels", 2, 4096),
-            ("cells", 1, 512),
-            ("in_channels", 1, 4096),
-            ("blocks", 1, 16),
-        ):
-            value = getattr(self, argument)
-            if isinstance(value, bool) or not isinstance(value, int) or not low <= value <= high:
-                raise ArgumentError(f"{argument} must be a whole number from {low} to {high}, got {value!r}")
-        if self.channels % 2:
-            raise ArgumentError(f"channels must be even (reductions split them), got {self.channels}")
-        if self.stem not in get_args(Stem):
-            raise ArgumentError(f"stem must be one of {list(get_args(Stem))}, got {self.stem!r}")
-        if not isinstance(self.supernet_affine, bool):
-            raise ArgumentError(f"supernet_affine must be true or false, got {self.supernet_affine!r}")
+        check_operations(self, without=("none",), because="a block always adds two operations")
+        check_whole(self, channels=(2, 4096), cells=(1, 512), in_channels=(1, 4096), blocks=(1, 16))
+        check_even(self, "channels", "reductions split them")
+        check_one_of(self, stem=get_args(Stem))
+        check_switches(self, "supernet_affine")
         for argument in ("normal_concat", "reduce_concat"):
             self._check_concat(argument)
 
@@ -127,9 +120,9 @@ class NasNet(SearchSpace):
         if value is None:
             return
         states = list(value) if isinstance(value, Sequence) and not isinstance(value, str) else []
-        numbers = [state for state in states if isinstance(state, int) and not isinstance(state, bool)]
         last = self.blocks + 1
-        if not states or len(numbers) != len(states) or numbers != sorted({*numbers} & {*range(last + 1)}):
+        whole = all(is_whole(state, 0, last) for state in states)
+        if not states or not whole or states != sorted(set(states)):
             raise ArgumentError(f"{argument} must be null or a rising list of states from 0 to {last}, got {value!r}")
         object.__setattr__(self, argument, tuple(states))
 

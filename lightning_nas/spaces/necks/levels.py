@@ -6,22 +6,22 @@ Level ``l`` has stride ``2 ** l``: a pyramid from 3 to 7 has the strides 8, 16, 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 from lightning_nas.errors import ArgumentError
+from lightning_nas.spaces.checks import check_whole
 from lightning_nas.spaces.features import FeatureInfo, FeatureLevel
 
 
-def check_levels(min_level: int, max_level: int) -> None:
-    """Refuses impossible levels.
+def check_levels(space: Any) -> None:
+    """Refuses impossible levels, ``min_level`` and ``max_level``, of a neck.
 
     Raises:
-        ValueError: Naming the argument.
+        ArgumentError: Naming the argument.
     """
-    for name, value in (("min_level", min_level), ("max_level", max_level)):
-        if isinstance(value, bool) or not isinstance(value, int) or not 0 <= value <= 10:
-            raise ArgumentError(f"{name} must be a whole number from 0 to 10, got {value!r}")
-    if max_level < min_level:
-        raise ArgumentError(f"max_level must be at least min_level = {min_level}, got {max_level}")
+    check_whole(space, min_level=(0, 10), max_level=(0, 10))
+    if space.max_level < space.min_level:
+        raise ArgumentError(f"max_level must be at least min_level = {space.min_level}, got {space.max_level}")
 
 
 def source_maps(inputs: FeatureInfo | None, min_level: int, max_level: int) -> list[int]:

@@ -13,9 +13,17 @@ from typing import ClassVar, get_args
 
 from lightning_nas.architecture import Choices, Option
 from lightning_nas.errors import ArgumentError
-from lightning_nas.ops import check_ops
 from lightning_nas.ops.shuffle import Split
 from lightning_nas.spaces.base import SearchSpace
+from lightning_nas.spaces.checks import (
+    check_equally_long,
+    check_even,
+    check_one_of,
+    check_operations,
+    check_switches,
+    check_whole,
+    lists_to_tuples,
+)
 
 SHUFFLE_OPS = ("shuffle_3x3", "shuffle_5x5", "shuffle_7x7", "shuffle_xception")
 
@@ -62,36 +70,20 @@ class ShuffleNetV2(SearchSpace):
     split: Split = "even_odd"
 
     def __post_init__(self) -> None:
-        for argument in ("widths", "depths", "ops"):
-            value = getattr(self, argument)
-            if isinstance(value, str) or not isinstance(value, Sequence):
-                raise ArgumentError(f"{argument} must be a list, got {value!r}")
-            object.__setattr__(self, argument, tuple(value))
-        check_ops(self.ops)
-        if "none" in self.ops or "skip_connect" in self.ops:
-            raise ArgumentError(f"ops must hold blocks that can change the width of a map, got {self.ops!r}")
-        if not self.widths or len(self.widths) != len(self.depths):
-            raise ArgumentError(
-                f"widths and depths must be equally long and not empty, got {self.widths!r} and {self.depths!r}"
-            )
-        for argument, low, high in (
-            ("stem_channels", 1, 4096),
-            ("widths", 2, 8192),
-            ("depths", 1, 64),
-            ("head_channels", 0, 8192),
-            ("in_channels", 1, 4096),
-        ):
-            value = getattr(self, argument)
-            for number in value if isinstance(value, tuple) else (value,):
-                if isinstance(number, bool) or not isinstance(number, int) or not low <= number <= high:
-                    raise ArgumentError(f"{argument} must hold whole numbers from {low} to {high}, got {value!r}")
-        if any(width % 2 for width in self.widths):
-            raise ArgumentError(f"widths must be even, because half of the channels pass, got {self.widths!r}")
-        if self.split not in get_args(Split):
-            raise ArgumentError(f"split must be one of {list(get_args(Split))}, got {self.split!r}")
-        for argument in ("bias", "supernet_affine"):
-            if not isinstance(getattr(self, argument), bool):
-                raise ArgumentError(f"{argument} must be true or false, got {getattr(self, argument)!r}")
+        lists_to_tuples(self, "widths", "depths")
+        check_operations(self, without=("none", "skip_connect"), because="a block can change the width of a map")
+        check_equally_long(self, "widths", "depths")
+        check_whole(
+            self,
+            stem_channels=(1, 4096),
+            widths=(2, 8192),
+            depths=(1, 64),
+            head_channels=(0, 8192),
+            in_channels=(1, 4096),
+        )
+        check_even(self, "widths", "half of the channels pass")
+        check_one_of(self, split=get_args(Split))
+        check_switches(self, "bias", "supernet_affine")
 
     @cached_property
     def decisions(self) -> tuple[str, ...]:

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from typing import ClassVar, Literal, get_args
 
 from lightning_nas.architecture import Choices, Option
-from lightning_nas.errors import ArgumentError
 from lightning_nas.spaces.base import SearchSpace
+from lightning_nas.spaces.checks import check_one_of, check_whole
 from lightning_nas.spaces.necks.levels import check_levels
 
 Extra = Literal["conv", "pool"]
@@ -35,9 +35,8 @@ class FixedNeck(SearchSpace):
     max_level: int = 7
 
     def __post_init__(self) -> None:
-        check_levels(self.min_level, self.max_level)
-        if isinstance(self.channels, bool) or not isinstance(self.channels, int) or not 1 <= self.channels <= 4096:
-            raise ArgumentError(f"channels must be a whole number from 1 to 4096, got {self.channels!r}")
+        check_levels(self)
+        check_whole(self, channels=(1, 4096))
 
     @property
     def decisions(self) -> tuple[str, ...]:
@@ -74,8 +73,7 @@ class Fpn(FixedNeck):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        if self.extra not in get_args(Extra):
-            raise ArgumentError(f"extra must be one of {list(get_args(Extra))}, got {self.extra!r}")
+        check_one_of(self, extra=get_args(Extra))
 
 
 @dataclass(frozen=True)
@@ -105,5 +103,4 @@ class BiFpn(FixedNeck):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        if isinstance(self.repeats, bool) or not isinstance(self.repeats, int) or not 1 <= self.repeats <= 64:
-            raise ArgumentError(f"repeats must be a whole number from 1 to 64, got {self.repeats!r}")
+        check_whole(self, repeats=(1, 64))

@@ -16,6 +16,7 @@ from typing import ClassVar, Literal, NamedTuple
 from lightning_nas.architecture import Choices, Option
 from lightning_nas.errors import ArchitectureError, ArgumentError
 from lightning_nas.spaces.base import SearchSpace
+from lightning_nas.spaces.checks import check_whole
 from lightning_nas.spaces.necks.levels import check_levels
 
 BLIND = 8
@@ -75,11 +76,8 @@ class NasFpn(SearchSpace):
     max_level: int = 7
 
     def __post_init__(self) -> None:
-        check_levels(self.min_level, self.max_level)
-        for argument, low, high in (("channels", 1, 4096), ("cells", 3, 7), ("repeats", 1, 64)):
-            value = getattr(self, argument)
-            if isinstance(value, bool) or not isinstance(value, int) or not low <= value <= high:
-                raise ArgumentError(f"{argument} must be a whole number from {low} to {high}, got {value!r}")
+        check_levels(self)
+        check_whole(self, channels=(1, 4096), cells=(3, 7), repeats=(1, 64))
         if self.cells < len(self.levels):
             raise ArgumentError(
                 f"cells must be at least {len(self.levels)}, because each of the levels {self.min_level} to "
