@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import builtins
 import contextlib
 import inspect
 import math
@@ -9,6 +10,7 @@ import re
 import typing
 from collections.abc import Callable, Mapping
 from functools import partial
+from types import SimpleNamespace
 from typing import Any
 
 import pydantic
@@ -131,15 +133,12 @@ def _function(target: Any) -> Any:
 
 def _hints(target: Any) -> dict[str, Any]:
     """The types of a class's fields or a function's arguments, but those that its module imports for type checkers only."""
-    try:
-        return typing.get_type_hints(target)
-    except NameError:
-        pass
-    hints = {}
-    scope = vars(inspect.getmodule(target))
-    for name, annotation in inspect.get_annotations(target).items():
-        with contextlib.suppress(NameError, TypeError):
-            hints[name] = eval(annotation, scope) if isinstance(annotation, str) else annotation
+    hints: dict[str, Any] = {}
+    for owner in reversed(target.__mro__) if inspect.isclass(target) else (target,):
+        scope = vars(inspect.getmodule(owner) or builtins)
+        for name, annotation in inspect.get_annotations(owner).items():
+            with contextlib.suppress(NameError, TypeError):
+                hints |= typing.get_type_hints(SimpleNamespace(__annotations__={name: annotation}), scope)
     return hints
 
 

@@ -112,7 +112,7 @@ def in_words(seconds: float) -> str:
 
     Example:
         >>> in_words(40), in_words(250), in_words(12_600), in_words(200_000)
-        ('40 s', '4 min', '3 h 30 min', '2 d 8 h')
+        ('40 s', '4 min', '3 h 30 min', '2 d 7 h')
     """
     if seconds < 90:
         return f"{seconds:.0f} s"

@@ -34,6 +34,11 @@ class SelectedFeatures(Backbone):
 
     Raises:
         ValueError: If a level does not exist, or none is chosen.
+
+    Example:
+        >>> from lightning_nas.networks import ResidualBackbone
+        >>> SelectedFeatures(ResidualBackbone(4, (1, 2, 4)), (0, -1)).feature_info.reduction()
+        [1, 4]
     """
 
     def __init__(self, network: Backbone, out_indices: int | Sequence[int]) -> None:

@@ -13,6 +13,12 @@ class PooledClassifier(nn.Module):
     Args:
         backbone: Image -> feature maps.
         num_classes: Number of classes.
+
+    Example:
+        >>> import torch
+        >>> from lightning_nas.networks import ResidualBackbone
+        >>> PooledClassifier(ResidualBackbone(4, (1, 2)), num_classes=10)(torch.zeros(2, 3, 8, 8)).shape
+        torch.Size([2, 10])
     """
 
     def __init__(self, backbone: Backbone, num_classes: int) -> None:

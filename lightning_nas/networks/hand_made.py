@@ -43,6 +43,11 @@ class ResidualBackbone(Backbone):
         reductions: Strides of the feature maps, e.g. ``(1, 2, 4)``: each the previous one or its double.
         blocks: Residual blocks per stage.
         in_channels: Channels of the image.
+
+    Example:
+        >>> import torch
+        >>> [tuple(x.shape[1:]) for x in ResidualBackbone(4, (1, 2, 4))(torch.zeros(1, 3, 8, 8))]
+        [(4, 8, 8), (8, 4, 4), (16, 2, 2)]
     """
 
     def __init__(self, width: int, reductions: tuple[int, ...], blocks: int = 2, in_channels: int = 3) -> None:

@@ -24,6 +24,10 @@ class Inherited:
     Args:
         copied: Names of the network's tensors that now hold the supernet's values.
         skipped: Names of those that keep their initial values -> why.
+
+    Example:
+        >>> len(Inherited(copied=("stem.weight",), skipped={}).copied)
+        1
     """
 
     copied: tuple[str, ...]

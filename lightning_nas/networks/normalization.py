@@ -27,6 +27,11 @@ class GroupNorm(nn.GroupNorm):
     PyTorch refuses a single value (one image, one channel in a group, a map of 1x1), as BatchNorm must in training. But
     GroupNorm keeps no statistics for other images: in training, too, there is nothing wrong with the result. Weights have
     PyTorch's names.
+
+    Example:
+        >>> import torch
+        >>> GroupNorm(2, 2)(torch.ones(1, 2, 1, 1)).shape
+        torch.Size([1, 2, 1, 1])
     """
 
     def forward(self, x: Tensor) -> Tensor:

@@ -25,6 +25,13 @@ class PyramidBackbone(nn.Module):
 
     Attributes:
         out_channels: Channels of every map of the pyramid.
+
+    Example:
+        >>> import torch
+        >>> from lightning_nas.networks import ResidualBackbone
+        >>> network = PyramidBackbone(ResidualBackbone(4, (2, 4)), out_channels=8)
+        >>> [tuple(x.shape[1:]) for x in network(torch.zeros(1, 3, 16, 16)).values()][:2]
+        [(8, 8, 8), (8, 4, 4)]
     """
 
     def __init__(
@@ -81,6 +88,12 @@ class NamedMaps(nn.Module):
 
     Attributes:
         out_channels: Channels of every map.
+
+    Example:
+        >>> import torch
+        >>> from lightning_nas.networks import ResidualBackbone
+        >>> NamedMaps(ResidualBackbone(4, (2,))).out_channels
+        4
     """
 
     def __init__(self, network: Backbone) -> None:
@@ -121,6 +134,13 @@ class NamedLevels(nn.Module):
 
     Attributes:
         out_channels: Name -> channels of the map.
+
+    Example:
+        >>> import torch
+        >>> from lightning_nas.networks import ResidualBackbone
+        >>> network = NamedLevels(ResidualBackbone(4, (1, 2, 4)), {"low": 0, "out": -1})
+        >>> {name: tuple(x.shape[1:]) for name, x in network(torch.zeros(1, 3, 8, 8)).items()}
+        {'low': (4, 8, 8), 'out': (16, 2, 2)}
     """
 
     def __init__(self, network: Backbone, levels: Mapping[str, int]) -> None:

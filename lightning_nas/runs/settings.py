@@ -17,6 +17,10 @@ class SupernetSettings:
         gradient_clip_val: Bound of the weights' gradient; None for none.
         gradient_clip_algorithm: ``"norm"`` or ``"value"``.
         fraction: Share of the training set that trains the weights; the rest trains the architecture.
+
+    Example:
+        >>> SupernetSettings(epochs=5).epochs
+        5
     """
 
     epochs: int = 12
@@ -41,6 +45,10 @@ class TrialsSettings:
         reuse: Results that are told again: ``"none"``, ``"same"`` architecture, ``"isomorphic"``: of the same function.
         most_failures: Failed trials in a row after which a worker gives up.
         worker: Number of this worker.
+
+    Example:
+        >>> TrialsSettings(count=100).count
+        100
     """
 
     count: int = 12

@@ -18,7 +18,16 @@ from lightning_nas.strategies import GradientStrategy
 
 
 class TemperatureSchedule(Callback):
-    """Lowers a strategy's ``tau`` linearly from ``tau_start`` to ``tau_end`` over the epochs; others are left alone."""
+    """Lowers a strategy's ``tau`` linearly from ``tau_start`` to ``tau_end`` over the epochs; others are left alone.
+
+    Example:
+        >>> from types import SimpleNamespace
+        >>> from lightning_nas.strategies import Gdas
+        >>> search = SimpleNamespace(strategy=Gdas(tau_start=10.0, tau_end=2.0))
+        >>> TemperatureSchedule().on_train_epoch_start(SimpleNamespace(current_epoch=2, max_epochs=5), search)
+        >>> search.strategy.tau
+        6.0
+    """
 
     def on_train_start(self, trainer: pl.Trainer, pl_module: Any) -> None:
         """A run that is resumed within an epoch does not start it again."""
@@ -38,6 +47,13 @@ class DropPathSchedule(Callback):
 
     Args:
         rate: Rate that the last epoch comes near to.
+
+    Example:
+        >>> from types import SimpleNamespace
+        >>> module, schedule = torch.nn.Sequential(DropPath()), DropPathSchedule(0.2)
+        >>> schedule.on_train_epoch_start(SimpleNamespace(current_epoch=5, max_epochs=10), module)
+        >>> module[0].rate
+        0.1
     """
 
     def __init__(self, rate: float) -> None:
@@ -57,6 +73,13 @@ class FreezeLogits(Callback):
 
     Args:
         epochs: Number of epochs without architecture steps.
+
+    Example:
+        >>> from types import SimpleNamespace
+        >>> search = SimpleNamespace(logits_frozen=False)
+        >>> FreezeLogits(2).on_train_epoch_start(SimpleNamespace(current_epoch=1), search)
+        >>> search.logits_frozen
+        True
     """
 
     def __init__(self, epochs: int) -> None:
@@ -81,6 +104,10 @@ class SeedBatches(Callback):
 
     Args:
         seed: Of the run.
+
+    Example:
+        >>> callbacks = [SeedBatches(0)]
+        >>> trainer = pl.Trainer(callbacks=callbacks, accelerator="cpu", logger=False, enable_checkpointing=False)
     """
 
     def __init__(self, seed: int) -> None:
@@ -123,6 +150,10 @@ class ArchitectureHistory(Callback):
 
     Args:
         path: The file, ``history.jsonl`` of a run folder.
+
+    Example:
+        >>> callbacks = [ArchitectureHistory(Path("history.jsonl"))]
+        >>> trainer = pl.Trainer(callbacks=callbacks, accelerator="cpu", logger=False, enable_checkpointing=False)
     """
 
     def __init__(self, path: Path) -> None:

@@ -40,6 +40,14 @@ class BilevelDataModule(WrappedData):
     Raises:
         TypeError: If there are no training batches in what is given.
         ValueError: If an argument is out of range.
+
+    Example:
+        >>> from torch.utils.data import DataLoader, TensorDataset
+        >>> images = TensorDataset(torch.zeros(8, 3, 4, 4), torch.arange(8) % 2)
+        >>> data = BilevelDataModule(DataLoader(images, batch_size=2))
+        >>> batches = data.train_dataloader()  # {"weights": batch, "architecture": batch}
+        >>> len(batches)
+        2
     """
 
     def __init__(
@@ -123,10 +131,17 @@ class WeightsHalf(BilevelDataModule):
     The same split as that of :class:`BilevelDataModule`, for tasks under a plain Trainer.
 
     Args:
-        datamodule: See there, as ``seed``, ``fraction`` and ``stratify``.
-        seed: See there.
-        fraction: See there.
-        stratify: See there.
+        datamodule: An ordinary data module; or a LightningModule that brings its own loaders, or a loader of training batches.
+        seed: Seed of the split and of the order of both halves.
+        fraction: Share of the training set that trains the weights.
+        stratify: Keep class shares equal in both halves, where the data set has ``targets`` or is a ``TensorDataset``.
+
+    Example:
+        >>> from torch.utils.data import DataLoader, TensorDataset
+        >>> images = TensorDataset(torch.zeros(8, 3, 4, 4), torch.arange(8) % 2)
+        >>> data = WeightsHalf(DataLoader(images, batch_size=2))
+        >>> len(data.train_dataloader()), len(data.architecture_dataloader())
+        (2, 2)
     """
 
     def __init__(self, datamodule: Any, *, seed: int = 0, fraction: float = 0.5, stratify: bool = True) -> None:

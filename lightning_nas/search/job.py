@@ -29,6 +29,10 @@ class Pretraining:
         make_task: Backbone -> the classifier.
         epochs: Of the training.
         head_channels: Of a closing convolution that only the classifier has, in spaces with such an argument.
+
+    Example:
+        >>> Pretraining(datamodule=None, make_task=lambda backbone: backbone, epochs=5).epochs
+        5
     """
 
     datamodule: Any

@@ -53,6 +53,22 @@ class SearchModule(TakesBatches, SearchLifecycle):
     Raises:
         TypeError: If the model is no LightningModule or the strategy none of gradients.
         ValueError: If the model cannot be searched, or an argument is out of range.
+
+    Example:
+        >>> from lightning_nas.search.families import LightningModule
+        >>> from lightning_nas.spaces import NasBench201
+        >>> from lightning_nas.strategies import Darts
+        >>> class Task(LightningModule):
+        ...     def __init__(self, backbone):
+        ...         super().__init__()
+        ...         self.backbone = backbone
+        ...     def training_step(self, batch, batch_idx):
+        ...         return self.backbone(batch)[-1].square().mean()
+        ...     def configure_optimizers(self):
+        ...         return torch.optim.SGD(self.parameters(), lr=0.1)
+        >>> search = SearchModule(Task(NasBench201(channels=4, cells=1).supernet()), Darts())
+        >>> sorted(search.architecture().components)
+        ['backbone']
     """
 
     def __init__(

@@ -21,6 +21,10 @@ class SampledPaths(Callback):
 
     Args:
         seed: Of the draws.
+
+    Example:
+        >>> callbacks = [SampledPaths(seed=0)]
+        >>> trainer = pl.Trainer(callbacks=callbacks, accelerator="cpu", logger=False, enable_checkpointing=False)
     """
 
     def __init__(self, seed: int) -> None:

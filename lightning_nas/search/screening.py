@@ -26,6 +26,16 @@ class ScreeningData(WrappedData):
 
     Raises:
         ValueError: If ``batches`` is below 1.
+
+    Example:
+        >>> import torch
+        >>> from torch.utils.data import TensorDataset
+        >>> from lightning_nas.search.families import LightningDataModule
+        >>> class Data(LightningDataModule):
+        ...     def val_dataloader(self):
+        ...         return DataLoader(TensorDataset(torch.arange(100)), batch_size=5)
+        >>> len(ScreeningData(Data(), batches=2).val_dataloader())
+        2
     """
 
     def __init__(self, datamodule: Any, *, batches: int = 1, seed: int = 0) -> None:

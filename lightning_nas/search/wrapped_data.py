@@ -92,7 +92,7 @@ def as_datamodule(data: Any, val_dataloaders: Any = None) -> Any:
 
     Args:
         data: See :class:`WrappedData`.
-        val_dataloaders: See there.
+        val_dataloaders: Loaders of validation batches, which go with a loader of training batches.
 
     Raises:
         TypeError: If it brings no training batches, or its own validation loaders.

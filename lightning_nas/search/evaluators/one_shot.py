@@ -26,6 +26,12 @@ class OneShotEvaluator:
 
     Raises:
         JobError: If the folder has no checkpoint, or that of another space or task.
+
+    Example:
+        >>> from functools import partial
+        >>> from lightning_nas.search import Job
+        >>> evaluator = partial(OneShotEvaluator, supernet="runs/single_path")
+        >>> job = Job(space, datamodule=data, make_task=MyTask, evaluator=evaluator)  # doctest: +SKIP
     """
 
     def __init__(

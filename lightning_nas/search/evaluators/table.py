@@ -109,6 +109,12 @@ class TableEvaluator:
 
     Raises:
         TableError: If the table cannot be used or has no such column.
+
+    Example:
+        >>> from functools import partial
+        >>> from lightning_nas.search import Job
+        >>> evaluator = partial(TableEvaluator, file="results.csv", metric="accuracy")
+        >>> job = Job(space, datamodule=data, make_task=MyTask, evaluator=evaluator)  # doctest: +SKIP
     """
 
     def __init__(self, job: Job, *, file: str, metric: str, column: str = "arch") -> None:

@@ -56,6 +56,12 @@ class TrainEvaluator:
 
     Raises:
         JobError: If ``epochs`` is below 1 or the data hold out no validation images.
+
+    Example:
+        >>> from functools import partial
+        >>> from lightning_nas.search import Job
+        >>> evaluator = partial(TrainEvaluator, epochs=5)
+        >>> job = Job(space, datamodule=data, make_task=MyTask, evaluator=evaluator)  # doctest: +SKIP
     """
 
     def __init__(self, job: Job, *, epochs: int = 3, metric: str | None = None) -> None:

@@ -32,6 +32,12 @@ class ZeroCostEvaluator:
 
     Raises:
         JobError: If there is no such score or it has no such argument.
+
+    Example:
+        >>> from functools import partial
+        >>> from lightning_nas.search import Job
+        >>> evaluator = partial(ZeroCostEvaluator, score="naswot")
+        >>> job = Job(space, datamodule=data, make_task=MyTask, evaluator=evaluator)  # doctest: +SKIP
     """
 
     def __init__(self, job: Job, *, score: str = "synflow", args: Mapping[str, Any] = MappingProxyType({})) -> None:
@@ -57,6 +63,12 @@ class Prefilter:
 
     Raises:
         JobError: If an argument is out of range or there is no such score.
+
+    Example:
+        >>> from functools import partial
+        >>> from lightning_nas.search import Job
+        >>> prefilter = partial(Prefilter, scores=["synflow"], samples=20)
+        >>> job = Job(space, datamodule=data, make_task=MyTask, prefilter=prefilter)  # doctest: +SKIP
     """
 
     def __init__(self, job: Job, *, scores: Sequence[str], samples: int = 100, keep: float = 0.1) -> None:

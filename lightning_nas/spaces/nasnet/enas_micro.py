@@ -8,7 +8,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import ClassVar
 
-from lightning_nas.spaces.cells.decisions import Stem
 from lightning_nas.spaces.nasnet.space import NasNet
 
 ENAS_MICRO_OPS = ("sep_conv_3x3", "sep_conv_5x5", "avg_pool_3x3", "max_pool_3x3", "skip_connect")
@@ -34,6 +33,5 @@ class EnasMicro(NasNet):
 
     channels: int = 20
     cells: int = 8
-    stem: Stem = "cifar"  # said again: its type is looked up in this module when a config is checked
     ops: tuple[str, ...] = ENAS_MICRO_OPS
     supernet_affine: bool = True

@@ -52,6 +52,15 @@ class Bananas(ArchitectureSampler):
 
     Raises:
         ValueError: If an argument is out of range, or a value exceeds ``bound``.
+
+    Example:
+        >>> import optuna
+        >>> from lightning_nas.spaces import NasBench201
+        >>> from lightning_nas.strategies.blackbox import suggest
+        >>> space = NasBench201(nodes=3)
+        >>> trial = optuna.create_study(sampler=Bananas(space)).ask()
+        >>> list(suggest(trial, space))
+        ['cell.1.0', 'cell.2.0', 'cell.2.1']
     """
 
     def __init__(

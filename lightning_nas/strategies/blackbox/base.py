@@ -56,6 +56,17 @@ class ArchitectureSampler(BaseSampler):
         space: The search space.
         seed: Of all draws.
         isomorphic: Whether architectures of the same function count as one when new ones are wanted.
+
+    Example:
+        >>> import optuna
+        >>> from lightning_nas.spaces import NasBench201
+        >>> from lightning_nas.strategies.blackbox import suggest
+        >>> class First(ArchitectureSampler):
+        ...     def propose(self, rng):
+        ...         return {name: self.space.ops[0] for name in self.space.decisions}
+        >>> space = NasBench201(nodes=3)
+        >>> suggest(optuna.create_study(sampler=First(space)).ask(), space)
+        {'cell.1.0': 'none', 'cell.2.0': 'none', 'cell.2.1': 'none'}
     """
 
     def __init__(self, space: SearchSpace, *, seed: int = 0, isomorphic: bool = False) -> None:

@@ -45,6 +45,15 @@ class Ppo(PolicyGradient):
 
     Raises:
         ValueError: If an argument is out of range.
+
+    Example:
+        >>> import optuna
+        >>> from lightning_nas.spaces import NasBench201
+        >>> from lightning_nas.strategies.blackbox import suggest
+        >>> space = NasBench201(nodes=3)
+        >>> trial = optuna.create_study(sampler=Ppo(space)).ask()
+        >>> list(suggest(trial, space))
+        ['cell.1.0', 'cell.2.0', 'cell.2.1']
     """
 
     def __init__(

@@ -18,6 +18,15 @@ class Reinforce(PolicyGradient):
     Yang 2020, arXiv 2001.00326). ENAS adds the entropy to the reward; here its own gradient is taken.
 
     Its arguments, and the defaults of NAS-Bench-201, are those of :class:`PolicyGradient`.
+
+    Example:
+        >>> import optuna
+        >>> from lightning_nas.spaces import NasBench201
+        >>> from lightning_nas.strategies.blackbox import suggest
+        >>> space = NasBench201(nodes=3)
+        >>> trial = optuna.create_study(sampler=Reinforce(space)).ask()
+        >>> list(suggest(trial, space))
+        ['cell.1.0', 'cell.2.0', 'cell.2.1']
     """
 
     def update(self, children: Encoded, advantage: Tensor) -> None:

@@ -18,8 +18,8 @@ class ReinforceLstm(Reinforce):
 
     Example:
         >>> from lightning_nas.spaces import Darts
-        >>> ReinforceLstm(Darts()).temperature
-        5.0
+        >>> ReinforceLstm(Darts()).entropy_weight
+        0.0001
     """
 
     def __init__(

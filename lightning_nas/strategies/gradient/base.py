@@ -26,11 +26,20 @@ class GradientStrategy(ABC):
         xi: Size of the virtual step of order 2; the current learning rate of the weights if None.
         level: ``"bi"`` trains logits and weights on separate halves of the data, ``"single"`` both on all of it.
         lr: Learning rate of the logits' Adam.
-        betas: Of the same.
-        weight_decay: Of the same.
+        betas: Decay of Adam's averages of the gradient and of its square.
+        weight_decay: Weight decay of the logits.
 
     Attributes:
         needs_unused_parameters: Whether a forward pass leaves weights unused, which DDP has to be told.
+
+    Example:
+        >>> from lightning_nas.spaces import NasBench201
+        >>> class Sigmoid(GradientStrategy):
+        ...     def relax(self, logits):
+        ...         return {name: OptionWeights(group.sigmoid()) for name, group in logits.items()}
+        >>> supernet = NasBench201(channels=4, cells=1).supernet()
+        >>> Sigmoid(lr=1e-3).relax(supernet.logits)["cell"].values.shape
+        torch.Size([6, 5])
     """
 
     needs_unused_parameters = False

@@ -36,12 +36,16 @@ class Gas(GradientStrategy):
         seed: Of the sampling.
         level: ``"bi"`` trains logits and weights on separate halves of the data, ``"single"`` both on all of it.
         lr: Learning rate of the logits' Adam.
-        betas: Of the same.
-        weight_decay: Of the same.
+        betas: Decay of Adam's averages of the gradient and of its square.
+        weight_decay: Weight decay of the logits.
 
     Attributes:
         tau: The current temperature; a callback lowers it.
         costs: Group -> ``(edges, options)`` in milliseconds; empty before a search.
+
+    Example:
+        >>> Gas(lr=0.01).lr
+        0.01
     """
 
     def __init__(

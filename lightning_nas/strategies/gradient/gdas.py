@@ -40,11 +40,21 @@ class Gdas(GradientStrategy):
         seed: Of the sampling.
         level: ``"bi"`` trains logits and weights on separate halves of the data, ``"single"`` both on all of it.
         lr: Learning rate of the logits' Adam.
-        betas: Of the same.
-        weight_decay: Of the same.
+        betas: Decay of Adam's averages of the gradient and of its square.
+        weight_decay: Weight decay of the logits.
 
     Attributes:
         tau: The current temperature; a callback lowers it.
+
+    Example:
+        >>> from lightning_nas.spaces import NasBench201
+        >>> supernet = NasBench201(channels=4, cells=1).supernet()
+        >>> strategy = Gdas()
+        >>> weights = strategy.relax(supernet.logits)["cell"]
+        >>> weights.values.shape
+        torch.Size([6, 5])
+        >>> [len(options) for options in weights.active]  # one option per edge
+        [1, 1, 1, 1, 1, 1]
     """
 
     needs_unused_parameters = True

@@ -30,6 +30,11 @@ class PathStrategy:
 
     Raises:
         ArgumentError: If the seed is negative.
+
+    Example:
+        >>> from lightning_nas.strategies import Enas, Rsps, SinglePath
+        >>> [isinstance(strategy, PathStrategy) for strategy in (Enas(), Rsps(), SinglePath())]
+        [True, True, True]
     """
 
     pretrains: ClassVar[bool] = False
@@ -59,6 +64,13 @@ class UniformPaths(PathStrategy, ABC):
 
     Raises:
         ArgumentError: If the seed is negative.
+
+    Example:
+        >>> from lightning_nas.spaces import NasBench201
+        >>> from lightning_nas.strategies import Rsps
+        >>> shortlist = Rsps(candidates=3, finalists=1).competition(NasBench201(nodes=3), macs=lambda choices: 0)
+        >>> list(shortlist.ask())
+        ['cell.1.0', 'cell.2.0', 'cell.2.1']
     """
 
     steps_as_set: ClassVar[bool]

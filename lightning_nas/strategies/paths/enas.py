@@ -44,6 +44,12 @@ class Enas(PathStrategy):
 
     Raises:
         ValueError: If an argument is out of range.
+
+    Example:
+        >>> from lightning_nas.spaces import NasBench201
+        >>> controller = Enas(policy="independent").controller(NasBench201(nodes=3))
+        >>> list(controller.sample(0))
+        ['cell.1.0', 'cell.2.0', 'cell.2.1']
     """
 
     trains = "a controller"

@@ -39,6 +39,17 @@ class Evolution:
 
     Raises:
         NasError: If an argument is out of range, or no feasible architecture can be found.
+
+    Example:
+        >>> from lightning_nas.spaces import NasBench201
+        >>> space = NasBench201(nodes=3)
+        >>> sizes = {"population": 4, "rounds": 2, "parents": 2, "mutants": 2, "crossovers": 2, "mutation_probability": 0.5}
+        >>> evolution = Evolution(space, lambda choices: True, **sizes, seed=0)
+        >>> while not evolution.done:
+        ...     choices = evolution.ask()
+        ...     evolution.tell(choices, sum(option == "nor_conv_3x3" for option in choices.values()))
+        >>> len(evolution.history)
+        8
     """
 
     def __init__(

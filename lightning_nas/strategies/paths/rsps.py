@@ -38,6 +38,11 @@ class Rsps(UniformPaths):
 
     Raises:
         ValueError: If an argument is out of range.
+
+    Example:
+        >>> from lightning_nas.spaces import NasBench201
+        >>> Rsps(candidates=5, finalists=2).competition(NasBench201(nodes=3), macs=lambda choices: 0).total
+        7
     """
 
     steps_as_set = True

@@ -34,6 +34,11 @@ class SinglePath(UniformPaths):
 
     Raises:
         ValueError: If an argument is out of range.
+
+    Example:
+        >>> from lightning_nas.spaces import NasBench201
+        >>> SinglePath().competition(NasBench201(), macs=lambda choices: 0).total
+        1000
     """
 
     pretrains = True
