@@ -16,8 +16,8 @@ from lightning_nas.tasks.images import read_rgb
 from lightning_nas.tasks.images.files import image_files
 from lightning_nas.tasks.images.reading import decoded_size, read_grey, shown_size
 from lightning_nas.tasks.segmentation import MasksDataModule
-from lightning_nas.tasks.segmentation.mask_files import read_mask
-from lightning_nas.tasks.segmentation.pairs import SegmentationError
+from lightning_nas.tasks.segmentation.data.mask_files import read_mask
+from lightning_nas.tasks.segmentation.data.pairs import SegmentationError
 
 LOSSLESS = {"png": {}, "tif": {}, "webp": {"lossless": True}}
 
