@@ -86,7 +86,9 @@ def test_any_folder_of_masks(tmp_path):
             write_pair(
                 tmp_path / "images" / split / f"{number}.png", tmp_path / "masks" / split / f"{number}.png", labels
             )
-    data = ready(MasksDataModule(str(tmp_path), 3, ignore_index=9, augmentation="none", class_names=["a", "b", "c"]))
+    data = ready(
+        MasksDataModule(str(tmp_path), 3, ignore_index=9, augmentation="none", crop=None, class_names=["a", "b", "c"])
+    )
     image, labels = data.train_set[1]
     assert data.class_names == ("a", "b", "c")
     assert (labels[:4] == IGNORE).all()

@@ -33,7 +33,8 @@ def masks(root, make, num_classes=2, count=2, **arguments):
             size = (mask.height, mask.width, 3)
             Image.fromarray(rng.integers(0, 255, size, np.uint8)).save(root / "images" / split / f"{number}.png")
             mask.save(root / "masks" / split / f"{number}.png")
-    return MasksDataModule(str(root), num_classes, augmentation="none", **arguments)
+    whole = {"crop": None, "augmentation": "none", "num_workers": 0}
+    return MasksDataModule(str(root), num_classes, **{**whole, **arguments})
 
 
 def square(value=1, other=0):
