@@ -28,7 +28,7 @@ def project(here):
 @pytest.fixture(scope="module")
 def searched(project):
     project(
-        "search", *DEPTH, *SPACE, *BRIEF, "strategy=darts_short", "evaluator=train", "search.epochs=2",
+        "search", *DEPTH, *SPACE, *BRIEF, "strategy=darts_small", "evaluator=train", "search.epochs=2",
         "search.warmup_epochs=1", "evaluate.random=1", "hydra.run.dir=searched",
     )  # fmt: skip
     return project.folder / "searched"
@@ -106,4 +106,4 @@ def test_what_was_found_is_trained_and_estimates_a_folder_of_images(project, tra
 
 def test_what_the_data_do_not_say_is_named_before_any_work(project):
     with pytest.raises(SystemExit, match=r"DepthTask needs \['max_depth'\]"):
-        project("search", *DEPTH, *SPACE, *BRIEF, "data=digits", "strategy=darts_short", "evaluator=train")
+        project("search", *DEPTH, *SPACE, *BRIEF, "data=digits", "strategy=darts_small", "evaluator=train")

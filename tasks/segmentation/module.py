@@ -24,10 +24,10 @@ from lightning_nas.tasks.images.norm_checks import (
     warn_of_small_batches,
 )
 from lightning_nas.tasks.images.optimization import OptimizerName, check_named, make_optimizer, make_schedules
+from lightning_nas.tasks.segmentation.data.labels import IGNORE
 from lightning_nas.tasks.segmentation.drawing import default_palette
 from lightning_nas.tasks.segmentation.evaluation import Evaluation, predicted_labels
 from lightning_nas.tasks.segmentation.heads import Head, build_head
-from lightning_nas.tasks.segmentation.labels import IGNORE
 from lightning_nas.tasks.segmentation.losses import pixel_cross_entropy
 from lightning_nas.tasks.segmentation.metrics import ConfusionMatrix, iou_table, summarize
 from lightning_nas.tasks.segmentation.predict import predict_images

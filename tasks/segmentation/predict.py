@@ -17,7 +17,7 @@ from torch import Tensor
 from lightning_nas.architecture import write_atomic
 from lightning_nas.tasks.images import read_rgb
 from lightning_nas.tasks.images.predictions import images_to_predict, make_folders, naming, stems
-from lightning_nas.tasks.segmentation.augmentation import make_pipeline
+from lightning_nas.tasks.segmentation.data.augmentation import make_pipeline
 from lightning_nas.tasks.segmentation.drawing import default_palette, draw_legend, overlaid
 
 

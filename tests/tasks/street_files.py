@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from lightning_nas.tasks.segmentation.labels import cityscapes_table
+from lightning_nas.tasks.segmentation.data.labels import cityscapes_table
 
 KNOWN = sorted(entry.id for entry in cityscapes_table().classes)
 

@@ -16,8 +16,8 @@ from lightning_nas.tasks.images import read_rgb
 from lightning_nas.tasks.images.files import image_files
 from lightning_nas.tasks.images.reading import decoded_size, read_grey, shown_size
 from lightning_nas.tasks.segmentation import MasksDataModule
-from lightning_nas.tasks.segmentation.mask_files import read_mask
-from lightning_nas.tasks.segmentation.pairs import SegmentationError
+from lightning_nas.tasks.segmentation.data.mask_files import read_mask
+from lightning_nas.tasks.segmentation.data.pairs import SegmentationError
 
 LOSSLESS = {"png": {}, "tif": {}, "webp": {"lossless": True}}
 
@@ -169,7 +169,7 @@ def test_masks_lie_over_turned_images(tmp_path, turned):
     for split in ("train", "val"):
         save(shown_square(turned), tmp_path / "images" / split / "a.png", turned)
         save(labels, tmp_path / "masks" / split / "a.png")
-    data = MasksDataModule(str(tmp_path), 2, augmentation="none")
+    data = MasksDataModule(str(tmp_path), 2, augmentation="none", crop=None)
     data.setup()
     image, found = data.train_set[0]
     assert ((image[0] > 0.5).long() == found).all()
@@ -186,7 +186,7 @@ def test_masks_of_the_stored_sides_are_refused_with_the_reason(tmp_path, decode)
         save(pixels(24, 40), tmp_path / "images" / split / "a.png", 6)
         save(np.zeros((24, 40), np.uint8), tmp_path / "masks" / split / "a.png")
     with pytest.raises(SegmentationError, match=r"a\.png is 24 x 40.* is 40 x 24.*EXIF orientation"):
-        MasksDataModule(str(tmp_path), 2, decode=decode, augmentation="none").setup()
+        MasksDataModule(str(tmp_path), 2, decode=decode, augmentation="none", crop=None).setup()
 
 
 # ---- which files are images --------------------------------------------------------------------------------------------
@@ -227,6 +227,6 @@ def test_hidden_files_are_no_masks(tmp_path):
         save(np.eye(16, dtype=np.uint8), tmp_path / "masks" / split / "a.png")
         for kind in ("images", "masks"):
             (tmp_path / kind / split / "._a.png").write_bytes(b"\0\5\x16\7")
-    data = MasksDataModule(str(tmp_path), 2, augmentation="none")
+    data = MasksDataModule(str(tmp_path), 2, augmentation="none", crop=None)
     data.setup()
     assert len(data.train_set) == len(data.val_set) == 1

@@ -9,10 +9,10 @@ from PIL import Image
 from street_files import city_files, picture_of, random_labels, write_cities, write_pair
 
 from lightning_nas.tasks.segmentation import CityscapesDataModule, MasksDataModule, StreetsDataModule
-from lightning_nas.tasks.segmentation.labels import IGNORE, cityscapes_table
-from lightning_nas.tasks.segmentation.mask_files import read_mask
-from lightning_nas.tasks.segmentation.pairs import SegmentationError
-from lightning_nas.tasks.segmentation.streets import paint
+from lightning_nas.tasks.segmentation.data.labels import IGNORE, cityscapes_table
+from lightning_nas.tasks.segmentation.data.mask_files import read_mask
+from lightning_nas.tasks.segmentation.data.pairs import SegmentationError
+from lightning_nas.tasks.segmentation.data.street_files import paint
 
 TABLE = cityscapes_table()
 
@@ -86,7 +86,9 @@ def test_any_folder_of_masks(tmp_path):
             write_pair(
                 tmp_path / "images" / split / f"{number}.png", tmp_path / "masks" / split / f"{number}.png", labels
             )
-    data = ready(MasksDataModule(str(tmp_path), 3, ignore_index=9, augmentation="none", class_names=["a", "b", "c"]))
+    data = ready(
+        MasksDataModule(str(tmp_path), 3, ignore_index=9, augmentation="none", crop=None, class_names=["a", "b", "c"])
+    )
     image, labels = data.train_set[1]
     assert data.class_names == ("a", "b", "c")
     assert (labels[:4] == IGNORE).all()

@@ -8,8 +8,8 @@ from PIL import Image
 from street_files import city_files, random_labels, write_cities, write_pair
 
 from lightning_nas.tasks.segmentation import CityscapesDataModule, MasksDataModule
-from lightning_nas.tasks.segmentation.mask_files import open_mask, read_mask
-from lightning_nas.tasks.segmentation.pairs import SegmentationError
+from lightning_nas.tasks.segmentation.data.mask_files import open_mask, read_mask
+from lightning_nas.tasks.segmentation.data.pairs import SegmentationError
 
 PALETTE = [[0, 0, 0], [255, 255, 255], [200, 10, 10]]
 VALUES = np.array([[0, 1, 2], [2, 1, 0]], np.uint8)
@@ -33,7 +33,8 @@ def masks(root, make, num_classes=2, count=2, **arguments):
             size = (mask.height, mask.width, 3)
             Image.fromarray(rng.integers(0, 255, size, np.uint8)).save(root / "images" / split / f"{number}.png")
             mask.save(root / "masks" / split / f"{number}.png")
-    return MasksDataModule(str(root), num_classes, augmentation="none", **arguments)
+    whole = {"crop": None, "augmentation": "none", "num_workers": 0}
+    return MasksDataModule(str(root), num_classes, **{**whole, **arguments})
 
 
 def square(value=1, other=0):

@@ -18,9 +18,9 @@ from lightning_nas.search import BilevelDataModule, SearchModule
 from lightning_nas.spaces import AutoDeepLab, published
 from lightning_nas.strategies import Darts
 from lightning_nas.tasks.segmentation import SegmentationTask
+from lightning_nas.tasks.segmentation.data.labels import IGNORE
 from lightning_nas.tasks.segmentation.evaluation import Evaluation, window_starts
 from lightning_nas.tasks.segmentation.heads import PerLevelHead, build_head
-from lightning_nas.tasks.segmentation.labels import IGNORE
 from lightning_nas.tasks.segmentation.losses import pixel_cross_entropy
 from lightning_nas.tasks.segmentation.metrics import ConfusionMatrix, summarize
 

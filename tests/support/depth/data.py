@@ -21,7 +21,7 @@ class BoxesDataModule(pl.LightningDataModule):
 
     def _loader(self, seed, **arguments):
         generator = torch.Generator().manual_seed(seed)
-        depths = torch.full((self.count, self.size, self.size), self.max_depth)
+        depths = torch.full((self.count, self.size, self.size), float(self.max_depth))
         for depth in depths:
             top, left = torch.randint(self.size // 2, (2,), generator=generator).tolist()
             depth[top : top + self.size // 2, left : left + self.size // 2] *= torch.rand((), generator=generator)

@@ -8,11 +8,11 @@ from pathlib import Path
 
 from lightning_nas.errors import ArgumentError, MissingFileError
 from lightning_nas.tasks.images import ImageDataModule
-from lightning_nas.tasks.segmentation.augmentation import Recipe, make_pipeline
-from lightning_nas.tasks.segmentation.contents import check_counted, check_training, warn_of_other_colours
-from lightning_nas.tasks.segmentation.dataset import SegmentationDataset, collate
-from lightning_nas.tasks.segmentation.labels import LabelClass, LabelTable
-from lightning_nas.tasks.segmentation.pairs import Checks, Pair, check_pairs
+from lightning_nas.tasks.segmentation.data.augmentation import Recipe, make_pipeline
+from lightning_nas.tasks.segmentation.data.contents import check_counted, check_training, warn_of_other_colours
+from lightning_nas.tasks.segmentation.data.dataset import SegmentationDataset, collate
+from lightning_nas.tasks.segmentation.data.labels import LabelClass, LabelTable
+from lightning_nas.tasks.segmentation.data.pairs import Checks, Pair, check_pairs
 
 Files = Mapping[str, Path]
 """Key, equal for an image and its mask -> file."""

@@ -8,8 +8,8 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from lightning_nas.tasks.images.contents import named
-from lightning_nas.tasks.segmentation.labels import LabelTable
-from lightning_nas.tasks.segmentation.pairs import Pair, SegmentationError
+from lightning_nas.tasks.segmentation.data.labels import LabelTable
+from lightning_nas.tasks.segmentation.data.pairs import Pair, SegmentationError
 
 VOID_SHARE = 0.25
 """Share of pixels with the lowest ids of Cityscapes, which do not count, that no real split reaches."""

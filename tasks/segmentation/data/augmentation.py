@@ -9,7 +9,7 @@ import numpy as np
 
 from lightning_nas.errors import ArgumentError
 from lightning_nas.tasks.images import IMAGENET_MEAN, A, Pipeline, ToTensorV2
-from lightning_nas.tasks.segmentation.labels import IGNORE
+from lightning_nas.tasks.segmentation.data.labels import IGNORE
 
 Recipe = Literal["none", "flip", "scale", "full"]
 

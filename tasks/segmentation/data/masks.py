@@ -7,11 +7,11 @@ from pathlib import Path
 
 from lightning_nas.errors import ArgumentError
 from lightning_nas.tasks.images.files import image_files
-from lightning_nas.tasks.segmentation.augmentation import Recipe
-from lightning_nas.tasks.segmentation.data import Files, SegmentationDataModule, check_folder
+from lightning_nas.tasks.segmentation.data.augmentation import Recipe
+from lightning_nas.tasks.segmentation.data.base import Files, SegmentationDataModule, check_folder
+from lightning_nas.tasks.segmentation.data.labels import IGNORE, numbered_table
+from lightning_nas.tasks.segmentation.data.pairs import keyed
 from lightning_nas.tasks.segmentation.drawing import default_palette
-from lightning_nas.tasks.segmentation.labels import IGNORE, numbered_table
-from lightning_nas.tasks.segmentation.pairs import keyed
 
 
 class MasksDataModule(SegmentationDataModule):

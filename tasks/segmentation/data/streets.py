@@ -7,9 +7,9 @@ from pathlib import Path
 
 from lightning_nas.errors import ArgumentError
 from lightning_nas.tasks.images.cache import cache_folder
-from lightning_nas.tasks.segmentation.augmentation import Recipe
-from lightning_nas.tasks.segmentation.data_cityscapes import CityscapesDataModule
-from lightning_nas.tasks.segmentation.streets import write_streets
+from lightning_nas.tasks.segmentation.data.augmentation import Recipe
+from lightning_nas.tasks.segmentation.data.cityscapes import CityscapesDataModule
+from lightning_nas.tasks.segmentation.data.street_files import write_streets
 
 
 class StreetsDataModule(CityscapesDataModule):

@@ -10,7 +10,7 @@ import cv2
 import numpy as np
 from PIL import Image
 
-from lightning_nas.tasks.segmentation.street_scene import Scene
+from lightning_nas.tasks.segmentation.data.street_scene import Scene
 
 FINE = 3
 """Scenes are painted at this multiple of the size: pictures are averaged, label maps take the middle pixel."""

@@ -7,11 +7,11 @@ from pathlib import Path
 
 from lightning_nas.errors import ArgumentError
 from lightning_nas.tasks.images.files import is_image
-from lightning_nas.tasks.segmentation.augmentation import Recipe
-from lightning_nas.tasks.segmentation.contents import refuse_train_ids
-from lightning_nas.tasks.segmentation.data import Files, SegmentationDataModule, check_folder
-from lightning_nas.tasks.segmentation.labels import cityscapes_table
-from lightning_nas.tasks.segmentation.pairs import Pair
+from lightning_nas.tasks.segmentation.data.augmentation import Recipe
+from lightning_nas.tasks.segmentation.data.base import Files, SegmentationDataModule, check_folder
+from lightning_nas.tasks.segmentation.data.contents import refuse_train_ids
+from lightning_nas.tasks.segmentation.data.labels import cityscapes_table
+from lightning_nas.tasks.segmentation.data.pairs import Pair
 
 IMAGE, MASK = "_leftImg8bit.png", "_gtFine_labelIds.png"
 

@@ -12,8 +12,8 @@ from rich.progress import track
 
 from lightning_nas.tasks.images.problems import DataError, Problems
 from lightning_nas.tasks.images.reading import decoded_size, is_sideways, shown_size
-from lightning_nas.tasks.segmentation.labels import LabelTable
-from lightning_nas.tasks.segmentation.mask_files import open_mask
+from lightning_nas.tasks.segmentation.data.labels import LabelTable
+from lightning_nas.tasks.segmentation.data.mask_files import open_mask
 
 
 class SegmentationError(DataError):

@@ -10,8 +10,8 @@ from torch import Tensor
 from torch.utils.data import Dataset
 
 from lightning_nas.tasks.images import Pipeline, read_rgb
-from lightning_nas.tasks.segmentation.mask_files import read_mask
-from lightning_nas.tasks.segmentation.pairs import Pair
+from lightning_nas.tasks.segmentation.data.mask_files import read_mask
+from lightning_nas.tasks.segmentation.data.pairs import Pair
 
 Sample = tuple[Tensor, Tensor]
 
