@@ -1,7 +1,7 @@
 """A search with ENAS, small enough for a test."""
 
 import torch
-from path_project import Data, Task, make_trainer
+from toy_paths import Data, Task, make_trainer
 
 from lightning_nas.search import ControllerPhase, SeedBatches, WeightsHalf
 from lightning_nas.strategies import Enas

@@ -8,10 +8,10 @@ import pytest
 import pytorch_lightning as pl
 import torch
 from enas_search import QUICK, fit, flat
-from path_project import SPACE, Data, Task, make_trainer
 from processes import run_ranks
 from pytorch_lightning.callbacks import ModelCheckpoint
 from torch import nn
+from toy_paths import SPACE, Data, Task, make_trainer
 
 from lightning_nas.search import ControllerPhase, WeightsHalf
 from lightning_nas.spaces import EnasMacro

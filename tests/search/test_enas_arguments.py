@@ -5,8 +5,8 @@ from types import SimpleNamespace
 import pytest
 import torch
 from enas_search import QUICK, fit, flat
-from path_project import SPACE, Data, Task, make_trainer
 from pytorch_lightning.strategies import DDPStrategy
+from toy_paths import SPACE, Data, Task, make_trainer
 
 from lightning_nas.search import ControllerPhase, SampledPaths, WeightsHalf
 from lightning_nas.search.headline import validation_score

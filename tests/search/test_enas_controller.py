@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 import torch
 from enas_search import QUICK, flat
-from path_project import SPACE
+from toy_paths import SPACE
 
 from lightning_nas.spaces import EnasMacro
 from lightning_nas.strategies import Enas
