@@ -3,7 +3,7 @@
 import os
 
 import torch
-from path_project import Data, Task, make_trainer
+from toy_paths import Data, Task, make_trainer
 
 from lightning_nas.search import ControllerPhase, WeightsHalf
 from lightning_nas.strategies import Enas

@@ -1,59 +1,20 @@
 """What a task's network costs: small ones of every task beside values counted by hand."""
 
-import itertools
 import random
-import warnings
 
 import pytest
-import pytorch_lightning as pl
 import torch
-from torch import nn
+from counted_tower import WIDTH, Sized, Tower, tower_macs, tower_parameters
 
 from lightning_nas.cost import count_macs, count_parameters
-from lightning_nas.errors import UncountableError
 from lightning_nas.search.costs import backbone_of, cost_of_task, input_size, macs_of_choice
-from lightning_nas.spaces import Backbone, Chain, FeatureInfo, FeatureLevel, Fpn, Product
+from lightning_nas.spaces import Chain, Fpn, Product
 from lightning_nas.tasks.classification import ClassificationTask
 from lightning_nas.tasks.detection import DetectionTask
 from lightning_nas.tasks.segmentation import SegmentationTask
 
-WIDTH = 32
-
-
-class Tower(Backbone):
-    """A convolution of 3x3 per map, without biases: the first one ``(strides[0], strides[0])``, each other one strided."""
-
-    def __init__(self, strides, role="backbone"):
-        super().__init__()
-        self.role = role
-        first, steps = strides[0], [b // a for a, b in itertools.pairwise(strides)]
-        self.layers = nn.ModuleList([nn.Conv2d(3, WIDTH, first, first, bias=False)])
-        self.layers.extend(nn.Conv2d(WIDTH, WIDTH, 3, step, 1, bias=False) for step in steps)
-        self.feature_info = FeatureInfo(tuple(FeatureLevel(WIDTH, stride) for stride in strides))
-        self.spare = nn.Linear(1, 7)  # read by nobody
-
-    def forward_auxiliary(self, x):
-        maps = []
-        for layer in self.layers:
-            x = layer(x)
-            maps.append(x)
-        return maps, None
-
-
-class Sized:
-    in_channels, image_size = 3, (32, 64)
-
-
-def tower_macs(height, width, strides):
-    places = [(height // stride) * (width // stride) for stride in strides]
-    return places[0] * WIDTH * 3 * strides[0] ** 2 + sum(places[1:]) * WIDTH * WIDTH * 9
-
-
-def tower_parameters(strides):
-    return WIDTH * 3 * strides[0] ** 2 + (len(strides) - 1) * WIDTH * WIDTH * 9
-
-
 # ---- detection -------------------------------------------------------------------------------------------------------
+
 
 LEVELS = (8, 16, 32, 64, 128)
 SMALL = {"min_size": 128, "max_size": 128, "head_convs": 1}
@@ -147,87 +108,7 @@ def test_a_classifier_without_what_only_training_needs():
     assert cost.network.parameters < count_parameters(task)
 
 
-# ---- tasks of others -----------------------------------------------------------------------------------------------------
-
-
-class Theirs(pl.LightningModule):
-    """A task that offers nothing but its forward."""
-
-    def __init__(self):
-        super().__init__()
-        self.backbone, self.head = Tower((4,)), nn.Conv2d(WIDTH, 2, 1)
-
-    def forward(self, images):
-        return self.head(self.backbone(images)[-1])
-
-
-class OfLists(Theirs):
-    def forward(self, images):
-        if not isinstance(images, list):
-            raise TypeError("images must be a list")
-        return [self.head(self.backbone(image[None])[-1]) for image in images]
-
-
-class ByName(Theirs):
-    def forward(self, *, image, scale):
-        return super().forward(image * scale)
-
-
-class Batched(Theirs):
-    def __init__(self, example):
-        super().__init__()
-        self.example_input_array = example
-
-
-def theirs_macs(height, width):
-    return tower_macs(height, width, (4,)) + height * width // 16 * WIDTH * 2
-
-
-@pytest.mark.parametrize("task", [Theirs, OfLists])
-def test_a_forward_on_a_batch_or_on_a_list_is_enough(task):
-    cost = cost_of_task(task(), Sized())
-    assert cost.network.macs == theirs_macs(32, 64)
-    assert cost.network.parameters == tower_parameters((4,)) + WIDTH * 2 + 2
-
-
-@pytest.mark.parametrize(
-    "example", [torch.zeros(8, 3, 16, 8), (torch.zeros(8, 3, 16, 8),), {"images": torch.zeros(8, 3, 16, 8)}]
-)
-def test_lightnings_example_input_is_taken_and_of_it_one_image(example):
-    cost = cost_of_task(Batched(example), Sized())
-    assert cost.input_size == (3, 16, 8)
-    assert (cost.backbone.macs, cost.network.macs) == (tower_macs(16, 8, (4,)), theirs_macs(16, 8))
-
-
-def test_a_list_as_example_input():
-    task = OfLists()
-    task.example_input_array = [torch.zeros(3, 8, 8), torch.zeros(3, 16, 16)]
-    assert cost_of_task(task, Sized()).network.macs == theirs_macs(8, 8)
-
-
-def test_a_forward_that_cannot_be_run_is_an_error_or_a_warning():
-    class Without(Theirs):
-        forward = pl.LightningModule.forward
-
-    for task in (Without(), ByName()):
-        with pytest.raises(UncountableError, match="example_input_array"):
-            cost_of_task(task, Sized())
-        with pytest.raises(UncountableError, match=type(task).__name__):
-            macs_of_choice(lambda backbone, task=task: task, Sized(), lambda: None)
-        with pytest.warns(UserWarning, match="whole network is not known"):
-            cost = cost_of_task(task, Sized(), strict=False)
-        assert cost.network is None
-        assert cost.backbone.macs == tower_macs(32, 64, (4,))
-    task = ByName()
-    task.example_input_array = {"image": torch.zeros(1, 3, 8, 8), "scale": torch.ones(())}
-    with warnings.catch_warnings():
-        warnings.simplefilter("error")
-        assert cost_of_task(task, Sized()).network.macs == theirs_macs(8, 8)
-
-
-def test_an_unknown_image_size_is_named():
-    with pytest.raises(ValueError, match="Theirs has neither input_size nor example_input_array"):
-        cost_of_task(Theirs(), object())
+# ---- all tasks -----------------------------------------------------------------------------------------------------------
 
 
 def test_latency_of_both_is_measured_and_the_task_is_left_as_it_was(monkeypatch):

@@ -1,115 +1,23 @@
-"""ENAS: the controller's step in numbers, and its turns with an ordinary training."""
+"""ENAS: the turns of a controller with an ordinary training."""
 
-import math
 import random
-from types import SimpleNamespace
 
 import enas_ddp_worker
 import numpy as np
 import pytest
 import pytorch_lightning as pl
 import torch
-from path_project import SPACE, Data, Task, make_trainer
+from enas_search import QUICK, fit, flat
 from processes import run_ranks
 from pytorch_lightning.callbacks import ModelCheckpoint
-from pytorch_lightning.strategies import DDPStrategy
 from torch import nn
+from toy_paths import SPACE, Data, Task, make_trainer
 
-from lightning_nas.search import ControllerPhase, SampledPaths, SeedBatches, WeightsHalf
-from lightning_nas.search.headline import validation_score
+from lightning_nas.search import ControllerPhase, WeightsHalf
 from lightning_nas.spaces import EnasMacro
 from lightning_nas.strategies import Enas
 
-QUICK = {"policy": "independent", "lr": 0.1, "controller_steps": 3, "controller_batch": 2, "derive": 5}
 MACRO = EnasMacro(channels=2, layers=4)
-
-
-def fit(epochs=2, checkpoint=None, task=None, phase=None, warmup_epochs=0, callbacks=(), trainer=None, **settings):
-    task = task or Task()
-    phase = phase or ControllerPhase(Enas(**{**QUICK, **settings}), warmup_epochs=warmup_epochs)
-    trainer = make_trainer(epochs, callbacks=[SeedBatches(0), phase, *callbacks], **(trainer or {}))
-    trainer.fit(task, datamodule=WeightsHalf(Data()), ckpt_path=checkpoint)
-    return task, phase, trainer
-
-
-def flat(module):
-    return torch.cat([value.detach().flatten().double() for value in module.state_dict().values()])
-
-
-# ---- the controller ------------------------------------------------------------------------------------------------------
-
-
-def test_a_step_is_that_of_the_formulas():
-    settings = {"entropy_weight": 0.5, "baseline_decay": 0.9, "temperature": None, "tanh_constant": None}
-    controller = Enas(policy="independent", lr=0.1, **settings).controller(SPACE)
-    drawn = [controller.sample(n) for n in range(3)]
-    scores = [0.2, 0.9, 0.4]
-    learnt = controller.learn(drawn, scores)
-
-    options, entropy = len(SPACE.ops), len(SPACE.decisions) * math.log(len(SPACE.ops))
-    rewards = [score + 0.5 * entropy for score in scores]
-    baseline, advantages = 0.0, []
-    for reward in rewards:
-        baseline -= 0.1 * (baseline - reward)
-        advantages.append(reward - baseline)
-    assert learnt.baseline == pytest.approx(baseline)
-    assert learnt.entropy == pytest.approx(entropy)
-    assert (learnt.score, learnt.reward) == (pytest.approx(0.5), pytest.approx(np.mean(rewards)))
-    for decision, moved in zip(SPACE.decisions, controller.policy.table, strict=True):
-        gradient = torch.zeros(options)
-        for choices, advantage in zip(drawn, advantages, strict=True):
-            gradient -= advantage / 3 * -torch.full((options,), 1 / options)
-            gradient[SPACE.ops.index(choices[decision])] -= advantage / 3
-        # Adam with beta1 = 0: the first step is lr * g / (|g| + eps).
-        torch.testing.assert_close(moved.detach(), -0.1 * gradient / (gradient.abs() + 1e-3))
-
-
-@pytest.mark.parametrize("correction", [False, True])
-def test_the_baseline_comes_to_a_constant_reward(correction):
-    controller = Enas(**QUICK, entropy_weight=0.0, baseline_correction=correction).controller(SPACE)
-    learnt = controller.learn([controller.sample(0)], [0.8])
-    assert learnt.baseline == pytest.approx(0.8 if correction else 0.008)
-    for step in range(1000):
-        learnt = controller.learn([controller.sample(step)], [0.8])
-    assert learnt.baseline == pytest.approx(0.8, abs=1e-4)
-
-
-@pytest.mark.parametrize("policy", ["lstm", "independent"])
-def test_the_divergence_alone_pulls_skips_to_their_target(policy):
-    settings = {"temperature": None, "tanh_constant": None, "baseline_decay": 0.0}  # b = R: no reinforcement
-    controller = Enas(policy=policy, lr=0.03, skip_weight=0.8, **settings).controller(MACRO)
-    before = controller.learn([controller.sample(0)], [1.0])
-    for step in range(150):
-        after = controller.learn([controller.sample(step, n) for n in range(8)], [1.0] * 8)
-    assert after.skip_divergence < 1e-3 < before.skip_divergence
-    drawn = controller.policy.encode([controller.sample(9999, n) for n in range(50)])
-    shares = {
-        MACRO.decisions[position]: log_p.exp()[:, 1].mean().item()
-        for position, log_p in controller.policy.distributions(drawn)
-        if ".skip." in MACRO.decisions[position]
-    }
-    assert len(shares) == 6
-    assert shares == {name: pytest.approx(0.4, abs=0.02) for name in shares}
-
-
-def test_the_divergence_is_a_sum_within_layers_and_a_mean_over_them():
-    controller = Enas(policy="independent", skip_target=0.3).controller(MACRO)
-    learnt = controller.learn([controller.sample(0)], [0.0])  # p = 1/2; layers 1, 2, 3 have 1, 2, 3 skips
-    each = 0.5 * math.log(0.5 / 0.3) + 0.5 * math.log(0.5 / 0.7)
-    assert learnt.skip_divergence == pytest.approx(2 * each, rel=1e-5)
-    assert (
-        Enas(policy="independent").controller(SPACE).learn([SPACE.sample(random.Random(0))], [0.0]).skip_divergence == 0
-    )
-
-
-@pytest.mark.parametrize("change", [{"skip_weight": 0.0}, {"skip_target": 0.7}], ids=str)
-def test_settings_of_skips_change_the_step(change):
-    def moved(**settings):
-        controller = Enas(policy="independent", **settings).controller(MACRO)
-        controller.learn([controller.sample(n) for n in range(4)], [0.1, 0.5, 0.2, 0.4])
-        return flat(controller.policy)
-
-    assert not torch.equal(moved(), moved(**change))
 
 
 # ---- the two phases ------------------------------------------------------------------------------------------------------
@@ -276,93 +184,6 @@ def test_a_checkpoint_of_another_controller_is_refused(tmp_path):
     other = Enas(**QUICK).controller(MACRO)
     with pytest.raises(ValueError, match="EnasMacro"):
         other.load_state_dict(Enas(**QUICK).controller(SPACE).state_dict())
-
-
-# ---- arguments -----------------------------------------------------------------------------------------------------------
-
-
-@pytest.mark.parametrize(
-    "change",
-    [
-        {"policy": "lstm"}, {"lr": 0.2}, {"controller_steps": 2}, {"controller_batch": 3}, {"entropy_weight": 0.3},
-        {"baseline_decay": 0.5}, {"baseline_correction": True}, {"temperature": 1.0}, {"tanh_constant": None},
-        {"batch_statistics": False}, {"metric": "-val/loss"}, {"seed": 1}, {"derive": 2}, {"warmup_epochs": 1},
-    ],
-    ids=str,
-)  # fmt: skip
-def test_every_argument_changes_the_search(change):
-    def found(**settings):
-        _, phase, _ = fit(**settings)
-        return flat(phase.controller.policy), phase.shortlist().candidates
-
-    (policy, drawn), (other_policy, other_drawn) = found(), found(**change)
-    if "derive" in change:
-        assert (len(drawn), len(other_drawn)) == (5, 2)
-    else:
-        assert not torch.equal(policy, other_policy)
-
-
-@pytest.mark.parametrize(
-    "wrong",
-    [
-        {"policy": "gru"}, {"lr": 0.0}, {"controller_steps": 0}, {"controller_batch": 0}, {"entropy_weight": -1.0},
-        {"baseline_decay": 1.0}, {"skip_weight": -0.1}, {"skip_target": 1.0}, {"temperature": 0.0}, {"tanh_constant": -1.0},
-        {"derive": 0}, {"seed": -1},
-    ],
-    ids=str,
-)  # fmt: skip
-def test_mistakes_are_named(wrong):
-    ((name, value),) = wrong.items()
-    with pytest.raises(ValueError, match=f"{name} must .* got {value!r}"):
-        Enas(**wrong)
-
-
-def test_what_cannot_be_searched_is_refused():
-    with pytest.raises(ValueError, match="warmup_epochs must be at least 0, got -1"):
-        ControllerPhase(Enas(), warmup_epochs=-1)
-    trainer = make_trainer(callbacks=[ControllerPhase(Enas(**QUICK))])
-    with pytest.raises(ValueError, match=r"WeightsHalf\(your data module\), got Data"):
-        trainer.fit(Task(), datamodule=Data())
-
-    class Twice(Task):
-        def __init__(self):
-            super().__init__()
-            self.second = SPACE.supernet()
-
-    with pytest.raises(ValueError, match="exactly one Supernet, found 2 in Twice"):
-        fit(task=Twice())
-    for callback in (SampledPaths(0), ControllerPhase(Enas(**QUICK))):
-        told = SimpleNamespace(strategy=DDPStrategy(), datamodule=WeightsHalf(Data()), current_epoch=0)
-        with pytest.raises(ValueError, match="ddp_find_unused_parameters_true"):
-            callback.setup(told, Task(), "fit")
-        told.strategy = DDPStrategy(find_unused_parameters=True)
-        callback.setup(told, Task(), "fit")
-
-    class Whole(WeightsHalf):
-        def architecture_dataloader(self):
-            return []
-
-    with pytest.raises(ValueError, match="no minibatch for every rank"):
-        make_trainer(callbacks=[ControllerPhase(Enas(**QUICK))]).fit(Task(), datamodule=Whole(Data()))
-
-    class Diverged(Task):
-        def validation_step(self, batch, batch_idx):
-            self.log("val/accuracy", float("nan"))
-
-    with pytest.raises(ValueError, match="scores must be finite, got nan for"):
-        fit(task=Diverged())
-
-    with pytest.raises(ValueError, match=r"metric = 'val/f1' is not logged in validation; logged are \['val/accuracy'"):
-        fit(metric="val/f1")
-
-
-def test_the_score_of_a_task_without_a_headline_is_minus_its_loss():
-    assert validation_score({"val/loss": 2.0, "val/accuracy": 0.5}, task=Task) == ("val/accuracy", 0.5)
-    assert validation_score({"val/loss": torch.tensor(2.0), "train/loss": 9.0}) == ("-val/loss", -2.0)
-    assert validation_score({"error": 2.0, "val/loss": 1.0}, "-error") == ("-error", -2.0)
-    assert validation_score({"val/psnr": 30.0}) == ("val/psnr", 30.0)
-    with pytest.raises(ValueError, match="metric = '-val/loss' is not logged"):
-        validation_score({"val/accuracy": 1.0}, "-val/loss")
 
 
 # ---- what a Trainer can do -----------------------------------------------------------------------------------------------

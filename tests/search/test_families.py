@@ -132,7 +132,7 @@ print("searched")
     [("pytorch_lightning", {"lightning"}), ("lightning.pytorch", {"pytorch_lightning", "lightning_fabric"})],
 )
 def test_one_package_is_enough(family, missing):
-    environment = {**os.environ, "PYTHONPATH": f"{ROOT}:{Path(__file__).parent}"}
+    environment = {**os.environ, "PYTHONPATH": f"{ROOT}:{ROOT / 'tests' / 'support'}"}
     code = ALONE.format(family=family, missing=missing)
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, env=environment, check=False)
     assert done.returncode == 0, done.stderr[-2000:]

@@ -6,8 +6,8 @@ from types import SimpleNamespace
 
 import pytest
 import torch
-from path_project import SPACE, Data, Task, make_trainer
 from torch import nn
+from toy_paths import SPACE, Data, Task, make_trainer
 
 from lightning_nas.errors import ArchitectureError
 from lightning_nas.runs import RunFolder

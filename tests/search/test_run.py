@@ -5,8 +5,8 @@ from dataclasses import replace
 import optuna
 import pytest
 import pytorch_lightning as pl
-from path_project import SPACE, Data, Task
 from torch import nn
+from toy_paths import SPACE, Data, Task
 
 from lightning_nas.architecture import Architecture
 from lightning_nas.errors import NasError

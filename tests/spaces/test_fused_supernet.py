@@ -7,57 +7,11 @@ import random
 
 import pytest
 import torch
+from supernet_forms import assert_same, images, pair, step
 from torch import nn
 
-from lightning_nas.ops import SeparableConv
 from lightning_nas.spaces import Darts
 from lightning_nas.spaces.supernet import OptionWeights
-
-
-def pair(dtype=torch.float64, **arguments):
-    """The same supernet in both forms, with logits far from uniform."""
-    torch.manual_seed(0)
-    textbook = Darts(**{"channels": 4, "cells": 3, **arguments}).supernet().to(dtype)
-    with torch.no_grad():
-        for group in textbook.logits.values():
-            group.copy_(torch.randn(group.shape))
-    fused = copy.deepcopy(textbook)
-    textbook.set_form("textbook")
-    fused.set_form("fused")
-    return textbook, fused
-
-
-def images(size, dtype=torch.float64, batch=3):
-    shape = (size, size) if isinstance(size, int) else size
-    return torch.randn(batch, 3, *shape, generator=torch.Generator().manual_seed(1), dtype=dtype)
-
-
-def step(net, x):
-    net.zero_grad()
-    out = net(x)
-    generator = torch.Generator().manual_seed(2)
-    loss = sum((f * torch.randn(f.shape, generator=generator, dtype=torch.float64).to(f)).sum() for f in out)
-    loss.backward()
-    return out
-
-
-def assert_same(textbook, fused, x, tolerance=1e-9, steps=1):
-    for _ in range(steps):
-        expected, found = step(textbook, x), step(fused, x)
-    for one, other in zip(found, expected, strict=True):
-        assert one.shape == other.shape
-        assert (one - other).norm() <= tolerance * other.norm()
-    others = dict(fused.named_parameters())
-    for name, p in textbook.named_parameters():
-        q = others[name]
-        assert (p.grad is None) == (q.grad is None), name
-        if p.grad is not None:
-            # Biases and weights before a BatchNorm may have a gradient that is zero up to rounding.
-            assert (p.grad - q.grad).norm() <= tolerance * (p.grad.norm() + 1e-3), name
-    buffers = dict(fused.named_buffers())
-    for name, buffer in textbook.named_buffers():
-        torch.testing.assert_close(buffers[name], buffer, rtol=tolerance, atol=tolerance, msg=name)
-
 
 # ---- equality -------------------------------------------------------------------------------------------------------
 
@@ -161,94 +115,6 @@ def test_frozen_logits_leave_the_gradients_of_the_weights():
             p.requires_grad_(False)
     assert_same(textbook, fused, images(8))
     assert all(p.grad is None for p in fused.logits.values())
-
-
-# ---- modules that somebody changed ----------------------------------------------------------------------------------
-
-
-class Doubled(SeparableConv):
-    """Looks like a known candidate and computes something else."""
-
-    def forward(self, x):
-        return 2 * super().forward(x)
-
-
-def set_affine(net):
-    norm = net.macro.cells[0].edges[0].candidates[4][0].norm = nn.BatchNorm2d(4).double()
-    nn.init.normal_(norm.weight)
-    nn.init.normal_(norm.bias)
-
-
-def set_evaluation(net):
-    net.macro.cells[0].edges[0].candidates[4][1].norm.eval()
-    net.macro.cells[0].edges[1].candidates[1][1].eval()
-
-
-def set_subclass(net):
-    net.macro.cells[0].edges[0].candidates[4].__class__ = Doubled
-
-
-def set_hook(net):
-    net.macro.cells[0].edges[0].candidates[6].depthwise.register_forward_hook(lambda module, inputs, out: 3 * out)
-    net.macro.cells[1].edges[0].candidates[3].register_forward_hook(lambda module, inputs, out: 3 * out)
-
-
-def set_hook_on_edge(net):
-    net.macro.cells[0].edges[3].register_forward_hook(lambda module, inputs, out: 3 * out)
-
-
-def set_bias(net):
-    net.macro.cells[0].edges[0].candidates[4][1].pointwise = nn.Conv2d(4, 4, 1).double()
-
-
-def set_momentum(net):
-    for module in net.macro.cells.modules():
-        if isinstance(module, nn.BatchNorm2d):
-            module.momentum = None
-
-
-def set_padding_mode(net):
-    net.macro.cells[0].edges[1].candidates[5][0].depthwise = nn.Conv2d(
-        4, 4, 5, padding=2, groups=4, bias=False, padding_mode="reflect"
-    ).double()
-
-
-class Flipped(nn.Module):
-    def forward(self, weight):
-        return weight.flip(0)
-
-
-def set_parametrization(net):
-    nn.utils.parametrize.register_parametrization(
-        net.macro.cells[0].edges[1].candidates[7].pointwise, "weight", Flipped()
-    )
-
-
-@pytest.mark.parametrize(
-    "change",
-    [
-        set_affine,
-        set_evaluation,
-        set_subclass,
-        set_hook,
-        set_hook_on_edge,
-        set_bias,
-        set_momentum,
-        set_padding_mode,
-        set_parametrization,
-    ],
-)
-def test_changed_modules_are_computed_as_they_are(change):
-    textbook, fused = pair()
-    x = images(8)
-    before = fused(x)[-1]
-    fused.load_state_dict(textbook.state_dict())
-    for net in (textbook, fused):
-        torch.manual_seed(3)
-        change(net)
-    assert_same(textbook, fused, x)
-    if change is not set_momentum:
-        assert not torch.allclose(fused(x)[-1], before)
 
 
 # ---- precision, copies, choice of the form --------------------------------------------------------------------------

@@ -7,6 +7,8 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
+from lightning_nas.tasks.detection import CocoDataModule
+
 SAMPLE = Path(os.environ.get("NAS_DATA", Path(__file__).resolve().parents[3] / "shared" / "data")) / "coco_sample"
 
 CATEGORIES = [{"id": 7, "name": "cat"}, {"id": 3, "name": "dog"}]
@@ -40,3 +42,7 @@ def write(root: Path, change=None) -> Path:
         (root / "annotations").mkdir(exist_ok=True)
         (root / "annotations" / f"instances_{split}.json").write_text(json.dumps(data))
     return root
+
+
+def module(root, **arguments):
+    return CocoDataModule(str(root), "train", "val", batch_size=2, augmentation="none", num_workers=0, **arguments)

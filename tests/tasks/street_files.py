@@ -5,6 +5,7 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
+from lightning_nas.tasks.segmentation import CityscapesDataModule
 from lightning_nas.tasks.segmentation.data.labels import cityscapes_table
 
 KNOWN = sorted(entry.id for entry in cityscapes_table().classes)
@@ -42,3 +43,7 @@ def write_cities(root: Path, size: tuple[int, int] = (48, 64)) -> Path:
         for frame in range(frames):
             write_pair(*city_files(root, split, city, frame), random_labels(*size, seed=frame + len(split)))
     return root
+
+
+def cities(root, **changed):
+    return CityscapesDataModule(str(root), **{"crop": (32, 40), "batch_size": 2, "num_workers": 0} | changed)

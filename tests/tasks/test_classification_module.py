@@ -1,36 +1,18 @@
-"""The classification task: losses, metrics, schedules, pictures, the same numbers again after a resume."""
-
-import warnings
+"""The classification task: losses, parameters, schedules, the same numbers again after a resume."""
 
 import numpy as np
 import pytest
 import pytorch_lightning as pl
-import sklearn.metrics
 import torch
-from matplotlib.image import imread
 from pytorch_lightning.callbacks import ModelCheckpoint
-from pytorch_lightning.loggers import CSVLogger, TensorBoardLogger
+from tiny_classifier import Tiny, trainer
 from torch import nn
-from torch.utils.data import DataLoader, TensorDataset
 
 from lightning_nas.search import SeedBatches
-from lightning_nas.spaces import Backbone, Darts, FeatureInfo, FeatureLevel
+from lightning_nas.spaces import Darts
 from lightning_nas.spaces.published import published
 from lightning_nas.tasks.classification import ClassificationTask, DigitsDataModule
-from lightning_nas.tasks.classification import module as task_module
-from lightning_nas.tasks.classification.confusion import draw_confusion
 from lightning_nas.tasks.classification.heads import AuxiliaryHead
-
-
-class Tiny(Backbone):
-    def __init__(self, channels: int = 4) -> None:
-        super().__init__()
-        self.conv = nn.Conv2d(1, channels, 3)
-        self.feature_info = FeatureInfo((FeatureLevel(channels, 1),))
-        self.auxiliary_info = None
-
-    def forward_auxiliary(self, x):
-        return [self.conv(x).relu()], None
 
 
 def make_task(**arguments) -> ClassificationTask:
@@ -44,11 +26,6 @@ def a_batch():
     generator = torch.Generator().manual_seed(1)
     images = torch.randn(6, 1, 8, 8, generator=generator, dtype=torch.float64)
     return images, torch.tensor([3, 1, 4, 1, 5, 9])
-
-
-def trainer(folder, **arguments) -> pl.Trainer:
-    plain = {"enable_progress_bar": False, "enable_model_summary": False, "accelerator": "cpu", "logger": False}
-    return pl.Trainer(default_root_dir=folder, **{**plain, **arguments})
 
 
 # ---- losses ----------------------------------------------------------------------------------------------------------
@@ -194,122 +171,6 @@ def test_learning_rates_of_the_schedules(tmp_path, arguments, expected):
     fit.fit(task, datamodule=DigitsDataModule())
     for rate, wanted in zip(rates.seen, expected, strict=True):
         assert wanted is None or rate == pytest.approx(wanted)
-
-
-# ---- metrics ---------------------------------------------------------------------------------------------------------
-
-
-def table_task(scores) -> ClassificationTask:
-    """Class scores that depend on the brightness of the image alone."""
-    task = ClassificationTask(Tiny(), scores.shape[1])
-    object.__setattr__(task, "forward", lambda x: scores[x[:, 0, 0, 0].long()])
-    return task
-
-
-def sorted_images(count: int, labels) -> DataLoader:
-    images = torch.arange(count).float()[:, None, None, None].expand(-1, 1, 8, 8)
-    return DataLoader(TensorDataset(images, torch.as_tensor(labels)), batch_size=count // 5)
-
-
-@pytest.mark.parametrize("constant", [True, False], ids=["constant", "random"])
-def test_metrics_are_those_of_sklearn_also_when_images_come_sorted(tmp_path, constant):
-    """Sorted classes made torchmetrics join top-5 accuracy with macro recall after the first batch."""
-    labels = np.repeat(np.arange(10), 10)
-    scores = torch.randn(100, 10, generator=torch.Generator().manual_seed(0))
-    if constant:
-        scores = scores[:1].expand(100, 10).contiguous()
-    (result,) = trainer(tmp_path).test(table_task(scores), sorted_images(100, labels), verbose=False)
-    predicted = scores.argmax(dim=1).numpy()
-    macro = sklearn.metrics.precision_recall_fscore_support(labels, predicted, average="macro", zero_division=0)
-    assert result["test/accuracy"] == pytest.approx(sklearn.metrics.accuracy_score(labels, predicted))
-    assert result["test/accuracy_top5"] == pytest.approx(
-        sklearn.metrics.top_k_accuracy_score(labels, scores.numpy(), k=5)
-    )
-    for name, value in zip(("precision", "recall", "f1"), macro, strict=False):
-        assert result[f"test/{name}"] == pytest.approx(value, abs=1e-6)
-
-
-# ---- confusion -------------------------------------------------------------------------------------------------------
-
-
-def test_a_class_without_images_does_not_count_in_the_mean_recall(tmp_path):
-    """Six classes, of the last there are no images, but two are said to be of it."""
-    labels = torch.tensor([0, 0, 1, 2, 3, 4, 4, 4])
-    predicted = [0, 5, 1, 2, 3, 4, 4, 5]
-    scores = torch.nn.functional.one_hot(torch.tensor(predicted), 6).float()
-    (values,) = trainer(tmp_path).test(table_task(scores), sorted_images(8, labels), verbose=False)
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # of sklearn, of the class without images
-        expected = sklearn.metrics.balanced_accuracy_score(labels, predicted)
-    assert values["test/recall"] == pytest.approx(expected)
-    assert values["test/f1"] == pytest.approx(sklearn.metrics.f1_score(labels, predicted, average="macro"))
-
-
-def test_the_confusion_picture_of_a_test_holds_the_right_counts(tmp_path, monkeypatch):
-    drawn = []
-
-    def spy(matrix, class_names):
-        drawn.append((matrix, class_names, draw_confusion(matrix, class_names)))
-        return drawn[-1][-1]
-
-    monkeypatch.setattr(task_module, "draw_confusion", spy)
-    data = DigitsDataModule()
-    task = ClassificationTask(Tiny(), 10)
-    trainer(tmp_path, logger=CSVLogger(tmp_path, name=None, version="")).test(task, datamodule=data, verbose=False)
-    predicted = torch.cat([task(images).argmax(dim=1) for images, _ in data.test_dataloader()])
-    ((matrix, names, figure),) = drawn
-    assert np.array_equal(matrix, sklearn.metrics.confusion_matrix(data.test_set.targets, predicted))
-    assert names == data.class_names
-    shown = np.zeros((10, 10), int)
-    for text in figure.axes[0].texts:
-        column, row = text.get_position()
-        shown[row, column] = int(text.get_text())
-    assert np.array_equal(shown, matrix)
-    picture = imread(tmp_path / "confusion.png")
-    assert picture.shape[0] > 300
-    assert picture.std() > 0
-
-
-def test_validation_starts_a_new_matrix_every_epoch_and_tensorboard_gets_it(tmp_path, monkeypatch):
-    totals = []
-    monkeypatch.setattr(
-        task_module, "draw_confusion", lambda m, names: totals.append(int(m.sum())) or draw_confusion(m, names)
-    )
-    board = TensorBoardLogger(tmp_path, name=None, version="")
-    figures = []
-    monkeypatch.setattr(board.experiment, "add_figure", lambda name, *rest, **more: figures.append((name, rest[1])))
-    fit = trainer(tmp_path, max_epochs=2, limit_train_batches=1, num_sanity_val_steps=1, logger=board)
-    fit.fit(ClassificationTask(Tiny(), 10), datamodule=DigitsDataModule())
-    assert totals == [360, 360]
-    assert figures == [("val/confusion", 0), ("val/confusion", 1)]
-    assert not (tmp_path / "confusion.png").exists()
-
-
-def test_names_and_counts_are_drawn_for_few_classes_only():
-    few, many = draw_confusion(np.eye(3, dtype=int), ["a", "b", "c"]), draw_confusion(np.eye(200, dtype=int))
-    assert [label.get_text() for label in few.axes[0].get_yticklabels()] == ["a", "b", "c"]
-    assert few.axes[0].get_title() == "3 of 3 right (100.0%)"
-    assert not many.axes[0].texts
-    with pytest.raises(ValueError, match="class_names must be 3, got 2"):
-        draw_confusion(np.eye(3, dtype=int), ["a", "b"])
-    with pytest.raises(ValueError, match="square"):
-        draw_confusion(np.ones((2, 3), int))
-
-
-def test_two_ranks_draw_one_matrix_of_all_images(tmp_path, monkeypatch):
-    def spy(matrix, class_names):
-        np.save(tmp_path / f"{torch.distributed.get_rank()}.npy", matrix)
-        return draw_confusion(matrix, class_names)
-
-    monkeypatch.setattr(task_module, "draw_confusion", spy)  # forked ranks inherit it
-    labels = np.repeat(np.arange(10), 10)
-    scores = torch.randn(100, 10, generator=torch.Generator().manual_seed(0))
-    ranks = trainer(tmp_path, devices=2, strategy="ddp_fork")
-    ranks.test(table_task(scores), sorted_images(100, labels), verbose=False)
-    assert sorted(path.name for path in tmp_path.glob("*.npy")) == ["0.npy"]
-    expected = sklearn.metrics.confusion_matrix(labels, scores.argmax(dim=1).numpy())
-    assert np.array_equal(np.load(tmp_path / "0.npy"), expected)
-    assert (tmp_path / "confusion.png").is_file()
 
 
 # ---- resume ----------------------------------------------------------------------------------------------------------

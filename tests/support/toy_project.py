@@ -8,9 +8,10 @@ import torch
 from torch import nn
 from torch.utils.data import DataLoader, TensorDataset
 
-from lightning_nas.spaces import Darts as Space
+from lightning_nas.spaces import Darts
 
 OPS = ("none", "skip_connect", "nor_conv_1x1")
+SPACE = Darts(channels=2, cells=1, in_channels=1, ops=OPS, steps=2)
 FAMILIES = ("pytorch_lightning", "lightning.pytorch")
 QUIET = {"logger": False, "enable_checkpointing": False, "enable_progress_bar": False, "enable_model_summary": False}
 
@@ -21,12 +22,15 @@ def project_of(family):
     pl = importlib.import_module(family)
 
     class Project(pl.LightningModule):
-        def __init__(self, *, batch_norm=True, dropout=0.0):
+        def __init__(self, space=SPACE, *, batch_norm=True, dropout=0.0):
             super().__init__()
             torch.manual_seed(0)
-            self.backbone = Space(channels=2, cells=1, in_channels=1, ops=OPS, steps=2).supernet()
+            self.backbone = space.supernet()
             self.head = nn.Linear(self.backbone.feature_info.channels()[-1], 3)
             self.batch_norm, self.dropout = batch_norm, nn.Dropout(dropout)
+
+        def forward(self, images):
+            return self.head(self.dropout(self.backbone(images)[-1].mean((2, 3))))
 
         def training_step(self, batch, batch_idx):
             if not self.batch_norm:  # statistics of a batch differ between one process and two
@@ -34,15 +38,15 @@ def project_of(family):
                     if isinstance(module, nn.BatchNorm2d):
                         module.eval()
             images, labels = batch
-            features = self.dropout(self.backbone(images)[-1].mean((2, 3)))
-            loss = nn.functional.cross_entropy(self.head(features), labels)
+            loss = nn.functional.cross_entropy(self(images), labels)
             self.log("train/loss", loss, on_epoch=True)
             return loss
 
         def validation_step(self, batch, batch_idx):
             images, labels = batch
-            logits = self.head(self.backbone(images)[-1].mean((2, 3)))
+            logits = self(images)
             self.log("val/loss", nn.functional.cross_entropy(logits, labels))
+            return logits
 
         def configure_optimizers(self):
             return torch.optim.SGD(self.parameters(), 0.05, momentum=0.9, weight_decay=1e-3)

@@ -1,0 +1,52 @@
+"""The same supernet of DARTS in both forms, and what they must have in common."""
+
+import copy
+
+import torch
+
+from lightning_nas.spaces import Darts
+
+
+def pair(dtype=torch.float64, **arguments):
+    """The same supernet in both forms, with logits far from uniform."""
+    torch.manual_seed(0)
+    textbook = Darts(**{"channels": 4, "cells": 3, **arguments}).supernet().to(dtype)
+    with torch.no_grad():
+        for group in textbook.logits.values():
+            group.copy_(torch.randn(group.shape))
+    fused = copy.deepcopy(textbook)
+    textbook.set_form("textbook")
+    fused.set_form("fused")
+    return textbook, fused
+
+
+def images(size, dtype=torch.float64, batch=3):
+    shape = (size, size) if isinstance(size, int) else size
+    return torch.randn(batch, 3, *shape, generator=torch.Generator().manual_seed(1), dtype=dtype)
+
+
+def step(net, x):
+    net.zero_grad()
+    out = net(x)
+    generator = torch.Generator().manual_seed(2)
+    loss = sum((f * torch.randn(f.shape, generator=generator, dtype=torch.float64).to(f)).sum() for f in out)
+    loss.backward()
+    return out
+
+
+def assert_same(textbook, fused, x, tolerance=1e-9, steps=1):
+    for _ in range(steps):
+        expected, found = step(textbook, x), step(fused, x)
+    for one, other in zip(found, expected, strict=True):
+        assert one.shape == other.shape
+        assert (one - other).norm() <= tolerance * other.norm()
+    others = dict(fused.named_parameters())
+    for name, p in textbook.named_parameters():
+        q = others[name]
+        assert (p.grad is None) == (q.grad is None), name
+        if p.grad is not None:
+            # Biases and weights before a BatchNorm may have a gradient that is zero up to rounding.
+            assert (p.grad - q.grad).norm() <= tolerance * (p.grad.norm() + 1e-3), name
+    buffers = dict(fused.named_buffers())
+    for name, buffer in textbook.named_buffers():
+        torch.testing.assert_close(buffers[name], buffer, rtol=tolerance, atol=tolerance, msg=name)
