@@ -14,7 +14,7 @@ from typing import Any
 
 from lightning_nas.architecture.io import read_text, write_atomic
 from lightning_nas.architecture.text_files import parse_json
-from lightning_nas.errors import ArchitectureError
+from lightning_nas.errors import ArchitectureError, MissingFileError
 
 Option = str | int
 """One way to take a decision. Text or a whole number, so that it survives JSON unchanged."""
@@ -195,6 +195,8 @@ class Architecture:
         """
         try:
             return cls.from_json(read_text(path))
+        except MissingFileError:
+            raise
         except ValueError as error:
             raise ArchitectureError(f"{path}: {error}") from None
 
