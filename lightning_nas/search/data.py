@@ -45,9 +45,9 @@ class BilevelDataModule(WrappedData):
         >>> from torch.utils.data import DataLoader, TensorDataset
         >>> images = TensorDataset(torch.zeros(8, 3, 4, 4), torch.arange(8) % 2)
         >>> data = BilevelDataModule(DataLoader(images, batch_size=2))
-        >>> batches = data.train_dataloader()  # {"weights": batch, "architecture": batch}
-        >>> len(batches)
-        2
+        >>> batch, _, _ = next(iter(data.train_dataloader()))
+        >>> sorted(batch)
+        ['architecture', 'weights']
     """
 
     def __init__(
