@@ -1,6 +1,7 @@
 """Imports go one way: a folder of the library imports only the folders before it, and nothing imports a task."""
 
 import ast
+import re
 from pathlib import Path
 
 import pytest
@@ -145,6 +146,37 @@ def test_the_decisions_of_a_space_know_no_network(path):
         n for n in imports(path) if n.startswith("torch.nn") or n.split(".")[-2:-1] in (["network"], ["supernet"])
     ]
     assert networks == []
+
+
+def words_of_code(path: Path) -> set[str]:
+    """Strings and names of a file, without its docstrings and comments."""
+    tree = ast.parse(path.read_text())
+    texts = [
+        node.value for node in ast.walk(tree) if isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant)
+    ]
+    words = set()
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Constant) and isinstance(node.value, str) and node not in texts:
+            words.add(node.value)
+        words |= {str(getattr(node, name, "")) for name in ("id", "attr", "arg")}
+    return words
+
+
+TASKS = re.compile(r"classification|detection|segmentation|num_classes|miou|(val|test)/map", re.IGNORECASE)
+OF_EARLIER = {"report/earlier.py", "commands/renamed.py"}  # versions that listed the tasks
+
+
+@pytest.mark.parametrize("folder", ["runs", "search", "evaluation", "report", "commands", "strategies"])
+def test_the_library_names_no_task(folder):
+    """Neither their names, nor their metrics, nor what one of them is built with; help may show a command with one."""
+    for path in (LIBRARY / folder).rglob("*.py"):
+        name = path.relative_to(LIBRARY).as_posix()
+        found = {word for word in words_of_code(path) if TASKS.search(word) and not word.startswith("lightning-nas ")}
+        if (
+            name not in OF_EARLIER and name != "strategies/zero_cost/classifier.py"
+        ):  # scores any backbone as a classifier
+            assert found == set(), name
+    assert not (LIBRARY / "report" / "template.html").read_text().count("iou")
 
 
 def test_only_the_commands_know_hydra():

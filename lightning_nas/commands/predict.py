@@ -18,6 +18,7 @@ from lightning_nas.commands.trust import require_own_classes
 from lightning_nas.errors import ConfigError
 from lightning_nas.networks.backbone import build_network
 from lightning_nas.networks.weights import read_state_dict
+from lightning_nas.report.earlier import task_arguments_of_earlier
 from lightning_nas.runs import RunFolder
 from lightning_nas.search.tasks import bound_task
 
@@ -56,7 +57,7 @@ def run(config: DictConfig) -> Path:
         raise ConfigError(f"run = {config.run!r}: there is no {folder.named(missing)}, the trained network")
     node = OmegaConf.to_container(OmegaConf.create(evaluated_task(saved)), resolve=True)
     require_own_classes(node, "task", config.allow)
-    arguments = summary.get("task_arguments", {"num_classes": len(summary["classes"])})  # earlier versions kept none
+    arguments = summary.get("task_arguments", task_arguments_of_earlier(summary))
     task: Any = bound_task(instantiate(node), arguments)(build_network(Architecture.load(folder.architecture)))
     if not hasattr(task, "predict_folder"):
         raise ConfigError(f"run = {config.run!r}: its task, {summary['task']}, cannot predict folders of images")

@@ -72,13 +72,11 @@ def _compared(result: ContenderResult) -> dict[str, Any]:
 
 
 def _classes(datamodule: Any) -> list[dict[str, Any]]:
-    """Id and name (and colour, where there is one) of every class: those of the data's files, else counted from 0."""
+    """Id and name (and colour, where there is one) of every class that the data have, if they have classes."""
     for attribute in ("categories", "classes"):
         if hasattr(datamodule, attribute):
             return [asdict(entry) for entry in getattr(datamodule, attribute)]
-    count = getattr(datamodule, "num_classes", 0)
-    names = getattr(datamodule, "class_names", None) or [str(index) for index in range(count)]
-    return [{"id": index, "name": name} for index, name in enumerate(names)]
+    return [{"id": index, "name": name} for index, name in enumerate(getattr(datamodule, "class_names", ()))]
 
 
 def _seconds_of_search(run: RunFolder) -> float:

@@ -1,7 +1,7 @@
-"""What a report says of runs whose ``summary.json`` does not hold what their task says of itself.
+"""Runs of an earlier version, whose summary does not hold what task and data say of themselves.
 
-An earlier version knew by heart what to show of some metrics. Runs write it down now
-(:class:`~lightning_nas.search.presentation.Presentation`); nothing is to be added here.
+That version knew by heart how tasks are built and what to show of some metrics. Runs write it down now
+(:mod:`lightning_nas.search.presentation`); nothing is to be added here.
 """
 
 from __future__ import annotations
@@ -57,3 +57,12 @@ def presentation_of_earlier(summary: Mapping[str, Any]) -> Presentation:
 
 def _names(summary: Mapping[str, Any]) -> list[str]:
     return [str(entry["name"]) for entry in summary.get("classes", ())]
+
+
+def task_arguments_of_earlier(summary: Mapping[str, Any]) -> dict[str, Any]:
+    """What an earlier version built every task with.
+
+    Args:
+        summary: Without ``task_arguments``.
+    """
+    return {"num_classes": len(summary["classes"])}
