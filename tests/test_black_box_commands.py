@@ -111,7 +111,7 @@ def test_two_workers_share_a_study(here):
         (["pruner=median", "trials.costs=[macs]"], "MedianPruner"),
         (["strategy=darts", "prefilter=synflow"], "prefilter"),
         (["strategy=darts", "pruner=median"], "pruner"),
-        (["strategy=reinforce", "strategy.policy=enas"], "error: policy 'enas'"),
+        (["strategy=reinforce", "strategy.policy=enas"], "error: strategy: policy 'enas'"),
         (["strategy=enas", "strategy.policy=enas"], "error: policy 'enas'"),
     ],
 )
