@@ -8,9 +8,10 @@ import torch
 from torch import Tensor, nn
 
 from lightning_nas.ops.fused_depthwise import to_phases
+from lightning_nas.ops.mixer import State
 
 
-class SharedState:
+class SharedState(State):
     """Computes every shared thing once, when an edge first asks for it.
 
     Args:
@@ -18,7 +19,7 @@ class SharedState:
     """
 
     def __init__(self, x: Tensor) -> None:
-        self.x = x.contiguous(memory_format=torch.channels_last)
+        super().__init__(x.contiguous(memory_format=torch.channels_last))
         self._rectified: Tensor | None = None
         self._phases: Tensor | None = None
         self._every_second: Tensor | None = None

@@ -5,18 +5,17 @@ from __future__ import annotations
 import contextlib
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Literal, NamedTuple, Self
+from typing import Any, NamedTuple, Self, get_args
 
 import torch
 from torch import Tensor, nn
 
 from lightning_nas.architecture import Choices, Option
 from lightning_nas.errors import ArgumentError
+from lightning_nas.ops.mixer import Form
+from lightning_nas.ops.mixing import Mixing
 from lightning_nas.spaces.features import Backbone, FeatureInfo
 from lightning_nas.spaces.found import register
-
-Form = Literal["fused", "textbook"]
-"""How a supernet computes its mixed operations."""
 
 Paths = tuple[tuple[int, ...], ...]
 """For every edge of a group, the indices of its options that take part."""
@@ -29,6 +28,18 @@ class Placement(NamedTuple):
     height: int
     width: int
     stride: int
+
+
+class Row(NamedTuple):
+    """How one edge mixes its options.
+
+    Args:
+        values: ``(options,)``.
+        active: Indices of the options to compute; all if None.
+    """
+
+    values: Tensor
+    active: tuple[int, ...] | None
 
 
 @dataclass(frozen=True)
@@ -44,6 +55,11 @@ class OptionWeights:
 
     values: Tensor
     active: Paths | None = None
+
+    def rows(self) -> list[Row]:
+        """The weights of every edge by itself."""
+        active = [None] * len(self.values) if self.active is None else self.active
+        return [Row(values, options) for values, options in zip(self.values.unbind(), active, strict=True)]
 
 
 Relaxation = Callable[[Mapping[str, Tensor]], Mapping[str, OptionWeights]]
@@ -68,10 +84,7 @@ class Supernet(Backbone):
     Attributes:
         logits: The architecture parameters.
         relaxation: Logits -> option weights; a strategy sets it. The softmax of DARTS by default.
-        form: How mixed operations are computed, see :meth:`set_form`.
     """
-
-    form: Form = "textbook"
 
     space: Any  # the SearchSpace that made it, whose file imports this one
     _returned: tuple[int, ...] | None = None
@@ -158,18 +171,32 @@ class Supernet(Backbone):
         """What a space makes of its logits before they are relaxed or decoded: nothing, if it does not say otherwise."""
         return logits
 
+    @property
+    def form(self) -> Form:
+        """How mixed operations are computed, see :meth:`set_form`."""
+        return next((module.form for module in self.modules() if isinstance(module, Mixing)), "textbook")
+
     def set_form(self, form: Form) -> None:
-        """Chooses how mixed operations are computed. A space without a fast form has the textbook's alone.
+        """Chooses between two ways of computing the same modules. Without :class:`Mixing` cells there is the textbook's alone.
 
         Args:
-            form: ``"textbook"``: every candidate by itself, as the formulas are written; can be differentiated twice.
-                ``"fused"``: the same function, fast and lean, differentiable once.
+            form: ``"fused"``: fast and lean, differentiable once. ``"textbook"``: every candidate by itself, as the formulas
+                are written; needed for exact second derivatives (``create_graph=True``).
 
         Raises:
-            ValueError: If there is no such form.
+            ArgumentError: If there is no such form.
         """
-        if form != "textbook":
+        cells = [module for module in self.modules() if isinstance(module, Mixing)]
+        if form not in get_args(Form):
+            raise ArgumentError(f"form must be 'fused' or 'textbook', got {form!r}")
+        if form != "textbook" and not cells:
             raise ArgumentError(f"form must be 'textbook' for {type(self).__name__}, got {form!r}")
+        for cell in cells:
+            cell.form = form
+
+    def laid_out(self, images: Tensor) -> Tensor:
+        """The images, ``(B, in_channels, H, W)``, in the memory layout that the form computes in."""
+        return images.contiguous(memory_format=torch.channels_last) if self.form == "fused" else images
 
     def activate(self, choices: Choices | None) -> None:
         """Makes forward compute one architecture only, with weight 1 for its options; None mixes all again.

@@ -16,6 +16,7 @@ from torchvision.models.feature_extraction import create_feature_extractor
 
 from lightning_nas.architecture import Architecture
 from lightning_nas.errors import ArchitectureError
+from lightning_nas.ops.mixing import Mixing
 from lightning_nas.spaces import SearchSpace, from_architecture
 from lightning_nas.spaces.supernet import OptionWeights
 
@@ -346,6 +347,30 @@ class SpaceContract:
             assert torch.equal(fresh(x)[-1], expected)
 
     # ---- decoding -----------------------------------------------------------------------------------------------
+
+    @with_supernet
+    def test_both_forms_compute_and_learn_the_same(self, space: SearchSpace) -> None:
+        """Where a supernet has cells with a fast form, that is the function of the textbook's, and so are its gradients."""
+        fused = space.supernet().double()
+        if not any(isinstance(module, Mixing) for module in fused.modules()):
+            pytest.skip(f"the supernet of space {space.name!r} has the textbook form alone")
+        textbook = copy.deepcopy(fused)
+        fused.set_form("fused")
+        textbook.set_form("textbook")
+        images = self.images(space).double()
+        for supernet in (fused, textbook):
+            maps, _ = supernet.forward_auxiliary(images)
+            sum((x * torch.linspace(-1, 1, x.numel(), dtype=x.dtype).view_as(x)).sum() for x in maps).backward()  # type: ignore[union-attr]
+        for (name, parameter), other in zip(fused.named_parameters(), textbook.parameters(), strict=True):
+            if parameter.grad is None or other.grad is None:
+                assert parameter.grad is other.grad, name
+            elif not name.endswith("conv.bias"):  # in front of a BatchNorm: zero up to rounding
+                assert (parameter.grad - other.grad).norm() <= 1e-7 * (1 + other.grad.norm()), name
+        for (name, buffer), other_buffer in zip(fused.named_buffers(), textbook.buffers(), strict=True):
+            torch.testing.assert_close(buffer, other_buffer, msg=name)
+        with torch.no_grad():
+            for x, y in zip(fused(images), textbook(images), strict=True):
+                torch.testing.assert_close(x, y)
 
     @with_supernet
     def test_decode_gives_an_architecture_without_moving_logits(self, space: SearchSpace) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import functools
 import itertools
 from collections.abc import Mapping, Sequence
 
@@ -11,12 +10,11 @@ from torch import Tensor, nn
 
 from lightning_nas.ops import ReLUConvBN
 from lightning_nas.ops.checkpointing import Recomputable
-from lightning_nas.ops.fused import FusedNode
-from lightning_nas.ops.fused_state import SharedState
 from lightning_nas.ops.mixed import MixedOp
+from lightning_nas.ops.mixer import Term
+from lightning_nas.ops.mixing import Mixing
 from lightning_nas.ops.resize import resize
-from lightning_nas.ops.running_statistics import RunningStatistics
-from lightning_nas.spaces.supernet import Form, OptionWeights
+from lightning_nas.spaces.supernet import OptionWeights
 
 
 class Arrival(nn.Module):
@@ -40,11 +38,8 @@ class Arrival(nn.Module):
         return out
 
 
-class MixedCell(Recomputable):
+class MixedCell(Mixing, Recomputable):
     """The mixed cell at one place of the trellis.
-
-    Attributes:
-        form: As of :class:`~lightning_nas.spaces.darts_cells.SearchCell`.
 
     Args:
         names: Candidate operations.
@@ -54,8 +49,6 @@ class MixedCell(Recomputable):
         channels: Channels of a node.
         level: The level of the place.
     """
-
-    form: Form = "fused"
 
     def __init__(
         self,
@@ -106,54 +99,28 @@ class MixedCell(Recomputable):
         arrived = torch.cat([self.newer[str(level)](x, size) for level, x in newer.items()])
         first = None if older is None else self.older(resize(older, size))
         # What differs between the inputs lies in one batch, what does not is computed once and repeated.
-        compute = self._fused_nodes if self.form == "fused" else self._textbook_nodes
-        nodes = compute(first, arrived, len(newer), mix)
-        parts = torch.cat(nodes, dim=1).chunk(len(newer))
+        parts = torch.cat(self._nodes(first, arrived, len(newer), mix), dim=1).chunk(len(newer))
         total = shares[next(iter(newer))] * parts[0]
         for level, part in list(zip(newer, parts, strict=True))[1:]:
             total = total + shares[level] * part
         return total
 
-    def _fused_nodes(self, older: Tensor | None, arrived: Tensor, copies: int, mix: OptionWeights) -> list[Tensor]:
-        options = mix.values.shape[1]
-        statistics = RunningStatistics()
-        shared = None if older is None else SharedState(older)
-        states = [SharedState(arrived)]
-        for edges in self._edges_of_nodes():
-            once = FusedNode(mix.values[edges[0]], statistics)
-            each = FusedNode(mix.values[edges[1] : edges[-1] + 1].flatten(), statistics)
-            if shared is not None:
-                once.add_edge(self.edges[edges[0]], shared, 0, _active(mix, edges[0]))
-            for source, (edge, state) in enumerate(zip(edges[1:], states, strict=True)):
-                each.add_edge(self.edges[edge], state, source * options, _active(mix, edge))
-            states.append(SharedState(_sum([_repeated(once.total(), copies), each.total()], arrived)))
-        statistics.apply()
-        return [state.x for state in states[1:]]
-
-    def _textbook_nodes(self, older: Tensor | None, arrived: Tensor, copies: int, mix: OptionWeights) -> list[Tensor]:
-        states = [arrived]
+    def _nodes(self, older: Tensor | None, arrived: Tensor, copies: int, mix: OptionWeights) -> list[Tensor]:
+        mixer, rows = self.mixer(), mix.rows()
+        shared = None if older is None else mixer.state(older)
+        states = [mixer.state(arrived)]
         for first, *rest in self._edges_of_nodes():
-            terms: list[Tensor | None] = []
-            if older is not None:
-                terms.append(_repeated(self.edges[first](older, mix.values[first], _active(mix, first)), copies))
-            for edge, state in zip(rest, states, strict=True):
-                terms.append(self.edges[edge](state, mix.values[edge], _active(mix, edge)))
-            states.append(_sum(terms, arrived))
-        return states[1:]
+            once = None if shared is None else mixer.node([Term(self.edges[first], shared, *rows[first])])
+            terms = [Term(self.edges[edge], state, *rows[edge]) for edge, state in zip(rest, states, strict=True)]
+            total = mixer.node(terms, start=_repeated(once, copies))
+            states.append(mixer.state(torch.zeros_like(arrived) if total is None else total))
+        mixer.close()
+        return [state.x for state in states[1:]]
 
     def _edges_of_nodes(self) -> list[range]:
         """For every node the edges that enter it: from the older input, from the newer one, from earlier nodes."""
         starts = [sum(range(2, node)) for node in range(2, self.blocks + 3)]
         return [range(start, stop) for start, stop in itertools.pairwise(starts)]
-
-
-def _active(mix: OptionWeights, edge: int) -> Sequence[int] | None:
-    return None if mix.active is None else mix.active[edge]
-
-
-def _sum(terms: Sequence[Tensor | None], like: Tensor) -> Tensor:
-    there = [term for term in terms if term is not None]
-    return functools.reduce(torch.add, there) if there else torch.zeros_like(like)
 
 
 def _repeated(x: Tensor | None, copies: int) -> Tensor | None:

@@ -11,7 +11,7 @@ takes its statistics.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 
 import torch
 from torch import Tensor, nn
@@ -22,12 +22,11 @@ from lightning_nas.spaces.auto_deeplab.search_cell import MixedCell
 from lightning_nas.spaces.auto_deeplab.space import CELL, AutoDeepLab
 from lightning_nas.spaces.auto_deeplab.trellis import LEVELS, Place, Trellis
 from lightning_nas.spaces.cells.decisions import active_options, candidate_of, strongest_genes
-from lightning_nas.spaces.cells.supernet import FusedSupernet
 from lightning_nas.spaces.features import FeatureInfo, FeatureLevel, Outlets
-from lightning_nas.spaces.supernet import OptionWeights, Paths
+from lightning_nas.spaces.supernet import OptionWeights, Paths, Supernet
 
 
-class AutoDeepLabSupernet(FusedSupernet, space=AutoDeepLab):
+class AutoDeepLabSupernet(Supernet, space=AutoDeepLab):
     """The supernet; logits ``cell``, ``(edges, operations)``, and those of the trellis, ``beta_rim`` and ``beta_inner``.
 
     Returns the last map of every level. Where a path is active, or options are sampled, only places that it passes are
@@ -79,10 +78,6 @@ class AutoDeepLabSupernet(FusedSupernet, space=AutoDeepLab):
         if place.layer < 0:
             return self.space.stem_channels * (2 if place.layer == -1 else 1)
         return self.space.blocks * self.space.channels * 2**place.level
-
-    def searched_cells(self) -> Iterable[nn.Module]:
-        """Those of all places."""
-        return self.cells.values()
 
     def all_maps(self, x: Tensor) -> tuple[list[Tensor], Tensor | None]:
         """``(B, in_channels, H, W) ->`` one map per level, None."""

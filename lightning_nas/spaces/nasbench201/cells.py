@@ -9,6 +9,8 @@ from torch import Tensor, nn
 
 from lightning_nas.ops import Zero, build_op
 from lightning_nas.ops.mixed import MixedOp
+from lightning_nas.ops.mixer import Form, Term
+from lightning_nas.ops.mixing import Mixing
 from lightning_nas.spaces.nasbench201.space import edges_of
 from lightning_nas.spaces.supernet import OptionWeights
 
@@ -36,11 +38,14 @@ class Cell(nn.Module):
         return states[-1]
 
 
-class SearchCell(nn.Module):
+class SearchCell(Mixing):
     """The cell of the supernet: a mixed operation on every edge.
 
-    BatchNorm has no scale and shift and the convolutions have a bias instead; poolings have no BatchNorm.
+    BatchNorm has no scale and shift and the convolutions have a bias instead; poolings have no BatchNorm. Of such
+    candidates the fused form shares only the poolings, so the textbook's is the default.
     """
+
+    form: Form = "textbook"
 
     def __init__(self, names: Sequence[str], nodes: int, channels: int) -> None:
         super().__init__()
@@ -49,11 +54,15 @@ class SearchCell(nn.Module):
 
     def forward(self, x: Tensor, weights: OptionWeights) -> Tensor:
         """``(B, C, H, W) -> (B, C, H, W)``."""
-        states: list[Tensor] = [x]
-        for index, (node, source) in enumerate(edges_of(self.nodes)):
-            active = None if weights.active is None else weights.active[index]
-            _accumulate(states, node, self.edges[index](states[source], weights.values[index], active))
-        return states[-1]
+        mixer = self.mixer()
+        states = [mixer.state(x)]
+        edges = iter(zip(self.edges, weights.rows(), strict=True))
+        for _ in range(1, self.nodes):
+            terms = [Term(edge, state, *row) for state, (edge, row) in zip(states, edges, strict=False)]
+            total = mixer.node(terms)
+            states.append(mixer.state(torch.zeros_like(x) if total is None else total))
+        mixer.close()
+        return states[-1].x
 
 
 def _accumulate(states: list[Tensor], node: int, term: Tensor | None) -> None:

@@ -11,17 +11,15 @@ import torch
 from torch import Tensor, nn
 
 from lightning_nas.ops.checkpointing import Recomputable
-from lightning_nas.ops.fused import FusedNode
-from lightning_nas.ops.fused_known import in_safe_layout
-from lightning_nas.ops.fused_state import SharedState
 from lightning_nas.ops.mixed import MixedOp
-from lightning_nas.ops.running_statistics import RunningStatistics
+from lightning_nas.ops.mixer import State, Term
+from lightning_nas.ops.mixing import Mixing
 from lightning_nas.spaces.cells.decisions import SIDES
 from lightning_nas.spaces.nasnet.cells import CellPlace, Inputs, Outcome
-from lightning_nas.spaces.supernet import Form, OptionWeights
+from lightning_nas.spaces.supernet import OptionWeights
 
 
-class NasNetSearchCell(Recomputable):
+class NasNetSearchCell(Mixing, Recomputable):
     """The cell of the supernet: both operations of every block mix all earlier states and all candidates.
 
     Edges are numbered block by block, side by side, sources ascending: 40 for five blocks. An edge's candidate has the
@@ -35,12 +33,7 @@ class NasNetSearchCell(Recomputable):
         kept: The states that it concatenates whatever is read; None: those that no block reads.
         closed: See :class:`NasNetCell`.
         affine: Whether BatchNorm is learnable.
-
-    Attributes:
-        form: ``"fused"`` computes all edges of a block together, ``"textbook"`` every candidate by itself.
     """
-
-    form: Form = "fused"
 
     def __init__(
         self,
@@ -67,51 +60,37 @@ class NasNetSearchCell(Recomputable):
     def forward(self, older: Tensor, newer: Tensor, weights: Mapping[str, OptionWeights]) -> Tensor:
         """The outputs of the two cells before -> the cell's own."""
         sources = [weights[inputs_group(self.group, block + 2)] for block in range(self.blocks)]
-        compute = self._fused if self.form == "fused" else self._textbook
-        result: Tensor = self.maybe_recomputed(compute, older, newer, weights[self.group], sources)
+        result: Tensor = self.maybe_recomputed(self._compute, older, newer, weights[self.group], sources)
         return result
 
-    def _textbook(self, older: Tensor, newer: Tensor, ops: OptionWeights, sources: Sequence[OptionWeights]) -> Tensor:
-        states = list(self.inputs(older, newer))
-        first = 0
-        for mine in sources:
-            total: Tensor | None = None
-            for edge, side, source in _read_edges(first, mine):
-                active = None if ops.active is None else ops.active[edge]
-                term = self.edges[edge](states[source], mine.values[side, source] * ops.values[edge], active)
-                if term is not None:
-                    total = term if total is None else total + term
-            first += len(SIDES) * len(states)
-            states.append(self._empty(states) if total is None else total)
-        return self._close(states, sources)
-
-    def _fused(self, older: Tensor, newer: Tensor, ops: OptionWeights, sources: Sequence[OptionWeights]) -> Tensor:
-        older, newer = in_safe_layout(self.inputs.older, older), in_safe_layout(self.inputs.newer, newer)
-        states = [SharedState(x) for x in self.inputs(older, newer)]
-        statistics = RunningStatistics()
-        options = ops.values.shape[1]
+    def _compute(self, older: Tensor, newer: Tensor, ops: OptionWeights, sources: Sequence[OptionWeights]) -> Tensor:
+        mixer, inputs = self.mixer(), self.inputs
+        entered = inputs(mixer.entering(inputs.older, older), mixer.entering(inputs.newer, newer))
+        states = [mixer.state(x) for x in entered]
         first = 0
         for mine in sources:
             stop = first + len(SIDES) * len(states)
-            joint = mine.values.reshape(-1, 1) * ops.values[first:stop]
-            node = FusedNode(joint.flatten(), statistics)
-            for edge, _, source in _read_edges(first, mine):
-                active = None if ops.active is None else ops.active[edge]
-                node.add_edge(self.edges[edge], states[source], (edge - first) * options, active)
-            total = node.total()
-            states.append(SharedState(self._empty([state.x for state in states]) if total is None else total))
+            joint = (mine.values.reshape(-1, 1) * ops.values[first:stop]).unbind()  # P(source) * P(operation | source)
+            terms = [
+                Term(
+                    self.edges[edge],
+                    states[source],
+                    joint[edge - first],
+                    None if ops.active is None else ops.active[edge],
+                )
+                for edge, source in _read_edges(first, mine)
+            ]
+            total = mixer.node(terms)
+            states.append(mixer.state(self._empty(states) if total is None else total))
             first = stop
-        statistics.apply()
-        return self._close([state.x for state in states], sources)
-
-    def _close(self, states: Sequence[Tensor], sources: Sequence[OptionWeights]) -> Tensor:
-        out: Tensor = self.outcome(states, unread_shares(sources) if self.shared else None)
+        mixer.close()
+        out: Tensor = self.outcome([state.x for state in states], unread_shares(sources) if self.shared else None)
         return out
 
-    def _empty(self, states: Sequence[Tensor]) -> Tensor:
+    def _empty(self, states: Sequence[State]) -> Tensor:
         """A block that nothing enters."""
-        like = states[2] if len(states) > 2 else states[1][:, :, :: self.edges[0].stride, :: self.edges[0].stride]
-        return torch.zeros_like(like)
+        step = self.edges[0].stride
+        return torch.zeros_like(states[2].x if len(states) > 2 else states[1].x[:, :, ::step, ::step])
 
 
 def edge_number(block: int, side: int, source: int) -> int:
@@ -138,8 +117,8 @@ def unread_shares(sources: Sequence[OptionWeights]) -> list[Tensor]:
     return shares
 
 
-def _read_edges(first: int, mine: OptionWeights) -> list[tuple[int, int, int]]:
-    """The edges (number, side, source) of a block that are computed; ``first`` is the number of its first edge."""
+def _read_edges(first: int, mine: OptionWeights) -> list[tuple[int, int]]:
+    """The edges (number, source) of a block that are computed; ``first`` is the number of its first edge."""
     count = mine.values.shape[1]
     read = [range(count) for _ in SIDES] if mine.active is None else mine.active
-    return [(first + side * count + source, side, source) for side in SIDES for source in read[side]]
+    return [(first + side * count + source, source) for side in SIDES for source in read[side]]
