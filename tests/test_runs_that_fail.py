@@ -115,10 +115,10 @@ def test_a_folder_that_cannot_be_written_is_named(here, folder):
 
 
 def test_a_second_process_in_the_same_folder_is_refused(here, monkeypatch):
-    from lightning_nas import run_record
+    from lightning_nas.commands import claim
 
-    monkeypatch.setattr(run_record, "PATIENCE_S", 0.1)
-    with run_record.alone_in(here.folder / "taken"):
+    monkeypatch.setattr(claim, "PATIENCE_S", 0.1)
+    with claim.alone_in(here.folder / "taken"):
         message = failure(here, "search", *SEARCH, "hydra.run.dir=taken")
     assert "another process is at work there" in message
 

@@ -228,7 +228,7 @@ def test_a_killed_search_resumes_to_the_same_architecture(tmp_path):
 def test_two_ranks_find_what_one_with_twice_the_batch_finds_where_norms_see_one_image_each(here):
     """BatchNorm sees the batch of its own rank: its statistics, and so the probabilities, would differ."""
     arguments = (
-        *TINY, *SMALL_SPACE, "strategy=darts_short", "evaluate.random=0", "evaluate.hand_made=false", "task.norm=group",
+        *TINY, *SMALL_SPACE, "strategy=darts_small", "evaluate.random=0", "evaluate.hand_made=false", "task.norm=group",
         "task.dropout=0", "data.augmentation=none", "trainer.precision=64-true",
     )  # fmt: skip
     here("search", *arguments, "data.batch_size=4", "hydra.run.dir=one")

@@ -12,6 +12,7 @@ from lightning_nas.commands.components import chosen, make_data, make_space, mak
 from lightning_nas.commands.finish import finish
 from lightning_nas.commands.job import make_job, prepare
 from lightning_nas.commands.phases import Phases
+from lightning_nas.errors import ConfigError
 from lightning_nas.evaluation.comparison import compare, contestants
 from lightning_nas.search import run as search
 
@@ -38,7 +39,8 @@ def run(config: DictConfig) -> Path:
     datamodule = make_data(config)
     space = make_space(config.space, datamodule.in_channels)
     strategy = make_strategy(config, space)
-
+    if config.pretrain is not None and not getattr(strategy, "pretrains", False):
+        raise ConfigError(f"pretrain is a stage of strategy=single_path, got strategy={chosen('strategy')}")
     settings: Any = OmegaConf.to_object(config.evaluate)
     compared = contestants(settings)
     searching = f"searching with {chosen('strategy')}"
