@@ -24,6 +24,12 @@ AP = MetricTable(
         "map_medium": "medium",
         "map_large": "large",
     },
+    note="COCO's definitions: AP is the mean over the overlaps 0.5 to 0.95; small objects cover less than 32² pixels, large "
+    "ones more than 96². A dash: there are no objects of that size.",
+)
+
+IOU_NOTE = (
+    "Classes that neither occur in the test images nor were predicted have no value and do not count in the mean."
 )
 
 CAPTIONS = {
@@ -45,7 +51,7 @@ def presentation_of_earlier(summary: Mapping[str, Any]) -> Presentation:
     by_class = {f"iou/{name.replace(' ', '_')}": name for name in _names(summary)}
     tables = {
         "map": [AP],
-        "miou": [MetricTable("Intersection over union by class", by_class, rows="metrics", corner="Class")],
+        "miou": [MetricTable("Intersection over union by class", by_class, IOU_NOTE, rows="metrics", corner="Class")],
     }
     return Presentation(
         headline,

@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
 from pathlib import Path
-from types import MappingProxyType
 from typing import Any, Literal
 
-import pytorch_lightning as pl
 import torch
 import torchmetrics
 from torch import Tensor, nn
@@ -26,11 +23,11 @@ from lightning_nas.tasks.classification.metrics import MeanRecall
 from lightning_nas.tasks.classification.mixing import mixing
 from lightning_nas.tasks.classification.predict import predict_images
 from lightning_nas.tasks.classification.preparation import Preparation
-from lightning_nas.tasks.images.loss_watch import LossWatch
 from lightning_nas.tasks.images.norm_checks import explaining_single_values
+from lightning_nas.tasks.images.task import FolderOfImages, ImageTask
 
 
-class ClassificationTask(pl.LightningModule):
+class ClassificationTask(ImageTask):
     """Trains a classifier with SGD over the epochs of its Trainer.
 
     Shows the confusion matrix after every validation to loggers that take figures, and writes that of the test to
@@ -117,7 +114,6 @@ class ClassificationTask(pl.LightningModule):
         self.test_metrics = collection.clone(prefix="test/")
         self.val_confusion = MulticlassConfusionMatrix(num_classes)
         self.test_confusion = MulticlassConfusionMatrix(num_classes)
-        self.loss_watch = LossWatch()
 
     def forward(self, x: Tensor) -> Tensor:
         """``(B, C, H, W) -> (B, num_classes)``."""
@@ -135,10 +131,6 @@ class ClassificationTask(pl.LightningModule):
         self.log("train/loss", loss, on_epoch=True, on_step=False, prog_bar=True, batch_size=len(images))
         return loss
 
-    def on_train_epoch_end(self) -> None:
-        """Says which term of the loss does not fall."""
-        self.loss_watch.epoch_of(self)
-
     def validation_step(self, batch: tuple[Tensor, Tensor], batch_idx: int) -> None:
         """Loss and metrics on the validation images."""
         self.val_confusion.update(*self._evaluate(batch, self.val_metrics, "val/loss"))
@@ -153,26 +145,16 @@ class ClassificationTask(pl.LightningModule):
 
     def on_test_epoch_end(self) -> None:
         """Shows the confusion matrix and writes ``confusion.png``."""
-        folder = self.trainer.log_dir or self.trainer.default_root_dir  # asks the other ranks: not for rank 0 alone
-        self._show_confusion(self.test_confusion, "test/confusion", Path(folder) / "confusion.png")
+        self._show_confusion(self.test_confusion, "test/confusion", self.output_folder() / "confusion.png")
 
-    def predict_folder(
-        self,
-        images: Path,
-        out: Path,
-        classes: Sequence[Mapping[str, Any]],
-        *,
-        batch_size: int,
-        preparation: Mapping[str, Any] = MappingProxyType({}),
-        skip_invalid: bool = False,
-    ) -> None:
-        """Writes the classes of a folder of images, see :func:`predict_images`.
+    def predict_images(self, folder: FolderOfImages) -> None:
+        """Writes the classes of images, see :func:`predict_images`.
 
-        ``preparation`` is that of the data module, a record of :class:`Preparation`.
+        The preparation is that of the data module, a record of :class:`Preparation`.
         """
         predict_images(
-            self, images, out, classes, self.device, Preparation.of(preparation),
-            batch_size=batch_size, skip_invalid=skip_invalid,
+            self, folder.images, folder.out, folder.classes, self.device, Preparation.of(folder.preparation),
+            batch_size=folder.batch_size, skip_invalid=folder.skip_invalid,
         )  # fmt: skip
 
     def configure_optimizers(self) -> Any:

@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from pathlib import Path
-from types import MappingProxyType
+from collections.abc import Sequence
 from typing import Any, ClassVar, Literal
 
-import pytorch_lightning as pl
 import torch
 from torch import Tensor
 
@@ -22,18 +19,13 @@ from lightning_nas.tasks.detection.metrics import AP_TABLE, AveragePrecision
 from lightning_nas.tasks.detection.necks import Neck, build_neck
 from lightning_nas.tasks.detection.predict import predict_images
 from lightning_nas.tasks.detection.records import TestRecord
-from lightning_nas.tasks.images.loss_watch import LossWatch
-from lightning_nas.tasks.images.norm_checks import (
-    explaining_single_values,
-    refuse_sync_without_gpu,
-    warn_of_small_batches,
-)
 from lightning_nas.tasks.images.optimization import OptimizerName, check_named, make_optimizer, make_schedules
+from lightning_nas.tasks.images.task import FolderOfImages, ImageTask
 
 Batch = tuple[list[Tensor], list[Target]]
 
 
-class DetectionTask(pl.LightningModule):
+class DetectionTask(ImageTask):
     """Trains a detector over the epochs of its Trainer.
 
     After a test the folder of the first logger holds ``detections.json``, all detections in COCO's results format, and
@@ -128,7 +120,6 @@ class DetectionTask(pl.LightningModule):
         )
         self.val_metric, self.test_metric = AveragePrecision(), AveragePrecision()
         self.record = TestRecord()
-        self.loss_watch = LossWatch()
 
     def report_tables(self, datamodule: Any) -> list[MetricTable]:
         """COCO's average precision: over all IoU thresholds, at 0.5, at 0.75, and by size of the objects."""
@@ -149,9 +140,7 @@ class DetectionTask(pl.LightningModule):
     def training_step(self, batch: Batch, batch_idx: int) -> Tensor:
         """The sum of the detector's losses."""
         images, targets = batch
-        if batch_idx == 0:
-            warn_of_small_batches(self.norm, len(images))
-        with explaining_single_values("task.norm=group"):
+        with self.training_on(len(images), batch_idx):
             losses = self._losses(images, targets)
         loss = torch.stack(list(losses.values())).sum()
         named = {f"train/{name}": value for name, value in losses.items()}
@@ -174,10 +163,6 @@ class DetectionTask(pl.LightningModule):
                 neck.keep_results, neck.results = False, []
         return {name: torch.stack([losses[name] for losses in every]).mean() for name in every[0]}
 
-    def on_train_epoch_end(self) -> None:
-        """Says which term of the loss does not fall."""
-        self.loss_watch.epoch_of(self)
-
     def validation_step(self, batch: Batch, batch_idx: int) -> None:
         """Collects detections."""
         images, targets = batch
@@ -197,33 +182,17 @@ class DetectionTask(pl.LightningModule):
     def on_test_epoch_end(self) -> None:
         """Average precision; writes ``detections.json`` and ``samples.jpg``."""
         self._log(self.test_metric, "test")
-        folder = self.trainer.log_dir or self.trainer.default_root_dir  # asks the other ranks: not for rank 0 alone
-        self.record.write(Path(folder), getattr(getattr(self.trainer, "datamodule", None), "categories", None))
+        self.record.write(self.output_folder(), getattr(getattr(self.trainer, "datamodule", None), "categories", None))
 
     def predict_step(self, batch: list[Tensor], batch_idx: int) -> list[dict[str, Tensor]]:
         """Detections of a list of images."""
         return self(batch)
 
-    def predict_folder(
-        self,
-        images: Path,
-        out: Path,
-        classes: Sequence[Mapping[str, Any]],
-        *,
-        batch_size: int,
-        preparation: Mapping[str, Any] = MappingProxyType({}),
-        skip_invalid: bool = False,
-    ) -> None:
-        """Writes the detections of a folder of images, see :func:`predict_images`; detectors prepare images themselves."""
-        predict_images(self, images, out, classes, batch_size, skip_invalid=skip_invalid)
-
-    def setup(self, stage: str) -> None:
-        """Checks what depends on the machine.
-
-        Raises:
-            ValueError: If statistics are to be shared over ranks on a machine where PyTorch cannot.
-        """
-        refuse_sync_without_gpu(self.norm, self.trainer.strategy.root_device)
+    def predict_images(self, folder: FolderOfImages) -> None:
+        """Writes detections, see :func:`predict_images`; detectors prepare images themselves."""
+        predict_images(
+            self, folder.images, folder.out, folder.classes, folder.batch_size, skip_invalid=folder.skip_invalid
+        )
 
     def configure_optimizers(self) -> Any:
         """The optimizer, with a warm-up per batch and a schedule per epoch."""

@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
-from pathlib import Path
-from types import MappingProxyType
+from collections.abc import Iterator, Sequence
 from typing import Any, ClassVar, Literal
 
-import pytorch_lightning as pl
 import torch
 from torch import Tensor
 
@@ -17,13 +14,8 @@ from lightning_nas.ops.checkpointing import set_recompute
 from lightning_nas.search.presentation import MetricTable
 from lightning_nas.spaces import Backbone
 from lightning_nas.tasks.images import IMAGENET_MEAN, IMAGENET_STD
-from lightning_nas.tasks.images.loss_watch import LossWatch
-from lightning_nas.tasks.images.norm_checks import (
-    explaining_single_values,
-    refuse_sync_without_gpu,
-    warn_of_small_batches,
-)
 from lightning_nas.tasks.images.optimization import OptimizerName, check_named, make_optimizer, make_schedules
+from lightning_nas.tasks.images.task import FolderOfImages, ImageTask
 from lightning_nas.tasks.segmentation.data.labels import IGNORE
 from lightning_nas.tasks.segmentation.drawing import default_palette
 from lightning_nas.tasks.segmentation.evaluation import Evaluation, predicted_labels
@@ -37,7 +29,7 @@ Batch = tuple[Tensor | list[Tensor], Tensor | list[Tensor]]
 """Images ``(B, 3, H, W)`` from 0 to 1 and labels ``(B, H, W)``; lists where sizes differ."""
 
 
-class SegmentationTask(pl.LightningModule):
+class SegmentationTask(ImageTask):
     """Trains a network to label every pixel, over the epochs of its Trainer.
 
     After a test the folder of the first logger holds ``samples.jpg``: image, truth and prediction of some images.
@@ -146,7 +138,6 @@ class SegmentationTask(pl.LightningModule):
         self.register_buffer("std", torch.tensor(IMAGENET_STD).view(1, 3, 1, 1), persistent=False)
         self.val_matrix, self.test_matrix = ConfusionMatrix(num_classes, IGNORE), ConfusionMatrix(num_classes, IGNORE)
         self.record = TestRecord()
-        self.loss_watch = LossWatch()
 
     def report_tables(self, datamodule: Any) -> list[MetricTable]:
         """Intersection over union of every class."""
@@ -164,9 +155,7 @@ class SegmentationTask(pl.LightningModule):
     def training_step(self, batch: tuple[Tensor, Tensor], batch_idx: int) -> Tensor:
         """Cross entropy of the pixels that count."""
         images, labels = batch
-        if batch_idx == 0:
-            warn_of_small_batches(self.norm, len(images))
-        with explaining_single_values("task.norm=group"):
+        with self.training_on(len(images), batch_idx):
             logits = self(images)
         loss = pixel_cross_entropy(
             logits.float(),
@@ -178,10 +167,6 @@ class SegmentationTask(pl.LightningModule):
         )
         self.log("train/loss", loss, on_epoch=True, on_step=False, prog_bar=True, batch_size=len(images))
         return loss
-
-    def on_train_epoch_end(self) -> None:
-        """Says which term of the loss does not fall."""
-        self.loss_watch.epoch_of(self)
 
     def validation_step(self, batch: Batch, batch_idx: int) -> None:
         """Counts pixels."""
@@ -210,39 +195,21 @@ class SegmentationTask(pl.LightningModule):
         self.test_matrix.reset()
         self.log_dict({f"test/{name}": value for name, value in values.items()})
         palette = [entry.color for entry in getattr(datamodule, "classes", ())] or default_palette(self.num_classes)
-        folder = self.trainer.log_dir or self.trainer.default_root_dir  # asks the other ranks: not for rank 0 alone
-        self.record.write(Path(folder), palette)
+        self.record.write(self.output_folder(), palette)
 
     def predict_step(self, batch: Tensor, batch_idx: int) -> Tensor:
         """Labels ``(B, H, W)`` of images ``(B, 3, H, W)``."""
         return predicted_labels(self.testing.probabilities(self, batch))
 
-    def predict_folder(
-        self,
-        images: Path,
-        out: Path,
-        classes: Sequence[Mapping[str, Any]],
-        *,
-        batch_size: int,
-        preparation: Mapping[str, Any] = MappingProxyType({}),
-        skip_invalid: bool = False,
-    ) -> None:
-        """Writes label maps and overlays of a folder of images, one by one, see :func:`predict_images`.
+    def predict_images(self, folder: FolderOfImages) -> None:
+        """Writes label maps and overlays, image by image, see :func:`predict_images`.
 
-        ``preparation`` is that of :class:`SegmentationDataModule`.
+        The preparation is that of :class:`SegmentationDataModule`.
         """
         predict_images(
-            lambda batch: self.predict_step(batch, 0), images, out, classes, self.device,
-            scale=preparation.get("scale", 1.0), skip_invalid=skip_invalid,
+            lambda batch: self.predict_step(batch, 0), folder.images, folder.out, folder.classes, self.device,
+            scale=folder.preparation.get("scale", 1.0), skip_invalid=folder.skip_invalid,
         )  # fmt: skip
-
-    def setup(self, stage: str) -> None:
-        """Checks what depends on the machine.
-
-        Raises:
-            ValueError: If statistics are to be shared over ranks on a machine where PyTorch cannot.
-        """
-        refuse_sync_without_gpu(self.norm, self.trainer.strategy.root_device)
 
     def configure_optimizers(self) -> Any:
         """The optimizer, with a warm-up per batch and a schedule per epoch."""

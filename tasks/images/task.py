@@ -1,0 +1,115 @@
+"""What the tasks on images share: loss watch, checks of normalisation, optimizer, and where a test writes."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from types import MappingProxyType
+from typing import Any
+
+import pytorch_lightning as pl
+
+from lightning_nas.networks.normalization import Normalization
+from lightning_nas.tasks.images.loss_watch import LossWatch
+from lightning_nas.tasks.images.norm_checks import (
+    explaining_single_values,
+    refuse_sync_without_gpu,
+    warn_of_small_batches,
+)
+
+
+@dataclass(frozen=True)
+class FolderOfImages:
+    """Images to predict, and what the run of the network says of its data.
+
+    Args:
+        images: Folder, with its sub-folders.
+        out: Folder to write, made if need be.
+        classes: ``id``, ``name`` and perhaps ``color`` of each.
+        batch_size: Images at a time.
+        preparation: The data module's.
+        skip_invalid: Leave out images that cannot be read, with a warning that counts them.
+    """
+
+    images: Path
+    out: Path
+    classes: Sequence[Mapping[str, Any]]
+    batch_size: int
+    preparation: Mapping[str, Any]
+    skip_invalid: bool
+
+
+class ImageTask(pl.LightningModule):
+    """An ordinary LightningModule; what a subclass has to say is its loss, its metrics and its predictions.
+
+    Attributes:
+        headline: The metric that decides between networks; see :mod:`lightning_nas.search.presentation`.
+        norm: Which normalisation the network has; a task that offers no choice has ``"batch"``.
+    """
+
+    headline: str
+    norm: Normalization = "batch"
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.loss_watch = LossWatch()
+
+    def setup(self, stage: str) -> None:
+        """Checks what depends on the machine.
+
+        Raises:
+            NasError: If statistics are to be shared over ranks on a machine where PyTorch cannot.
+        """
+        refuse_sync_without_gpu(self.norm, self.trainer.strategy.root_device)
+
+    def on_train_epoch_end(self) -> None:
+        """Says which term of the loss does not fall."""
+        self.loss_watch.epoch_of(self)
+
+    @contextlib.contextmanager
+    def training_on(self, images: int, batch_idx: int) -> Iterator[None]:
+        """Around the forward pass of a training batch: says where it is too small for the normalisation.
+
+        Args:
+            images: How many there are.
+            batch_idx: Number of the batch in its epoch.
+
+        Raises:
+            NasError: Instead of PyTorch's error, which names no setting.
+        """
+        if batch_idx == 0:
+            warn_of_small_batches(self.norm, images)
+        with explaining_single_values("task.norm=group"):
+            yield
+
+    def output_folder(self) -> Path:
+        """Where a test writes its files. It asks the other ranks: not for rank 0 alone."""
+        return Path(self.trainer.log_dir or self.trainer.default_root_dir)
+
+    def predict_folder(
+        self,
+        images: Path,
+        out: Path,
+        classes: Sequence[Mapping[str, Any]],
+        *,
+        batch_size: int,
+        preparation: Mapping[str, Any] = MappingProxyType({}),
+        skip_invalid: bool = False,
+    ) -> None:
+        """Writes what the network makes of a folder of images; the command ``predict`` calls it.
+
+        Args:
+            images: See :class:`FolderOfImages`, also for all that follow.
+            out: Folder to write.
+            classes: Of the run.
+            batch_size: Images at a time.
+            preparation: Of the run.
+            skip_invalid: Whether unreadable images are left out.
+        """
+        self.predict_images(FolderOfImages(images, out, classes, batch_size, preparation, skip_invalid))
+
+    def predict_images(self, folder: FolderOfImages) -> None:
+        """Writes what the network makes of a folder of images."""
+        raise NotImplementedError
