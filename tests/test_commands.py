@@ -27,14 +27,6 @@ TINY = [
 ]
 
 
-def command(name: str, *arguments: str) -> list[str]:
-    return [sys.executable, str(ROOT / "scripts" / f"{name}.py"), *arguments]
-
-
-def run(cwd: Path, name: str, *arguments: str) -> subprocess.CompletedProcess:
-    return subprocess.run(command(name, *arguments), cwd=cwd, capture_output=True, text=True)
-
-
 @pytest.fixture
 def refused(tmp_path, monkeypatch, capfd):
     """Runs a command that must fail, within this process; gives what it said."""
@@ -119,12 +111,18 @@ def test_a_killed_training_resumes_to_the_same_weights(tmp_path):
     assert all(torch.equal(value, second["state_dict"][name]) for name, value in first["state_dict"].items())
 
 
-def test_a_sweep_ends_with_a_table_over_seeds(tmp_path):
-    result = run(
-        tmp_path, "search", "-m", *TINY, "search.epochs=1", "trainer.limit_train_batches=2",
-        "strategy=random,darts", "trials.count=2", "evaluator.epochs=1", "seed=0,1", "hydra.sweep.dir=sweep",
+def test_a_sweep_ends_with_a_table_over_seeds(here, capsys):
+    here(
+        "search", "-m", *TINY, "search.epochs=1", "trainer.limit_train_batches=2", "strategy=random,darts",
+        "trials.count=2", "evaluator.epochs=1", "seed=0,1", "hydra.sweep.dir=sweep",
     )  # fmt: skip
-    assert result.returncode == 0, result.stderr
-    assert len(list((tmp_path / "sweep").glob("*/summary.json"))) == 4
-    assert (tmp_path / "sweep" / "table.csv").is_file()
-    assert "±" in result.stdout
+    assert len(list((here.folder / "sweep").glob("*/summary.json"))) == 4
+    assert (here.folder / "sweep" / "table.csv").is_file()
+    assert "±" in capsys.readouterr().out
+
+
+def test_a_script_is_a_command():
+    """In a process of its own: that the script finds the package and hands its arguments on."""
+    script = ROOT / "scripts" / "report.py"
+    done = subprocess.run([sys.executable, script, "run=nowhere"], capture_output=True, text=True)
+    assert (done.returncode, done.stderr) == (1, "error: run = 'nowhere': there is no such folder\n")
