@@ -13,7 +13,6 @@ from lightning_nas.errors import MissingFileError, WeightsError
 from lightning_nas.networks.weights import read_state_dict
 from lightning_nas.runs import RunFolder
 from lightning_nas.spaces import Backbone
-from lightning_nas.spaces.product.network import ProductNetwork
 
 
 def load_backbone_weights(network: Backbone, architecture: Architecture, folder: str | os.PathLike[str]) -> None:
@@ -40,7 +39,7 @@ def load_backbone_weights(network: Backbone, architecture: Architecture, folder:
         raise WeightsError(
             f"backbone_weights = {str(folder)!r}: its backbone is {theirs.to_dict()}, which is not {ours.to_dict()}"
         )
-    part = network.parts["backbone"] if isinstance(network, ProductNetwork) else network
+    part = network.named_parts().get("backbone", network)
     prefix = "backbone.parts.backbone." if len(record.components) > 1 else "backbone."
     copy_trunk(part, read_state_dict(run.last_checkpoint), prefix, str(run.last_checkpoint))
 

@@ -13,7 +13,7 @@ from markupsafe import Markup
 
 from lightning_nas.architecture import write_atomic
 from lightning_nas.errors import ReportError
-from lightning_nas.report.cells import Drawing, draw
+from lightning_nas.report.cells import draw
 from lightning_nas.report.costs import PARTS, cost_note, cost_rows, part_of
 from lightning_nas.report.curves import controller_charts, fitness_chart, line_chart, training_charts
 from lightning_nas.report.probabilities import probability_groups
@@ -28,6 +28,7 @@ from lightning_nas.report.tables import (
 )
 from lightning_nas.report.trials import TrialReport, trial_report
 from lightning_nas.report.verdict import Verdict, entropy, judge, skip_share
+from lightning_nas.spaces.pictures.picture import Picture
 
 TEMPLATE = Path(__file__).with_name("template.html")
 
@@ -164,7 +165,7 @@ def _chart(values: Mapping[str, Sequence[float]], history: Sequence[Mapping[str,
     return Markup(line_chart(lines, threshold=0.5 if seed == "share" else None, seed=seed, unit=True))
 
 
-def _final_share(drawing: Drawing) -> str:
+def _final_share(drawing: Picture) -> str:
     if not drawing.operations:
         return ""
     return f"{skip_share(drawing.operations):.0%} of its operations learn nothing"

@@ -12,8 +12,8 @@ from markupsafe import Markup
 from lightning_nas.architecture import Architecture
 from lightning_nas.errors import ArgumentError, ReportError
 from lightning_nas.report.cells import edge_names, option_names
-from lightning_nas.report.palette import colour, short_name
 from lightning_nas.spaces import build_space
+from lightning_nas.spaces.pictures.palette import colour, short_name
 
 MOST_NAMED = 12
 """With more options a legend is longer than what it explains; the areas say their names when pointed at."""

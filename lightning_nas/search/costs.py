@@ -14,7 +14,6 @@ from lightning_nas.cost.probe import probe_input, random_numbers_kept
 from lightning_nas.errors import ArgumentError, UncountableError
 from lightning_nas.search.families import pl
 from lightning_nas.spaces import Backbone
-from lightning_nas.spaces.product.network import ProductNetwork
 
 SECONDS = 5.0
 """For the latency of a network, and for that of its backbone."""
@@ -133,9 +132,8 @@ def input_size(task: Any, datamodule: Any) -> tuple[int, int, int]:
 def backbone_of(task: Any) -> nn.Module:
     """The backbone of a task; of a network that ends with a neck the part before it."""
     network: nn.Module = task.backbone
-    if isinstance(network, ProductNetwork):
-        return next((part for part in network.parts.values() if part.role == "backbone"), network)
-    return network
+    parts = network.named_parts().values() if isinstance(network, Backbone) else ()
+    return next((part for part in parts if part.role == "backbone"), network)
 
 
 def _first_that_works(task: Any, datamodule: Any, measure: Callable[[nn.Module, Call], T]) -> tuple[T, Call]:

@@ -18,19 +18,12 @@ from lightning_nas.spaces.nasnet.enas_micro import EnasMicro
 from lightning_nas.spaces.nasnet.space import AmoebaNet, NasNet
 from lightning_nas.spaces.necks.fixed.space import BiFpn, Fpn, Panet
 from lightning_nas.spaces.necks.nas_fpn.space import NasFpn
+from lightning_nas.spaces.option_weights import OptionWeights, Paths, Relaxation, softmax_relaxation
 from lightning_nas.spaces.product.space import Product
 from lightning_nas.spaces.published import published, published_names
 from lightning_nas.spaces.record import build_space, from_architecture, space_names
 from lightning_nas.spaces.shufflenet.space import ShuffleNetV2, ShuffleNetV2Large
-from lightning_nas.spaces.supernet import (
-    OptionWeights,
-    Paths,
-    Relaxation,
-    Supernet,
-    find_supernets,
-    softmax_relaxation,
-    textbook_form,
-)
+from lightning_nas.spaces.supernet import Supernet, find_supernets, textbook_form
 
 for _module in pkgutil.walk_packages(__path__, f"{__name__}."):
     importlib.import_module(_module.name)

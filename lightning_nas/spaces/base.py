@@ -20,6 +20,7 @@ from lightning_nas.errors import ArgumentError
 from lightning_nas.spaces.decisions import Decisions
 from lightning_nas.spaces.features import Backbone, FeatureInfo
 from lightning_nas.spaces.found import FoundNetwork
+from lightning_nas.spaces.pictures.picture import Picture, Probabilities, names_of_edges, picture_of_decisions
 from lightning_nas.spaces.supernet import Supernet
 
 SPACES: dict[str, type[SearchSpace]] = {}
@@ -153,6 +154,30 @@ class SearchSpace(Decisions):
         raise ArgumentError(
             f"space {self.name!r}: none of 1,000 random architectures can learn; the last one: {defect}"
         )
+
+    # ---- pictures -----------------------------------------------------------------------------------------------
+
+    def pictures(
+        self, choices: Choices, probabilities: Probabilities | None = None, *, part: str = ""
+    ) -> list[Picture]:
+        """Pictures of an architecture, for a report. Here they follow from the decisions alone.
+
+        Args:
+            choices: The architecture.
+            probabilities: Of the logits' options at the end of the search, where there was one.
+            part: What the component is called in the record; the role if empty.
+        """
+        if not self.decisions:
+            return []
+        return [picture_of_decisions(self.name, f"{part or self.role}: {self.name}", self.decisions, choices)]
+
+    def option_names(self, group: str) -> tuple[str, ...]:
+        """Names of the options of a group of logits; here of the operations."""
+        return tuple(str(name) for name in getattr(self, "ops", ()))
+
+    def edge_names(self, group: str) -> list[str]:
+        """A label per edge of a group of logits; of another number than there are edges if they have no names."""
+        return names_of_edges(self.decisions, group)
 
 
 def _plain(value: Any) -> Any:

@@ -234,6 +234,10 @@ class Backbone(nn.Module):
     auxiliary_info: FeatureLevel | None = None
     role: str = "backbone"
 
+    def named_parts(self) -> dict[str, Backbone]:
+        """The networks that this one runs in a row, by name; itself, by its role, if it is not made of several."""
+        return {self.role: self}
+
     def forward(self, x: Tensor) -> list[Tensor]:
         """``(B, in_channels, H, W) ->`` one ``(B, channels, H/reduction, W/reduction)`` per level."""
         return self.forward_auxiliary(x)[0]

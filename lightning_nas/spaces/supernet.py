@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
-from typing import Any, NamedTuple, Self, get_args
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any, Self, get_args
 
 import torch
 from torch import Tensor, nn
@@ -16,59 +15,14 @@ from lightning_nas.ops.mixer import Form
 from lightning_nas.ops.mixing import Mixing
 from lightning_nas.spaces.features import Backbone, FeatureInfo
 from lightning_nas.spaces.found import register
-
-Paths = tuple[tuple[int, ...], ...]
-"""For every edge of a group, the indices of its options that take part."""
-
-
-class Placement(NamedTuple):
-    """Where the candidates of an edge stand: channels, size of the map that they read, stride."""
-
-    channels: int
-    height: int
-    width: int
-    stride: int
-
-
-class Row(NamedTuple):
-    """How one edge mixes its options.
-
-    Args:
-        values: ``(options,)``.
-        active: Indices of the options to compute; all if None.
-    """
-
-    values: Tensor
-    active: tuple[int, ...] | None
-
-
-@dataclass(frozen=True)
-class OptionWeights:
-    """How one group of logits mixes the options: ``edge = sum_o values[edge, o] * option_o(x)``.
-
-    Args:
-        values: ``(edges, options)``, differentiable.
-        active: For every edge the indices of the options to compute, none for an absent edge; None computes all of
-            them. A computed option is still multiplied by its value, so that a straight-through estimator gets its
-            gradient.
-    """
-
-    values: Tensor
-    active: Paths | None = None
-
-    def rows(self) -> list[Row]:
-        """The weights of every edge by itself."""
-        active = [None] * len(self.values) if self.active is None else self.active
-        return [Row(values, options) for values, options in zip(self.values.unbind(), active, strict=True)]
-
-
-Relaxation = Callable[[Mapping[str, Tensor]], Mapping[str, OptionWeights]]
-"""Logits of every group, ``(edges, options)`` each -> the weights of their options. Called once per forward pass."""
-
-
-def softmax_relaxation(logits: Mapping[str, Tensor]) -> dict[str, OptionWeights]:
-    """The continuous relaxation of DARTS (Liu et al. 2019, arXiv 1806.09055, equation 2)."""
-    return {name: OptionWeights(group.softmax(dim=-1)) for name, group in logits.items()}
+from lightning_nas.spaces.option_weights import (
+    OptionWeights,
+    Paths,
+    Placement,
+    Relaxation,
+    one_path,
+    softmax_relaxation,
+)
 
 
 class Supernet(Backbone):
@@ -161,7 +115,7 @@ class Supernet(Backbone):
             return self._given
         if self._path is None:
             return self.relaxation(self.decision_logits())
-        return {name: _one_path(self.logits[name], active) for name, active in self._path.items()}
+        return {name: one_path(self.logits[name], active) for name, active in self._path.items()}
 
     def decision_logits(self) -> dict[str, Tensor]:
         """The logits that decide: those of the parameters, or what a space makes of them in :meth:`guide`."""
@@ -248,16 +202,3 @@ def find_supernets(model: nn.Module) -> list[Supernet]:
     found: list[Supernet] = [module for module in model.modules() if isinstance(module, Supernet)]
     parts = {id(part) for module in found for part in module.modules() if part is not module}
     return [module for module in found if id(module) not in parts]
-
-
-def strongest(row: Tensor) -> int:
-    """Index of the largest of some logits; ties go to the lower index."""
-    values = row.detach().double().cpu().tolist()
-    return int(values.index(max(values)))
-
-
-def _one_path(logits: Tensor, active: Paths) -> OptionWeights:
-    values = torch.zeros_like(logits, requires_grad=False)
-    for edge, options in enumerate(active):
-        values[edge, list(options)] = 1.0
-    return OptionWeights(values, active)

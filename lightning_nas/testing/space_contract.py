@@ -18,7 +18,7 @@ from lightning_nas.architecture import Architecture
 from lightning_nas.errors import ArchitectureError
 from lightning_nas.ops.mixing import Mixing
 from lightning_nas.spaces import SearchSpace, from_architecture
-from lightning_nas.spaces.supernet import OptionWeights
+from lightning_nas.spaces.option_weights import OptionWeights
 
 Test = TypeVar("Test", bound=Callable[..., None])
 

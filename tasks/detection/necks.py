@@ -6,7 +6,7 @@ from typing import Any, Literal, get_args
 
 from lightning_nas.errors import ArgumentError
 from lightning_nas.spaces import Backbone, FeatureInfo, NasFpn, build_space
-from lightning_nas.spaces.necks.nas_fpn.space import PUBLISHED
+from lightning_nas.spaces.necks.nas_fpn.tokens import PUBLISHED
 
 Neck = Literal["fpn", "panet", "bifpn", "nas_fpn"]
 

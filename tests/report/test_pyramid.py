@@ -3,9 +3,9 @@
 import re
 
 from lightning_nas.report.cells import draw
-from lightning_nas.report.pyramid import draw_pyramid
 from lightning_nas.spaces import Fpn, NasFpn
-from lightning_nas.spaces.necks.nas_fpn.space import PUBLISHED, MergingCell
+from lightning_nas.spaces.necks.nas_fpn.picture import draw_pyramid
+from lightning_nas.spaces.necks.nas_fpn.tokens import PUBLISHED, MergingCell
 
 LEVELS = (3, 4, 5, 6, 7)
 

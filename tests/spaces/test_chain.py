@@ -11,7 +11,7 @@ from lightning_nas.ops import build_op
 from lightning_nas.ops.dilation import dilate
 from lightning_nas.spaces import Chain
 from lightning_nas.spaces.chain.space import CHAIN_OPS
-from lightning_nas.spaces.supernet import OptionWeights
+from lightning_nas.spaces.option_weights import OptionWeights
 
 SMALL = Chain(
     stem_channels=8, first_channels=4, widths=(6, 8), depths=(3, 1), strides=(2, 2), min_depth=1, head_channels=10

@@ -7,7 +7,7 @@ import torch
 
 from lightning_nas.spaces import Chain, NasBench201, NasFpn, Product
 from lightning_nas.spaces.features import FeatureInfo, FeatureLevel
-from lightning_nas.spaces.necks.nas_fpn.space import PUBLISHED, MergingCell
+from lightning_nas.spaces.necks.nas_fpn.tokens import PUBLISHED, MergingCell
 
 NECK = NasFpn(channels=4, repeats=1)
 INPUTS = FeatureInfo(tuple(FeatureLevel(4, 2**level, "") for level in NECK.levels))

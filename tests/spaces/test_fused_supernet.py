@@ -11,7 +11,7 @@ from supernet_forms import assert_same, images, pair, step
 from torch import nn
 
 from lightning_nas.spaces import Darts
-from lightning_nas.spaces.supernet import OptionWeights
+from lightning_nas.spaces.option_weights import OptionWeights
 
 # ---- equality -------------------------------------------------------------------------------------------------------
 

@@ -13,7 +13,7 @@ from lightning_nas.spaces import MultiBranch
 from lightning_nas.spaces.multi_branch.blocks import Block, MixedBlock, Row
 from lightning_nas.spaces.multi_branch.branches import build_branch
 from lightning_nas.spaces.multi_branch.space import BRANCH_OPS, GROUPED
-from lightning_nas.spaces.supernet import OptionWeights
+from lightning_nas.spaces.option_weights import OptionWeights
 
 # ---- branches and blocks --------------------------------------------------------------------------------------------
 

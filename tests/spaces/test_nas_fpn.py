@@ -10,7 +10,7 @@ from lightning_nas.cost import count_parameters
 from lightning_nas.errors import ArchitectureError
 from lightning_nas.spaces import FeatureInfo, FeatureLevel, NasFpn
 from lightning_nas.spaces.necks.nas_fpn.network import Stack
-from lightning_nas.spaces.necks.nas_fpn.space import PUBLISHED
+from lightning_nas.spaces.necks.nas_fpn.tokens import PUBLISHED
 
 R50 = FeatureInfo((FeatureLevel(256, 4), FeatureLevel(512, 8), FeatureLevel(1024, 16), FeatureLevel(2048, 32)))
 SMALL = FeatureInfo((FeatureLevel(3, 8), FeatureLevel(4, 16), FeatureLevel(5, 32)))

@@ -8,7 +8,7 @@ import torch
 
 from lightning_nas.networks import inherit_weights
 from lightning_nas.spaces import FeatureInfo, FeatureLevel, NasFpn, OptionWeights
-from lightning_nas.spaces.necks.nas_fpn.space import PUBLISHED
+from lightning_nas.spaces.necks.nas_fpn.tokens import PUBLISHED
 
 SMALL = FeatureInfo((FeatureLevel(3, 8), FeatureLevel(4, 16), FeatureLevel(5, 32)))
 

@@ -12,7 +12,7 @@ from nasnet_cells import OPS, SMALL, images
 from lightning_nas.ops.mixed import MixedOp
 from lightning_nas.spaces import NasNet
 from lightning_nas.spaces.nasnet.search_cell import unread_shares
-from lightning_nas.spaces.supernet import OptionWeights
+from lightning_nas.spaces.option_weights import OptionWeights
 
 
 @pytest.mark.parametrize("affine", [False, True])

@@ -14,7 +14,7 @@ from lightning_nas.ops.mixed import MixedOp
 from lightning_nas.ops.mixer import Term
 from lightning_nas.ops.mixing import Mixing
 from lightning_nas.ops.resize import resize
-from lightning_nas.spaces.supernet import OptionWeights
+from lightning_nas.spaces.option_weights import OptionWeights
 
 
 class Arrival(nn.Module):

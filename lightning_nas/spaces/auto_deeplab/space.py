@@ -14,7 +14,8 @@ from typing import ClassVar
 
 from lightning_nas.architecture import Choices, Option
 from lightning_nas.errors import ArchitectureError
-from lightning_nas.spaces.auto_deeplab.trellis import LEVELS, Trellis
+from lightning_nas.spaces.auto_deeplab.picture import draw_trellis
+from lightning_nas.spaces.auto_deeplab.trellis import LEVELS, TRANSITIONS, Trellis
 from lightning_nas.spaces.base import SearchSpace
 from lightning_nas.spaces.cells.decisions import (
     NodeGenes,
@@ -23,7 +24,9 @@ from lightning_nas.spaces.cells.decisions import (
     choices_of,
     genes_of,
 )
+from lightning_nas.spaces.cells.picture import names_of_cell_edges, picture_of_cell
 from lightning_nas.spaces.checks import check_even, check_operations, check_switches, check_whole
+from lightning_nas.spaces.pictures.picture import Picture, Probabilities
 
 AUTO_DEEPLAB_OPS = (
     "none",
@@ -168,3 +171,27 @@ class AutoDeepLab(SearchSpace):
         first = 0 if self.free_start else 1
         levels: dict[str, Option] = {f"level.{layer}": int(path[layer]) for layer in range(first, self.layers)}
         return levels | choices_of(genes, CELL)
+
+    # ---- pictures -----------------------------------------------------------------------------------------------
+
+    def pictures(
+        self, choices: Choices, probabilities: Probabilities | None = None, *, part: str = ""
+    ) -> list[Picture]:
+        """The path through the trellis, and the cell."""
+        path = self.path(choices)
+        known = probabilities if set(self.trellis.rows) <= set(probabilities or {}) else None
+        title = f"Path through the strides: {', '.join(str(4 * 2**level) for level in path)}"
+        return [
+            Picture(title, draw_trellis(title, self.trellis, path, known), ()),
+            picture_of_cell("Cell", self.genes(choices), CELL),
+        ]
+
+    def option_names(self, group: str) -> tuple[str, ...]:
+        """Where a transition leads to, or the operations."""
+        return TRANSITIONS[group] if group in TRANSITIONS else super().option_names(group)
+
+    def edge_names(self, group: str) -> list[str]:
+        """Where a transition begins, or ``source → node``."""
+        if group in self.trellis.rows:
+            return [f"layer {place.layer + 1}, 1/{4 * 2**place.level}" for place in self.trellis.rows[group]]
+        return names_of_cell_edges(self.blocks)

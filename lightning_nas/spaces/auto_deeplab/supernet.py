@@ -23,7 +23,8 @@ from lightning_nas.spaces.auto_deeplab.space import CELL, AutoDeepLab
 from lightning_nas.spaces.auto_deeplab.trellis import LEVELS, Place, Trellis
 from lightning_nas.spaces.cells.decisions import active_options, candidate_of, strongest_genes
 from lightning_nas.spaces.features import FeatureInfo, FeatureLevel, Outlets
-from lightning_nas.spaces.supernet import OptionWeights, Paths, Supernet
+from lightning_nas.spaces.option_weights import OptionWeights, Paths
+from lightning_nas.spaces.supernet import Supernet
 
 
 class AutoDeepLabSupernet(Supernet, space=AutoDeepLab):

@@ -16,6 +16,8 @@ from torch import Tensor
 
 LEVELS = 4
 """Strides 4, 8, 16 and 32."""
+TRANSITIONS = {"beta_rim": ("finer or same", "same or coarser"), "beta_inner": ("finer", "same", "coarser")}
+"""Group of logits -> names of its options."""
 
 
 class Place(NamedTuple):

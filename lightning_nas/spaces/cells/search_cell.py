@@ -12,7 +12,7 @@ from lightning_nas.ops.mixed import MixedOp
 from lightning_nas.ops.mixer import State, Term
 from lightning_nas.ops.mixing import Mixing
 from lightning_nas.spaces.cells.cell import Preprocess
-from lightning_nas.spaces.supernet import OptionWeights
+from lightning_nas.spaces.option_weights import OptionWeights
 
 
 class SearchCell(Mixing, Recomputable):

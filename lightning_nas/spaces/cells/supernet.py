@@ -8,7 +8,8 @@ import torch
 from torch import Tensor
 
 from lightning_nas.spaces.cells.macro import DartsMacro
-from lightning_nas.spaces.supernet import OptionWeights, Supernet
+from lightning_nas.spaces.option_weights import OptionWeights
+from lightning_nas.spaces.supernet import Supernet
 
 
 class DartsMacroSupernet(Supernet):

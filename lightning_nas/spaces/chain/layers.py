@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from lightning_nas.ops import build_op
 from lightning_nas.ops.dilation import dilate
 from lightning_nas.spaces.chain.space import Chain
-from lightning_nas.spaces.supernet import OptionWeights
+from lightning_nas.spaces.option_weights import OptionWeights
 
 
 class MixedLayer(nn.Module):

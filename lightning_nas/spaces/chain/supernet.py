@@ -11,7 +11,8 @@ from lightning_nas.architecture import Choices, Option
 from lightning_nas.spaces.chain.body import Body
 from lightning_nas.spaces.chain.layers import MixedStage
 from lightning_nas.spaces.chain.space import Chain
-from lightning_nas.spaces.supernet import OptionWeights, Paths, Supernet, strongest
+from lightning_nas.spaces.option_weights import OptionWeights, Paths, strongest
+from lightning_nas.spaces.supernet import Supernet
 
 
 def depth_group(stage: int) -> str:

@@ -24,7 +24,9 @@ from lightning_nas.spaces.cells.decisions import (
     genes_of,
 )
 from lightning_nas.spaces.cells.path_encoding import path_bits, path_count, path_number
+from lightning_nas.spaces.cells.picture import TITLES, names_of_cell_edges, picture_of_cell
 from lightning_nas.spaces.checks import check_even, check_one_of, check_operations, check_switches, check_whole
+from lightning_nas.spaces.pictures.picture import Picture, Probabilities
 
 DARTS_OPS = (
     "none",
@@ -121,3 +123,15 @@ class Darts(SearchSpace):
             for reached in paths[2:]:
                 numbers.update(path_number(ops, len(index), start=start, starts=starts) for start, *ops in reached)
         return path_bits(numbers, path_count(self.steps, len(index), starts=starts), bits)
+
+    # ---- pictures -----------------------------------------------------------------------------------------------
+
+    def pictures(
+        self, choices: Choices, probabilities: Probabilities | None = None, *, part: str = ""
+    ) -> list[Picture]:
+        """Both cells."""
+        return [picture_of_cell(TITLES[cell], self.genes(choices, cell), cell) for cell in CELL_TYPES]
+
+    def edge_names(self, group: str) -> list[str]:
+        """A label per edge of a cell: ``source → node``."""
+        return names_of_cell_edges(self.steps)

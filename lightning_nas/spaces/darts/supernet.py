@@ -14,7 +14,7 @@ from lightning_nas.spaces.cells.macro import DartsMacro, reduction_cells
 from lightning_nas.spaces.cells.search_cell import SearchCell
 from lightning_nas.spaces.cells.supernet import DartsMacroSupernet
 from lightning_nas.spaces.darts.space import Darts
-from lightning_nas.spaces.supernet import Paths
+from lightning_nas.spaces.option_weights import Paths
 
 
 class DartsSupernet(DartsMacroSupernet, space=Darts):

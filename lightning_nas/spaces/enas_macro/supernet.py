@@ -11,7 +11,8 @@ from lightning_nas.architecture import Choices, Option
 from lightning_nas.ops.mixed import MixedOp
 from lightning_nas.spaces.enas_macro.body import MacroBody, Skips
 from lightning_nas.spaces.enas_macro.space import NO_YES, EnasMacro
-from lightning_nas.spaces.supernet import OptionWeights, Paths, Supernet
+from lightning_nas.spaces.option_weights import OptionWeights, Paths
+from lightning_nas.spaces.supernet import Supernet
 
 OPS, SKIPS = "ops", "skips"
 YES = 1

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import ClassVar
 
@@ -21,7 +21,9 @@ from lightning_nas.spaces.cells.decisions import (
     cell_options,
     genes_of,
 )
+from lightning_nas.spaces.cells.picture import names_of_cell_edges, picture_of_cell
 from lightning_nas.spaces.checks import check_even, check_operations, check_switches, check_whole
+from lightning_nas.spaces.pictures.picture import Picture, Probabilities
 
 GAS_OPS = (
     "none",
@@ -91,3 +93,19 @@ class Gas(SearchSpace):
         """Number of architectures."""
         pairs = math.prod(math.comb(node, 2) for node in range(2, self.steps + 2))
         return int((pairs * len(self.ops) ** (2 * self.steps)) ** self.cells)
+
+    # ---- pictures -----------------------------------------------------------------------------------------------
+
+    def pictures(
+        self, choices: Choices, probabilities: Probabilities | None = None, *, part: str = ""
+    ) -> list[Picture]:
+        """Every cell, each of which has its own architecture."""
+        drawn = []
+        for index, cell in enumerate(self.groups):
+            picture = picture_of_cell(f"Cell {index}", self.genes(choices, cell), "")
+            drawn.append(replace(picture, operations=()))  # too many cells to count the operations of each
+        return drawn
+
+    def edge_names(self, group: str) -> list[str]:
+        """A label per edge of a cell: ``source → node``."""
+        return names_of_cell_edges(self.steps)

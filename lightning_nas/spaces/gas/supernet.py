@@ -15,7 +15,7 @@ from lightning_nas.spaces.cells.supernet import DartsMacroSupernet
 from lightning_nas.spaces.gas.guide import GraphGuide
 from lightning_nas.spaces.gas.network import STEM
 from lightning_nas.spaces.gas.space import Gas
-from lightning_nas.spaces.supernet import Paths, Placement
+from lightning_nas.spaces.option_weights import Paths, Placement
 
 
 class GasSupernet(DartsMacroSupernet, space=Gas):

@@ -11,7 +11,8 @@ from lightning_nas.architecture import Choices, Option
 from lightning_nas.spaces.multi_branch.blocks import MixedBlock, Row, candidate
 from lightning_nas.spaces.multi_branch.network import Body
 from lightning_nas.spaces.multi_branch.space import GROUPED, MultiBranch
-from lightning_nas.spaces.supernet import OptionWeights, Paths, Supernet, strongest
+from lightning_nas.spaces.option_weights import OptionWeights, Paths, strongest
+from lightning_nas.spaces.supernet import Supernet
 
 KIND, BRANCHES, CARDINALITY = "kind", "branches", "cardinality"
 """Names of the groups of logits."""

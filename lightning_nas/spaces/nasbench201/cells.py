@@ -12,7 +12,7 @@ from lightning_nas.ops.mixed import MixedOp
 from lightning_nas.ops.mixer import Form, Term
 from lightning_nas.ops.mixing import Mixing
 from lightning_nas.spaces.nasbench201.space import edges_of
-from lightning_nas.spaces.supernet import OptionWeights
+from lightning_nas.spaces.option_weights import OptionWeights
 
 
 class Cell(nn.Module):

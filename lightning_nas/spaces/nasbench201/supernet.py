@@ -11,7 +11,8 @@ from lightning_nas.architecture import Choices, Option
 from lightning_nas.spaces.nasbench201.cells import SearchCell
 from lightning_nas.spaces.nasbench201.macro import STAGES, Macro
 from lightning_nas.spaces.nasbench201.space import GROUP, NasBench201
-from lightning_nas.spaces.supernet import Paths, Supernet, strongest
+from lightning_nas.spaces.option_weights import Paths, strongest
+from lightning_nas.spaces.supernet import Supernet
 
 
 class NasBench201Supernet(Supernet, space=NasBench201):

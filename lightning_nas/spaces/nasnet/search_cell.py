@@ -16,7 +16,7 @@ from lightning_nas.ops.mixer import State, Term
 from lightning_nas.ops.mixing import Mixing
 from lightning_nas.spaces.cells.decisions import SIDES
 from lightning_nas.spaces.nasnet.cells import CellPlace, Inputs, Outcome
-from lightning_nas.spaces.supernet import OptionWeights
+from lightning_nas.spaces.option_weights import OptionWeights
 
 
 class NasNetSearchCell(Mixing, Recomputable):

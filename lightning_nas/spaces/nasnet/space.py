@@ -15,6 +15,7 @@ from lightning_nas.architecture import Choices, Option
 from lightning_nas.errors import ArgumentError
 from lightning_nas.spaces.base import SearchSpace
 from lightning_nas.spaces.cells.decisions import CELL_TYPES, SIDES, NodeGenes, Stem
+from lightning_nas.spaces.cells.picture import TITLES, picture_of_cell
 from lightning_nas.spaces.checks import (
     check_even,
     check_one_of,
@@ -23,6 +24,7 @@ from lightning_nas.spaces.checks import (
     check_whole,
     is_whole,
 )
+from lightning_nas.spaces.pictures.picture import Picture, Probabilities
 
 NASNET_OPS = (
     "skip_connect",
@@ -189,6 +191,17 @@ class NasNet(SearchSpace):
             blocks = ["+".join(f"{op}({source})" for op, source in sorted(pair)) for pair in self.genes(choices, cell)]
             cells.append(f"{cell}: {', '.join(blocks)}")
         return "; ".join(cells)
+
+    # ---- pictures -----------------------------------------------------------------------------------------------
+
+    def pictures(
+        self, choices: Choices, probabilities: Probabilities | None = None, *, part: str = ""
+    ) -> list[Picture]:
+        """Both cells, with the states that they concatenate."""
+        return [
+            picture_of_cell(TITLES[cell], self.genes(choices, cell), cell, kept=self.kept(choices, cell))
+            for cell in CELL_TYPES
+        ]
 
 
 @dataclass(frozen=True)

@@ -14,7 +14,7 @@ from lightning_nas.spaces.cells.supernet import DartsMacroSupernet
 from lightning_nas.spaces.nasnet.cells import CellPlace
 from lightning_nas.spaces.nasnet.search_cell import NasNetSearchCell, edge_number, inputs_group
 from lightning_nas.spaces.nasnet.space import NasNet
-from lightning_nas.spaces.supernet import Paths
+from lightning_nas.spaces.option_weights import Paths
 
 
 class NasNetSupernet(DartsMacroSupernet, space=NasNet):

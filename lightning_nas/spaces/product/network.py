@@ -31,6 +31,10 @@ class ProductNetwork(FoundNetwork, space=Product):
         self.parts = nn.ModuleDict(modules)
         self.feature_info, self.auxiliary_info, self.role = _described(modules)
 
+    def named_parts(self) -> dict[str, Backbone]:
+        """The networks, by name."""
+        return {name: part for name, part in self.parts.items() if isinstance(part, Backbone)}
+
     def forward_auxiliary(self, x: Tensor) -> tuple[list[Tensor], Tensor | None]:
         """What the first part reads -> the maps of the last part, the auxiliary map of the first."""
         return _run(list(self.parts.values()), x)

@@ -9,10 +9,11 @@ from torch import Tensor, nn
 
 from lightning_nas.architecture import Choices, Option
 from lightning_nas.spaces.features import Backbone, FeatureInfo
+from lightning_nas.spaces.option_weights import Paths
 from lightning_nas.spaces.product.network import _described, _run
 from lightning_nas.spaces.product.parts import within
 from lightning_nas.spaces.product.space import Product
-from lightning_nas.spaces.supernet import Paths, Supernet
+from lightning_nas.spaces.supernet import Supernet
 
 
 class ProductSupernet(Supernet, space=Product):

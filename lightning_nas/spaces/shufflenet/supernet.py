@@ -10,9 +10,10 @@ from torch import Tensor, nn
 from lightning_nas.architecture import Choices, Option
 from lightning_nas.ops.shuffle import set_split
 from lightning_nas.spaces.chain.layers import MixedLayer
+from lightning_nas.spaces.option_weights import Paths, strongest
 from lightning_nas.spaces.shufflenet.body import closing, described, layer_sizes, stem
 from lightning_nas.spaces.shufflenet.space import ShuffleNetV2
-from lightning_nas.spaces.supernet import Paths, Supernet, strongest
+from lightning_nas.spaces.supernet import Supernet
 
 BLOCKS = "blocks"
 """Name of the group of logits."""

@@ -11,7 +11,8 @@ from lightning_nas.architecture import Choices, Option
 from lightning_nas.spaces.base import SearchSpace
 from lightning_nas.spaces.features import Backbone, FeatureInfo
 from lightning_nas.spaces.necks.fixed.space import FixedNeck
-from lightning_nas.spaces.supernet import Paths, Supernet
+from lightning_nas.spaces.option_weights import Paths
+from lightning_nas.spaces.supernet import Supernet
 
 
 class FixedSupernet(Supernet, space=FixedNeck):

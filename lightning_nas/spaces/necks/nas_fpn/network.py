@@ -10,7 +10,8 @@ from lightning_nas.architecture import Choices
 from lightning_nas.spaces.features import FeatureInfo, Outlets
 from lightning_nas.spaces.necks.laterals import LateralInputs, resample
 from lightning_nas.spaces.necks.levels import pyramid_info
-from lightning_nas.spaces.necks.nas_fpn.space import MergingCell, NasFpn
+from lightning_nas.spaces.necks.nas_fpn.space import NasFpn
+from lightning_nas.spaces.necks.nas_fpn.tokens import MergingCell
 from lightning_nas.spaces.necks.neck import NeckNetwork
 
 

@@ -11,38 +11,19 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import ClassVar, Literal, NamedTuple
+from typing import ClassVar
 
 from lightning_nas.architecture import Choices, Option
 from lightning_nas.errors import ArchitectureError, ArgumentError
 from lightning_nas.spaces.base import SearchSpace
 from lightning_nas.spaces.checks import check_whole
 from lightning_nas.spaces.necks.levels import check_levels
+from lightning_nas.spaces.necks.nas_fpn.picture import draw_pyramid
+from lightning_nas.spaces.necks.nas_fpn.tokens import MERGE_OPS, MergingCell
+from lightning_nas.spaces.pictures.picture import Picture, Probabilities
 
 BLIND = 8
 """A finest map that was enlarged by this factor or more locates nothing: AP50 0.01 and 0.03 beside 0.17 to 0.45 of others."""
-MERGE_OPS = ("sum", "attention")
-
-
-class MergingCell(NamedTuple):
-    """The four tokens of a merging cell: two candidates, the level of the result, the binary operation."""
-
-    a: int
-    b: int
-    level: int
-    op: Literal["sum", "attention"]
-
-
-PUBLISHED = (
-    MergingCell(1, 3, 4, "attention"),
-    MergingCell(1, 5, 4, "sum"),
-    MergingCell(0, 6, 3, "sum"),
-    MergingCell(6, 7, 4, "sum"),
-    MergingCell(7, 8, 5, "attention"),
-    MergingCell(6, 9, 7, "attention"),
-    MergingCell(9, 10, 6, "attention"),
-)
-"""The neck that the paper found: seven merging cells for the levels 3 to 7 (its figure 6)."""
 
 
 @dataclass(frozen=True)
@@ -196,3 +177,22 @@ class NasFpn(SearchSpace):
     def pairs(self, cell: int) -> tuple[tuple[int, int], ...]:
         """The pairs of candidates that a cell can join."""
         return tuple(itertools.permutations(range(self.candidates(cell)), 2))
+
+    # ---- pictures -----------------------------------------------------------------------------------------------
+
+    def pictures(
+        self, choices: Choices, probabilities: Probabilities | None = None, *, part: str = ""
+    ) -> list[Picture]:
+        """The neck as a graph over the levels of the pyramid."""
+        title = f"Neck: {self.cells} merging cells" + (f", {self.repeats} stacks" if self.repeats > 1 else "")
+        return [Picture(title, draw_pyramid(title, self.levels, self.tokens(choices)), ())]
+
+    def option_names(self, group: str) -> tuple[str, ...]:
+        """Operations, levels, orders of levels, or pairs of candidates."""
+        if group == "op":
+            return MERGE_OPS
+        if group == "level":
+            return tuple(f"P{level}" for level in self.levels)
+        if group == "order":
+            return tuple(" ".join(map(str, order)) for order in self.orders)
+        return tuple(f"{a} and {b}" for a, b in self.pairs(int(group.removeprefix("pair"))))

@@ -13,8 +13,10 @@ from lightning_nas.spaces.necks.laterals import LateralInputs
 from lightning_nas.spaces.necks.levels import pyramid_info
 from lightning_nas.spaces.necks.nas_fpn.mixed_stack import CellWeights, MixedStack
 from lightning_nas.spaces.necks.nas_fpn.network import StackedNeck
-from lightning_nas.spaces.necks.nas_fpn.space import MERGE_OPS, NasFpn
-from lightning_nas.spaces.supernet import OptionWeights, Paths, Supernet, strongest
+from lightning_nas.spaces.necks.nas_fpn.space import NasFpn
+from lightning_nas.spaces.necks.nas_fpn.tokens import MERGE_OPS
+from lightning_nas.spaces.option_weights import OptionWeights, Paths, strongest
+from lightning_nas.spaces.supernet import Supernet
 
 
 class NasFpnSupernet(StackedNeck, Supernet, space=NasFpn):

@@ -7,8 +7,8 @@ from collections.abc import Mapping, Sequence
 from html import escape
 from typing import Any
 
-from lightning_nas.report.palette import colour
 from lightning_nas.spaces.auto_deeplab.trellis import LEVELS, Place, Trellis
+from lightning_nas.spaces.pictures.palette import colour
 
 COLUMN, ROW, LEFT, TOP, RADIUS = 58, 56, 62, 30, 15
 

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from html import escape
 
 from lightning_nas.errors import ArgumentError
-from lightning_nas.report.palette import colour, short_name
+from lightning_nas.spaces.pictures.palette import colour, short_name
 
 BOX, NODE, GAP, GUTTER, LANE = 66, 26, 14, 34, 30
 STANDALONE = (

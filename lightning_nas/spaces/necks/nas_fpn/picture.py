@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from html import escape
 
-from lightning_nas.report.palette import colour
-from lightning_nas.spaces.necks.nas_fpn.space import MergingCell
+from lightning_nas.spaces.necks.nas_fpn.tokens import MergingCell
+from lightning_nas.spaces.pictures.palette import colour
 
 COLUMN, ROW, LEFT, TOP, RADIUS = 84, 62, 64, 34, 17
 SIGNS = {"sum": "+", "attention": "att"}

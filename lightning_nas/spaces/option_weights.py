@@ -1,0 +1,77 @@
+"""How the options of a group of logits are weighed, and which of them take part."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import torch
+from torch import Tensor
+
+Paths = tuple[tuple[int, ...], ...]
+"""For every edge of a group, the indices of its options that take part."""
+
+
+class Placement(NamedTuple):
+    """Where the candidates of an edge stand: channels, size of the map that they read, stride."""
+
+    channels: int
+    height: int
+    width: int
+    stride: int
+
+
+class Row(NamedTuple):
+    """How one edge mixes its options.
+
+    Args:
+        values: ``(options,)``.
+        active: Indices of the options to compute; all if None.
+    """
+
+    values: Tensor
+    active: tuple[int, ...] | None
+
+
+@dataclass(frozen=True)
+class OptionWeights:
+    """How one group of logits mixes the options: ``edge = sum_o values[edge, o] * option_o(x)``.
+
+    Args:
+        values: ``(edges, options)``, differentiable.
+        active: For every edge the indices of the options to compute, none for an absent edge; None computes all of
+            them. A computed option is still multiplied by its value, so that a straight-through estimator gets its
+            gradient.
+    """
+
+    values: Tensor
+    active: Paths | None = None
+
+    def rows(self) -> list[Row]:
+        """The weights of every edge by itself."""
+        active = [None] * len(self.values) if self.active is None else self.active
+        return [Row(values, options) for values, options in zip(self.values.unbind(), active, strict=True)]
+
+
+Relaxation = Callable[[Mapping[str, Tensor]], Mapping[str, OptionWeights]]
+"""Logits of every group, ``(edges, options)`` each -> the weights of their options. Called once per forward pass."""
+
+
+def softmax_relaxation(logits: Mapping[str, Tensor]) -> dict[str, OptionWeights]:
+    """The continuous relaxation of DARTS (Liu et al. 2019, arXiv 1806.09055, equation 2)."""
+    return {name: OptionWeights(group.softmax(dim=-1)) for name, group in logits.items()}
+
+
+def one_path(logits: Tensor, active: Paths) -> OptionWeights:
+    """Weights of 1 for the options of an architecture, and nothing else to compute."""
+    values = torch.zeros_like(logits, requires_grad=False)
+    for edge, options in enumerate(active):
+        values[edge, list(options)] = 1.0
+    return OptionWeights(values, active)
+
+
+def strongest(row: Tensor) -> int:
+    """Index of the largest of some logits; ties go to the lower index."""
+    values = row.detach().double().cpu().tolist()
+    return int(values.index(max(values)))

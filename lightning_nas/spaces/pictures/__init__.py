@@ -1,0 +1,1 @@
+"""Pictures of architectures as SVG, and the names of what was searched."""
