@@ -179,6 +179,51 @@ def test_the_library_names_no_task(folder):
     assert not (LIBRARY / "report" / "template.html").read_text().count("iou")
 
 
+def space_classes() -> dict[str, str]:
+    """Every class of a family of search spaces -> its folder."""
+    found = {}
+    for path in LIBRARY.glob("spaces/*/**/*.py"):
+        family = path.relative_to(LIBRARY / "spaces").parts[0]
+        names = [node.name for node in ast.parse(path.read_text()).body if isinstance(node, ast.ClassDef)]
+        found |= dict.fromkeys(names, family)
+    return {name: family for name, family in found.items() if family not in ("cells", "pictures")}
+
+
+def questions_of_class(path: Path) -> set[str]:
+    """Names of the classes that a file asks objects for, by ``isinstance`` or ``type(...) is``."""
+    names = set()
+    for node in ast.walk(ast.parse(path.read_text())):
+        asked: list[ast.expr] = []
+        if (
+            isinstance(node, ast.Call)
+            and isinstance(node.func, ast.Name)
+            and node.func.id in ("isinstance", "issubclass")
+        ):
+            asked = node.args[1:]
+        elif isinstance(node, ast.Compare) and isinstance(node.left, ast.Call):
+            asked = node.comparators if getattr(node.left.func, "id", "") == "type" else []
+        for argument in asked:
+            names |= {part.id for part in ast.walk(argument) if isinstance(part, ast.Name)}
+            names |= {part.attr for part in ast.walk(argument) if isinstance(part, ast.Attribute)}
+    return names
+
+
+def test_nobody_asks_a_space_for_its_class_outside_its_folder():
+    classes, asked = space_classes(), []
+    assert {"Darts", "ProductNetwork", "NasFpn"} <= set(classes)
+    for path in LIBRARY.rglob("*.py"):
+        parts = path.relative_to(LIBRARY).parts
+        own = parts[1] if parts[0] == "spaces" else ""
+        asked += [f"{path.relative_to(ROOT)}: {n}" for n in questions_of_class(path) if classes.get(n, own) != own]
+    assert asked == []
+
+
+def test_a_question_of_class_would_be_noticed(tmp_path):
+    file = tmp_path / "x.py"
+    file.write_text("isinstance(x, Darts | spaces.Gas)\ntype(x) is NasFpn\nissubclass(x, (int, Chain))\n")
+    assert questions_of_class(file) == {"Darts", "spaces", "Gas", "NasFpn", "int", "Chain"}
+
+
 def test_only_the_commands_know_hydra():
     for path in LIBRARY.rglob("*.py"):
         if path.parent != LIBRARY / "commands":

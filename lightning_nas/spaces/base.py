@@ -54,6 +54,10 @@ class SearchSpace(Decisions):
                 )
             SPACES[cls.name] = cls
 
+    def named_parts(self) -> dict[str, SearchSpace]:
+        """The spaces that this one is made of, by name; itself, by its role, if it is not made of several."""
+        return {self.role: self}
+
     # ---- networks -----------------------------------------------------------------------------------------------
 
     @property

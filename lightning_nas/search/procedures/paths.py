@@ -22,7 +22,7 @@ from lightning_nas.search.progress import ReportedEpochs
 from lightning_nas.search.scoring import best_of
 from lightning_nas.search.screening import ScreeningData
 from lightning_nas.search.shared_weights import SharedWeights
-from lightning_nas.spaces import Product, SearchSpace, Supernet
+from lightning_nas.spaces import SearchSpace, Supernet
 from lightning_nas.strategies import UniformPaths
 from lightning_nas.strategies.paths import Evolution, Shortlist
 
@@ -53,7 +53,7 @@ def search_paths(strategy: UniformPaths, job: Job) -> dict[str, Option]:
     supernet = seeded_supernet(job)
     if job.pretraining is not None and last_checkpoint(job.run.path) is None:
         pretrained = _pretrained(job, job.pretraining, strategy.seed)
-        target = supernet.get_submodule("parts.backbone") if isinstance(job.space, Product) else supernet
+        target = supernet.named_parts().get("backbone", supernet)
         copy_trunk(target, pretrained.state_dict(), "", str(job.run.pretraining))
     _, task = seeded_task(job, supernet)
     changed = step_settings(job) if strategy.steps_as_set else {}
@@ -81,7 +81,7 @@ def _pretrained(job: Job, pretraining: Pretraining, seed: int) -> Supernet:
 
 
 def _backbone_space(space: SearchSpace) -> SearchSpace:
-    return space.spaces["backbone"] if isinstance(space, Product) else space
+    return space.named_parts().get("backbone", space)
 
 
 def _choose(

@@ -77,6 +77,10 @@ class Product(SearchSpace):
         """All parts by name, in order."""
         return dict(self.parts)
 
+    def named_parts(self) -> dict[str, SearchSpace]:
+        """All parts by name, in order."""
+        return dict(self.spaces)
+
     @cached_property
     def fixed_choices(self) -> dict[str, dict[str, Option]]:
         """The choices of the fixed parts."""

@@ -42,6 +42,10 @@ class ProductSupernet(Supernet, space=Product):
         self.parts = nn.ModuleDict(modules)
         self.feature_info, self.auxiliary_info, self.role = _described(modules)
 
+    def named_parts(self) -> dict[str, Backbone]:
+        """The supernets of the free parts and the networks of the fixed ones, by name."""
+        return {name: part for name, part in self.parts.items() if isinstance(part, Backbone)}
+
     def all_maps(self, x: Tensor) -> tuple[list[Tensor], Tensor | None]:
         """What the first part reads -> the maps of the last part, the auxiliary map of the first."""
         weights = self.option_weights()
