@@ -118,6 +118,8 @@ def load_backbone(
     weights: str | os.PathLike[str] | bool | None = None,
     out_indices: int | Sequence[int] | None = None,
     in_channels: int | None = None,
+    *,
+    prefix: str | None = None,
 ) -> Backbone:
     """A found backbone for any project: an ordinary module, no search code is loaded.
 
@@ -131,6 +133,8 @@ def load_backbone(
         out_indices: Maps that ``forward`` returns, e.g. ``(1, 2, 3, 4)``; all if None. Negative ones count from the
             end. A number: so many of the last.
         in_channels: Channels of the image, if other than recorded. Weights must have been trained with as many.
+        prefix: Of the backbone's names in the weights, e.g. ``"teacher."``, where several networks there are equal; found
+            if None.
 
     Returns:
         A module that maps ``(B, in_channels, H, W)`` to a list of maps, described by its ``feature_info``.
@@ -155,7 +159,9 @@ def load_backbone(
     network = build_network(record)
     file = weights_file(weights, folder)
     if file is not None:
-        load_weights(network, file)
+        load_weights(network, file, prefix)
+    elif prefix is not None:
+        raise WeightsError(f"prefix = {prefix!r}: there are no weights, pass their file as weights")
     return network if out_indices is None else SelectedFeatures(network, out_indices)
 
 

@@ -11,7 +11,7 @@ from pathlib import Path
 from types import ModuleType
 
 from lightning_nas.architecture import Architecture
-from lightning_nas.errors import ArgumentError
+from lightning_nas.errors import ArgumentError, WeightsError
 from lightning_nas.networks.backbone import find_architecture, load_backbone, weights_file
 from lightning_nas.spaces import Backbone, SearchSpace, build_space
 
@@ -27,6 +27,7 @@ class Buildable:
     Args:
         source: What :func:`load_backbone` takes as architecture; a space for its supernet.
         weights: As of :func:`load_backbone`; there are none of a supernet.
+        prefix: The same.
 
     Attributes:
         file: The weights, if there are any.
@@ -35,10 +36,13 @@ class Buildable:
 
     Raises:
         FileNotFoundError, ArchitectureError: If there is no such architecture.
+        WeightsError: If there is a prefix but no file of weights.
         ValueError: If weights are given for a supernet, or the backbone does not say how many channels it reads.
     """
 
-    def __init__(self, source: Source, weights: str | os.PathLike[str] | bool | None = None) -> None:
+    def __init__(
+        self, source: Source, weights: str | os.PathLike[str] | bool | None = None, prefix: str | None = None
+    ) -> None:
         self.origin: SearchSpace | Architecture
         self.file: Path | None = None
         if isinstance(source, SearchSpace):
@@ -50,6 +54,9 @@ class Buildable:
             self.file = weights_file(weights, folder)
             part = self.origin.components["backbone"]
             arguments = build_space(part.space, part.space_args).args
+        if prefix is not None and self.file is None:
+            raise WeightsError(f"prefix = {prefix!r}: there are no weights, pass their file as weights")
+        self.prefix = prefix
         if "in_channels" not in arguments:
             raise ArgumentError(f"source must be a backbone with an argument in_channels, got {source!r}")
         self.in_channels: int = arguments["in_channels"]
@@ -78,7 +85,10 @@ class Buildable:
         changes = {name: value for name, value in changes.items() if value is not None}
         if isinstance(self.origin, SearchSpace):
             return replace(self.origin, **changes).supernet(out_indices=out_indices)
-        return load_backbone(self.origin.with_args(**changes), self.file if trained else False, out_indices)
+        architecture = self.origin.with_args(**changes)
+        if not trained:
+            return load_backbone(architecture, False, out_indices)
+        return load_backbone(architecture, self.file or False, out_indices, prefix=self.prefix)
 
 
 def checked_name(name: str) -> str:

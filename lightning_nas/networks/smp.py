@@ -109,7 +109,13 @@ class SmpEncoder(nn.Module):
         return features
 
 
-def register_encoder(name: str, source: Source, weights: str | os.PathLike[str] | bool | None = None) -> None:
+def register_encoder(
+    name: str,
+    source: Source,
+    weights: str | os.PathLike[str] | bool | None = None,
+    *,
+    prefix: str | None = None,
+) -> None:
     """Makes a found backbone, or the supernet of a space, an encoder of segmentation_models_pytorch.
 
     ``smp.Unet(name, encoder_weights=None, classes=...)`` then builds it, as do the other models, with ``encoder_depth``,
@@ -120,6 +126,7 @@ def register_encoder(name: str, source: Source, weights: str | os.PathLike[str] 
         name: Letters, digits, underscores. A name that was registered before gets the new backbone.
         source: What :func:`lightning_nas.load_backbone` takes as architecture; a search space for its supernet.
         weights: As of :func:`lightning_nas.load_backbone`; there are none of a supernet.
+        prefix: The same: of the backbone's names in the weights.
 
     Raises:
         ImportError: If segmentation_models_pytorch is not installed.
@@ -133,5 +140,5 @@ def register_encoder(name: str, source: Source, weights: str | os.PathLike[str] 
         raise ArgumentError(
             f"name = {name!r}: segmentation_models_pytorch has an encoder of that name, choose another one"
         )
-    build = partial(SmpEncoder, Buildable(source, weights))
+    build = partial(SmpEncoder, Buildable(source, weights, prefix))
     encoders[name] = {"encoder": build, "pretrained_settings": {}, "params": {}}

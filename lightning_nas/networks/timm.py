@@ -19,7 +19,13 @@ _NOT_USED = {"pretrained_cfg", "pretrained_cfg_overlay", "cache_dir", "num_class
 """What timm hands to every model about weights that it would download, and what describes the head that is left out."""
 
 
-def register_backbone(name: str, source: Source, weights: str | os.PathLike[str] | bool | None = None) -> None:
+def register_backbone(
+    name: str,
+    source: Source,
+    weights: str | os.PathLike[str] | bool | None = None,
+    *,
+    prefix: str | None = None,
+) -> None:
     """Makes a found backbone, or the supernet of a space, known to timm.
 
     ``timm.create_model(name, features_only=True)`` then builds it, with timm's arguments ``out_indices``, ``in_chans``,
@@ -31,6 +37,7 @@ def register_backbone(name: str, source: Source, weights: str | os.PathLike[str]
         name: Letters, digits, underscores. A name that was registered before gets the new backbone.
         source: What :func:`lightning_nas.load_backbone` takes as architecture; a search space for its supernet.
         weights: As of :func:`lightning_nas.load_backbone`; there are none of a supernet.
+        prefix: The same: of the backbone's names in the weights.
 
     Raises:
         ImportError: If timm is not installed.
@@ -41,7 +48,7 @@ def register_backbone(name: str, source: Source, weights: str | os.PathLike[str]
     checked_name(name)
     if name not in _REGISTERED and timm.is_model(name):
         raise ArgumentError(f"name = {name!r}: timm has a model of that name, choose another one")
-    buildable = Buildable(source, weights)
+    buildable = Buildable(source, weights, prefix)
     if name not in _REGISTERED:
         sys.modules[_MODELS.__name__] = _MODELS
 

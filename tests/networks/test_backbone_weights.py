@@ -81,6 +81,11 @@ def test_two_equal_parts_are_not_guessed_between(architecture, network, tmp_path
     loaded = build_network(architecture).eval()
     load_weights(loaded, path, prefix="teacher.")
     assert same(loaded, other, torch.randn(1, 3, 64, 64))
+    for part, trained in (("student.", network), ("teacher.", other)):  # as the error says
+        loaded = load_backbone(architecture, weights=path, prefix=part).eval()
+        assert same(loaded, trained, torch.randn(1, 3, 64, 64))
+    with pytest.raises(WeightsError, match=r"prefix = 'teacher\.': there are no weights"):
+        load_backbone(architecture, prefix="teacher.")
 
 
 def test_wrong_weights_are_listed_and_change_nothing(architecture, network, tmp_path):

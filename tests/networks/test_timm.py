@@ -51,6 +51,15 @@ def test_weights_are_those_that_pretrained_asks_for(tmp_path):
     assert not torch.equal(fresh.macro.stem0[0].weight, network.macro.stem0[0].weight)
     with pytest.raises(WeightsError, match="mis-shaped"):
         timm.create_model("trained", features_only=True, pretrained=True, in_chans=1)
+    twins = {f"{part}.{name}": value for name, value in network.state_dict().items() for part in ("student", "teacher")}
+    zeros = torch.zeros_like(network.macro.stem0[0].weight)
+    torch.save(twins | {"teacher.macro.stem0.0.weight": zeros}, tmp_path / "twins.pt")
+    register_backbone("teacher", found(DARTS), weights=tmp_path / "twins.pt", prefix="teacher.")
+    assert not timm.create_model("teacher", features_only=True, pretrained=True).macro.stem0[0].weight.any()
+    assert timm.create_model("teacher", features_only=True).macro.stem0[0].weight.any()
+    for source in (found(DARTS), DARTS):
+        with pytest.raises(WeightsError, match="there are no weights"):
+            register_backbone("teacher", source, prefix="teacher.")
     register_backbone("untrained", found(DARTS))
     with pytest.raises(ValueError, match="pretrained=False"):
         timm.create_model("untrained", features_only=True, pretrained=True)
