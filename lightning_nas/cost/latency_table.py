@@ -16,7 +16,7 @@ from lightning_nas.architecture import decode_text, parse_json, write_atomic
 from lightning_nas.cost.latency import measure_latency
 from lightning_nas.errors import ArgumentError
 from lightning_nas.ops import build_op
-from lightning_nas.ops.parameter_free import Zero
+from lightning_nas.ops.candidates.parameter_free import Zero
 
 
 class OpKey(NamedTuple):

@@ -10,7 +10,7 @@ from torch import Tensor, nn
 
 from lightning_nas.errors import ArgumentError
 from lightning_nas.networks.buildable import Buildable, Source, checked_name, optional_package
-from lightning_nas.ops.resize import resize
+from lightning_nas.ops.layers.resize import resize
 
 STRIDES = (2, 4, 8, 16, 32)
 """Of the levels of an encoder."""

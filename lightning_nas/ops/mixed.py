@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from torch import Tensor, nn
 
-from lightning_nas.ops.parameter_free import Zero
+from lightning_nas.ops.candidates.parameter_free import Zero
 from lightning_nas.ops.registry import build_op
 
 

@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 from torch import nn
 
-from lightning_nas.ops.fused_mixer import FusedMixer
+from lightning_nas.ops.fused.mixer import FusedMixer
 from lightning_nas.ops.mixer import Form, Mixer, TextbookMixer
 
 MIXERS: dict[Form, Callable[[], Mixer]] = {"fused": FusedMixer, "textbook": TextbookMixer}

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from lightning_nas.errors import ArgumentError
-from lightning_nas.ops.resize import resize
+from lightning_nas.ops.layers.resize import resize
 
 Network = Callable[[Tensor], Tensor]
 """``(B, 3, H, W) ->`` logits ``(B, classes, H, W)``."""

@@ -11,7 +11,7 @@ from torchvision.models.segmentation.deeplabv3 import ASPP
 from torchvision.models.segmentation.lraspp import LRASPPHead
 
 from lightning_nas.errors import ArgumentError
-from lightning_nas.ops.resize import resize
+from lightning_nas.ops.layers.resize import resize
 from lightning_nas.spaces import FeatureInfo
 
 Head = Literal["deeplab", "per_level", "light"]

@@ -10,7 +10,7 @@ from torch import Tensor
 
 from lightning_nas.errors import ArgumentError
 from lightning_nas.networks.normalization import Normalization, convert_norms
-from lightning_nas.ops.checkpointing import set_recompute
+from lightning_nas.ops.layers.checkpointing import set_recompute
 from lightning_nas.search.presentation import MetricTable
 from lightning_nas.spaces import Backbone
 from lightning_nas.tasks.images import IMAGENET_MEAN, IMAGENET_STD

@@ -5,9 +5,9 @@ import torch
 from torch import nn
 from torch.autograd import gradcheck
 
-from lightning_nas.ops.fused_depthwise import depthwise, from_phases, gradients, to_phases
-from lightning_nas.ops.fused_functions import normalised_sum, separable_middles, weighted_sum
-from lightning_nas.ops.running_statistics import RunningStatistics, is_plain_norm
+from lightning_nas.ops.fused.depthwise import depthwise, from_phases, gradients, to_phases
+from lightning_nas.ops.fused.statistics import RunningStatistics, is_plain_norm
+from lightning_nas.ops.fused.sums import normalised_sum, separable_middles, weighted_sum
 
 EPS = 1e-5
 

@@ -5,7 +5,7 @@ import torch
 from torch import nn
 
 from lightning_nas.ops import DropPath, FactorizedReduce, Zero, build_op, check_ops, op, op_names
-from lightning_nas.ops.inverted_residual import InvertedResidual
+from lightning_nas.ops.candidates.inverted_residual import InvertedResidual
 from lightning_nas.ops.mixed import MixedOp
 
 C = 6

@@ -7,7 +7,7 @@ import torch
 from torch import nn
 
 from lightning_nas.networks.inherit import inherit_weights
-from lightning_nas.ops.resize import resize
+from lightning_nas.ops.layers.resize import resize
 from lightning_nas.spaces import AutoDeepLab, OptionWeights
 from lightning_nas.spaces.auto_deeplab.trellis import Place, Trellis
 

@@ -8,7 +8,7 @@ import torch
 from lightning_nas.cost import count_macs, count_parameters
 from lightning_nas.errors import ArchitectureError
 from lightning_nas.ops import build_op
-from lightning_nas.ops.dilation import dilate
+from lightning_nas.ops.layers.dilation import dilate
 from lightning_nas.spaces import Chain
 from lightning_nas.spaces.chain.space import CHAIN_OPS
 from lightning_nas.spaces.option_weights import OptionWeights

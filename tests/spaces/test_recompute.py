@@ -5,7 +5,7 @@ import random
 import pytest
 import torch
 
-from lightning_nas.ops.checkpointing import set_recompute
+from lightning_nas.ops.layers.checkpointing import set_recompute
 from lightning_nas.spaces import AutoDeepLab, Chain, Darts, Gas
 
 SPACES = [

@@ -12,7 +12,7 @@ from lightning_nas.cost import count_macs, count_parameters
 from lightning_nas.networks.backbone import build_network
 from lightning_nas.networks.inherit import inherit_weights
 from lightning_nas.ops import build_op
-from lightning_nas.ops.shuffle import ShuffleUnit, set_split
+from lightning_nas.ops.candidates.shuffle import ShuffleUnit, set_split
 from lightning_nas.spaces import ShuffleNetV2
 
 SPOS = ShuffleNetV2(bias=False, supernet_affine=False)

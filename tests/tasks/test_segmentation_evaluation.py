@@ -8,7 +8,7 @@ import torch
 import torchmetrics
 from torch import nn
 
-from lightning_nas.ops.resize import resize
+from lightning_nas.ops.layers.resize import resize
 from lightning_nas.tasks.segmentation.data.labels import IGNORE
 from lightning_nas.tasks.segmentation.evaluation import Evaluation, window_starts
 from lightning_nas.tasks.segmentation.losses import pixel_cross_entropy

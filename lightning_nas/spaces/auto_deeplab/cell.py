@@ -8,8 +8,8 @@ import torch
 from torch import Tensor, nn
 
 from lightning_nas.ops import DropPath, ReLUConvBN, build_op
-from lightning_nas.ops.checkpointing import Recomputable
-from lightning_nas.ops.resize import resize
+from lightning_nas.ops.layers.checkpointing import Recomputable
+from lightning_nas.ops.layers.resize import resize
 from lightning_nas.spaces.cells.decisions import NodeGenes
 
 

@@ -9,11 +9,11 @@ import torch
 from torch import Tensor, nn
 
 from lightning_nas.ops import ReLUConvBN
-from lightning_nas.ops.checkpointing import Recomputable
+from lightning_nas.ops.layers.checkpointing import Recomputable
+from lightning_nas.ops.layers.resize import resize
 from lightning_nas.ops.mixed import MixedOp
 from lightning_nas.ops.mixer import Term
 from lightning_nas.ops.mixing import Mixing
-from lightning_nas.ops.resize import resize
 from lightning_nas.spaces.option_weights import OptionWeights
 
 

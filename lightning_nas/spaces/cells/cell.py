@@ -8,7 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from lightning_nas.ops import DropPath, FactorizedReduce, ReLUConvBN, build_op
-from lightning_nas.ops.checkpointing import Recomputable
+from lightning_nas.ops.layers.checkpointing import Recomputable
 from lightning_nas.spaces.cells.decisions import Gene
 
 

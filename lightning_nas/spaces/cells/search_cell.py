@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor, nn
 
-from lightning_nas.ops.checkpointing import Recomputable
+from lightning_nas.ops.layers.checkpointing import Recomputable
 from lightning_nas.ops.mixed import MixedOp
 from lightning_nas.ops.mixer import State, Term
 from lightning_nas.ops.mixing import Mixing

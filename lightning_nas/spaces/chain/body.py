@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from torch import Tensor, nn
 
-from lightning_nas.ops.inverted_residual import InvertedResidual, conv_bn
+from lightning_nas.ops.candidates.inverted_residual import InvertedResidual, conv_bn
 from lightning_nas.spaces.chain.space import Chain
 from lightning_nas.spaces.features import FeatureInfo, FeatureLevel
 

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from lightning_nas.ops import build_op
-from lightning_nas.ops.dilation import dilate
+from lightning_nas.ops.layers.dilation import dilate
 from lightning_nas.spaces.chain.space import Chain
 from lightning_nas.spaces.option_weights import OptionWeights
 

@@ -6,7 +6,7 @@ from torch import Tensor, nn
 
 from lightning_nas.architecture import Choices
 from lightning_nas.ops import build_op
-from lightning_nas.ops.dilation import dilate
+from lightning_nas.ops.layers.dilation import dilate
 from lightning_nas.spaces.chain.body import Body
 from lightning_nas.spaces.chain.space import Chain
 from lightning_nas.spaces.found import FoundNetwork

@@ -12,8 +12,8 @@ import torch
 from torch import Tensor, nn
 
 from lightning_nas.ops import DropPath, FactorizedReduce, ReLUConvBN, build_op
-from lightning_nas.ops.checkpointing import Recomputable
-from lightning_nas.ops.fused_known import in_safe_layout
+from lightning_nas.ops.fused.known import in_safe_layout
+from lightning_nas.ops.layers.checkpointing import Recomputable
 from lightning_nas.spaces.cells.decisions import SIDES, NodeGenes
 
 

@@ -64,9 +64,10 @@ class NasNet(SearchSpace):
     A cell concatenates the states that none of its blocks reads, its inputs among them; so the channels of a found
     network depend on its choices.
 
-    The candidates compute what they do in the released code of AmoebaNet, see :mod:`lightning_nas.ops.nasnet`, but for an
-    identity with stride 2: here it is a factorized reduction, there a 1x1 convolution of as many parameters. Operations of
-    the DARTS family, ``conv_7x1_1x7`` and ``dil_conv_3x3`` among them, may be candidates too, and are then that family's.
+    The candidates compute what they do in the released code of AmoebaNet, see
+    :mod:`lightning_nas.ops.candidates.nasnet`, but for an identity with stride 2: here it is a factorized reduction, there a
+    1x1 convolution of as many parameters. Operations of the DARTS family, ``conv_7x1_1x7`` and ``dil_conv_3x3`` among them,
+    may be candidates too, and are then that family's.
 
     Changing one decision, each with equal probability, is the mutation of AmoebaNet (section 3.2 of Real et al.): a cell
     type, then an input or an operation, then a block, then one of its sides, each uniformly. Its identity mutation is the

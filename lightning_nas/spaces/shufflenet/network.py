@@ -6,7 +6,7 @@ from torch import Tensor, nn
 
 from lightning_nas.architecture import Choices
 from lightning_nas.ops import build_op
-from lightning_nas.ops.shuffle import set_split
+from lightning_nas.ops.candidates.shuffle import set_split
 from lightning_nas.spaces.found import FoundNetwork
 from lightning_nas.spaces.shufflenet.body import closing, described, layer_sizes, stem
 from lightning_nas.spaces.shufflenet.space import ShuffleNetV2

@@ -13,7 +13,7 @@ from typing import ClassVar, get_args
 
 from lightning_nas.architecture import Choices, Option
 from lightning_nas.errors import ArgumentError
-from lightning_nas.ops.shuffle import Split
+from lightning_nas.ops.candidates.shuffle import Split
 from lightning_nas.spaces.base import SearchSpace
 from lightning_nas.spaces.checks import (
     check_equally_long,
@@ -51,7 +51,7 @@ class ShuffleNetV2(SearchSpace):
         bias: Whether stem and closing convolution have a bias.
         supernet_affine: Whether BatchNorm in the supernet has a learnable scale and shift; that of found networks has.
         ops: Candidate blocks.
-        split: ``"even_odd"`` or ``"halves"``, see :func:`lightning_nas.ops.shuffle.split_channels`.
+        split: ``"even_odd"`` or ``"halves"``, see :func:`lightning_nas.ops.candidates.shuffle.split_channels`.
 
     Raises:
         ValueError: If an argument is out of range.

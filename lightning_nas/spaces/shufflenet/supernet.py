@@ -8,7 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from lightning_nas.architecture import Choices, Option
-from lightning_nas.ops.shuffle import set_split
+from lightning_nas.ops.candidates.shuffle import set_split
 from lightning_nas.spaces.chain.layers import MixedLayer
 from lightning_nas.spaces.option_weights import Paths, strongest
 from lightning_nas.spaces.shufflenet.body import closing, described, layer_sizes, stem

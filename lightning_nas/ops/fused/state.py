@@ -7,7 +7,7 @@ from collections.abc import Callable
 import torch
 from torch import Tensor, nn
 
-from lightning_nas.ops.fused_depthwise import to_phases
+from lightning_nas.ops.fused.depthwise import to_phases
 from lightning_nas.ops.mixer import State
 
 

@@ -5,7 +5,7 @@ Equal to summing :class:`MixedOp` over the edges, outputs and gradients, in othe
 - edges that leave one state share its ReLU, its poolings and their BatchNorm (:class:`SharedState`);
 - depthwise convolutions run channels-last; dilated ones on the four phases of the map, where they are not dilated;
 - the last pointwise convolution, BatchNorm, weight of the option and sum over options and edges are one linear map of the
-  depthwise outputs (:mod:`lightning_nas.ops.fused_pointwise`), which alone are stored.
+  depthwise outputs (:mod:`lightning_nas.ops.fused.pointwise`), which alone are stored.
 
 Candidates that this file does not know, and all of them in evaluation mode, are called as they are.
 """
@@ -19,9 +19,9 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from lightning_nas.ops.fused_depthwise import depthwise, from_phases
-from lightning_nas.ops.fused_functions import normalised_sum, separable_middles, weighted_sum
-from lightning_nas.ops.fused_known import (
+from lightning_nas.ops.candidates.parameter_free import Zero
+from lightning_nas.ops.fused.depthwise import depthwise, from_phases
+from lightning_nas.ops.fused.known import (
     globally_hooked,
     hooked,
     in_safe_layout,
@@ -31,10 +31,10 @@ from lightning_nas.ops.fused_known import (
     is_known_separable,
     pool_key,
 )
-from lightning_nas.ops.fused_state import SharedState
+from lightning_nas.ops.fused.state import SharedState
+from lightning_nas.ops.fused.statistics import RunningStatistics
+from lightning_nas.ops.fused.sums import normalised_sum, separable_middles, weighted_sum
 from lightning_nas.ops.mixed import MixedOp
-from lightning_nas.ops.parameter_free import Zero
-from lightning_nas.ops.running_statistics import RunningStatistics
 
 
 class FusedNode:

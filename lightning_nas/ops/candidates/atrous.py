@@ -5,8 +5,8 @@ from __future__ import annotations
 from torch import Tensor, nn
 
 from lightning_nas.errors import ArgumentError
+from lightning_nas.ops.layers.resize import resize
 from lightning_nas.ops.registry import op
-from lightning_nas.ops.resize import resize
 
 
 class AtrousConv(nn.Module):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from torch import nn
 
-from lightning_nas.ops.convolutions import SeparableBlock
+from lightning_nas.ops.layers.convolutions import SeparableBlock
 from lightning_nas.ops.registry import op
 
 

@@ -7,15 +7,15 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor, nn
 
-from lightning_nas.ops.fused import FusedNode
-from lightning_nas.ops.fused_known import in_safe_layout
-from lightning_nas.ops.fused_state import SharedState
+from lightning_nas.ops.fused.known import in_safe_layout
+from lightning_nas.ops.fused.node import FusedNode
+from lightning_nas.ops.fused.state import SharedState
+from lightning_nas.ops.fused.statistics import RunningStatistics
 from lightning_nas.ops.mixer import State, Term
-from lightning_nas.ops.running_statistics import RunningStatistics
 
 
 class FusedMixer:
-    """All edges of a node together, channels-last; differentiable once. See :mod:`lightning_nas.ops.fused`."""
+    """All edges of a node together, channels-last; differentiable once. See :mod:`lightning_nas.ops.fused.node`."""
 
     def __init__(self) -> None:
         self._statistics = RunningStatistics()

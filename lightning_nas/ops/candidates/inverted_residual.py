@@ -11,7 +11,7 @@ from collections import OrderedDict
 from torch import Tensor, nn
 
 from lightning_nas.errors import ArgumentError
-from lightning_nas.ops.checkpointing import Recomputable
+from lightning_nas.ops.layers.checkpointing import Recomputable
 from lightning_nas.ops.registry import OpBuilder, op
 
 KERNELS = (3, 5, 7)

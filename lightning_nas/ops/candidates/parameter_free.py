@@ -5,7 +5,7 @@ from __future__ import annotations
 from torch import Tensor, nn
 
 from lightning_nas.errors import ArgumentError
-from lightning_nas.ops.convolutions import FactorizedReduce, ReLUConvBN
+from lightning_nas.ops.layers.convolutions import FactorizedReduce, ReLUConvBN
 from lightning_nas.ops.registry import op
 
 PARAMETER_FREE = ("none", "skip_connect", "max_pool_3x3", "avg_pool_3x3", "max_pool_5x5", "max_pool_7x7")

@@ -10,8 +10,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn.modules import module as _module
 
-from lightning_nas.ops.convolutions import FactorizedReduce, SeparableBlock, SeparableConv
-from lightning_nas.ops.running_statistics import is_plain_norm
+from lightning_nas.ops.fused.statistics import is_plain_norm
+from lightning_nas.ops.layers.convolutions import FactorizedReduce, SeparableBlock, SeparableConv
 
 _HOOKS = ("_forward_hooks", "_forward_pre_hooks", "_backward_hooks", "_backward_pre_hooks")
 

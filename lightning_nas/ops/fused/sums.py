@@ -8,8 +8,8 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from lightning_nas.ops.fused_depthwise import convolve, gradients, refuse_double_backward
-from lightning_nas.ops.fused_pointwise import Folded, as_maps, as_rows, fold, fold_backward, restore
+from lightning_nas.ops.fused.depthwise import convolve, gradients, refuse_double_backward
+from lightning_nas.ops.fused.pointwise import Folded, as_maps, as_rows, fold, fold_backward, restore
 
 
 def normalised_sum(

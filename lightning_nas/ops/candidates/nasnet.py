@@ -12,7 +12,7 @@ from collections.abc import Sequence
 
 from torch import nn
 
-from lightning_nas.ops.convolutions import ReLUConvBN
+from lightning_nas.ops.layers.convolutions import ReLUConvBN
 from lightning_nas.ops.registry import op
 
 

@@ -1,0 +1,1 @@
+"""The fast way of computing mixed operations."""

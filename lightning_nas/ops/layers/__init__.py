@@ -1,0 +1,1 @@
+"""What candidates and networks are built of."""
