@@ -66,6 +66,7 @@ class Result(_Costs):
 
 
 class _Class(_Content):
+    id: int
     name: str
     color: Annotated[list[Byte], Field(min_length=3, max_length=3)] | None = None
 
@@ -85,6 +86,7 @@ class Summary(_Content):
     seconds: dict[str, Duration] = {}
     versions: dict[str, str] = {}
     preparation: dict[str, Any] = {}
+    task_arguments: dict[str, Any] = {}
 
 
 class Epoch(_Content):

@@ -54,8 +54,10 @@ def best_of(
         FloatingPointError: If no candidate has a finite score.
     """
     if run.candidates.is_file():
-        lines = enumerate(read_text(run.candidates).splitlines(), start=1)
-        told = [checked(line, Candidate, f"{run.candidates}, line {number}") for number, line in lines]
+        told = [
+            checked(line, Candidate, f"{run.candidates}, line {number}")
+            for number, line in enumerate(read_text(run.candidates).splitlines(), start=1)
+        ]
         try:
             replay(candidates, [(entry["choices"], fitness_of(entry["fitness"])) for entry in told])
         except (ValueError, TypeError, KeyError) as error:
