@@ -37,6 +37,10 @@ class CheckpointError(NasError):
     """A checkpoint that is damaged while there is no other."""
 
 
+class RunFolderError(NasError):
+    """A file of a run that is damaged, or does not belong there."""
+
+
 class StudyError(NasError):
     """A study that cannot be opened or gone on with; the text says why and what would help."""
 

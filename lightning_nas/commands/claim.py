@@ -17,8 +17,10 @@ from omegaconf import DictConfig, OmegaConf
 from pytorch_lightning.utilities import rank_zero_only
 
 from lightning_nas.architecture import Architecture, write_atomic
+from lightning_nas.commands.saved import read_config
 from lightning_nas.errors import ConfigError, NasError
 from lightning_nas.runs import RunFolder
+from lightning_nas.runs.contents import read_overrides
 
 PATIENCE_S = 15
 """How long a command waits for a folder: loaders of a process that was killed live on for some seconds."""
@@ -113,10 +115,8 @@ def _compare(config: DictConfig, run: RunFolder) -> None:
         raise ConfigError(
             f"{where}: the folder holds results, and no {run.named(run.config)} says of which command: name another folder"
         )
-    saved: Any = OmegaConf.to_container(OmegaConf.load(run.config))
+    saved: Any = OmegaConf.to_container(read_config(run.config))
     new: Any = OmegaConf.to_container(OmegaConf.create(OmegaConf.to_yaml(config)))
-    if not isinstance(saved, dict):
-        raise ConfigError(f"{run.config}: not a config of a run")
     found = sorted(
         differences(saved, new), key=lambda text: "." in text.partition(" ")[0]
     )  # what is chosen comes first
@@ -125,10 +125,10 @@ def _compare(config: DictConfig, run: RunFolder) -> None:
     if not found:
         return
     more = f", and {len(found) - _SHOWN} more" if len(found) > _SHOWN else ""
-    past: Any = OmegaConf.load(run.overrides) if run.overrides.is_file() else []
+    past = read_overrides(run.overrides, ConfigError)
     raise ConfigError(
         f"{where}: the folder holds a run of another command, from which this one differs in {', '.join(found[:_SHOWN])}"
-        f"{more}. Name another folder, or go on with the first command: {' '.join(map(str, past)) or 'no overrides'}"
+        f"{more}. Name another folder, or go on with the first command: {' '.join(past) or 'no overrides'}"
     )
 
 

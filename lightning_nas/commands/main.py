@@ -13,7 +13,7 @@ from pathlib import Path
 
 import hydra
 from hydra.core.hydra_config import HydraConfig
-from omegaconf import DictConfig, OmegaConf
+from omegaconf import DictConfig
 
 from lightning_nas.commands.check import check_early
 from lightning_nas.commands.help_page import help_page
@@ -33,6 +33,7 @@ from lightning_nas.commands.schema import register_schemas
 from lightning_nas.commands.sweep import is_multirun, keep_failure
 from lightning_nas.errors import ConfigError
 from lightning_nas.runs import RunFolder
+from lightning_nas.runs.contents import read_overrides
 
 COMMANDS = ("search", "train", "report", "predict", "benchmark")
 """Modules of ``commands/``, imported once the settings have been checked: it takes seconds."""
@@ -116,7 +117,7 @@ def _locate_resumed_run(command: str, overrides: list[str]) -> list[str]:
         run = RunFolder(folder)
         if not run.overrides.is_file() or run.summary.exists():
             continue
-        past = [str(item) for item in OmegaConf.load(run.overrides)]
+        past = read_overrides(run.overrides, ConfigError)
         if sorted(item for item in past if not item.startswith(("resume=", "max_time="))) == wanted:
             return [*overrides, f"hydra.run.dir={folder}"]
     raise ConfigError(

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import Any
 
@@ -10,16 +9,17 @@ import torch
 from hydra.utils import instantiate
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
-from yaml import YAMLError
 
 from lightning_nas.architecture import Architecture
 from lightning_nas.commands.components import evaluated_task
+from lightning_nas.commands.saved import read_config
 from lightning_nas.commands.trust import require_own_classes
 from lightning_nas.errors import ConfigError
 from lightning_nas.networks.backbone import build_network
 from lightning_nas.networks.weights import read_state_dict
 from lightning_nas.report.earlier import task_arguments_of_earlier
 from lightning_nas.runs import RunFolder
+from lightning_nas.runs.contents import Summary, checked, read_text
 from lightning_nas.search.tasks import bound_task
 
 
@@ -55,13 +55,29 @@ def run(config: DictConfig) -> Path:
     if checkpoint is None:
         missing = folder.found.last_checkpoint if folder.is_search else folder.last_checkpoint
         raise ConfigError(f"run = {config.run!r}: there is no {folder.named(missing)}, the trained network")
-    node = OmegaConf.to_container(OmegaConf.create(evaluated_task(saved)), resolve=True)
+    try:
+        node: Any = OmegaConf.to_container(OmegaConf.create(evaluated_task(saved)), resolve=True)
+    except (OmegaConfBaseException, TypeError) as error:
+        raise ConfigError(f"{folder.config}: not a config of a run: {' '.join(str(error).split())}") from None
     require_own_classes(node, "task", config.allow)
     arguments = summary.get("task_arguments", task_arguments_of_earlier(summary))
-    task: Any = bound_task(instantiate(node), arguments)(build_network(Architecture.load(folder.architecture)))
+    backbone = build_network(Architecture.load(folder.architecture))
+    try:
+        task: Any = bound_task(instantiate(node), arguments)(backbone)
+    except Exception as error:
+        if str(node["_target_"]) in config.allow:  # it says itself what is wrong
+            raise
+        cause = error.__cause__ or error
+        said = f"{type(cause).__name__}: {' '.join(str(cause).split())[:300]}"
+        raise ConfigError(f"{folder.config}: no task can be built of it: {said}") from error
     if not hasattr(task, "predict_folder"):
         raise ConfigError(f"run = {config.run!r}: its task, {summary['task']}, cannot predict folders of images")
-    task.load_state_dict(read_state_dict(checkpoint))
+    try:
+        task.load_state_dict(read_state_dict(checkpoint))
+    except RuntimeError as error:
+        raise ConfigError(
+            f"{checkpoint}: the weights of another network: {' '.join(str(error).split())[:300]}"
+        ) from None
     device = config.device
     if device == "auto":
         device = "cuda" if torch.cuda.is_available() else "cpu"
@@ -87,20 +103,10 @@ def _saved(run: RunFolder) -> tuple[DictConfig, dict[str, Any]]:
     Raises:
         ConfigError: Naming the file that is not what it should be.
     """
-    path = run.config
-    try:
-        saved = OmegaConf.load(path)
-    except (OmegaConfBaseException, YAMLError, ValueError, RecursionError) as error:
-        raise ConfigError(f"{path}: not a config of a run: {type(error).__name__}: {error}") from None
-    if not isinstance(saved, DictConfig) or not isinstance(saved.get("task"), DictConfig):
-        raise ConfigError(f"{path}: not a config of a run: there is no task")
-    path = run.summary
-    try:
-        summary = json.loads(path.read_text(encoding="utf-8"))
-    except (ValueError, RecursionError) as error:
-        raise ConfigError(f"{path}: not valid JSON: {error}") from None
-    if not isinstance(summary, dict) or not isinstance(summary.get("classes"), list) or "task" not in summary:
-        raise ConfigError(f"{path}: not a summary of a run: expected an object with 'classes' and 'task'")
-    if not isinstance(summary.get("task_arguments", {}), dict):
-        raise ConfigError(f"{path}: task_arguments = {summary['task_arguments']!r}: expected an object")
+    saved = read_config(run.config)
+    if not isinstance(saved.get("task"), DictConfig):
+        raise ConfigError(f"{run.config}: not a config of a run: there is no task")
+    summary = checked(read_text(run.summary, ConfigError), Summary, str(run.summary), ConfigError)
+    if "classes" not in summary:
+        raise ConfigError(f"{run.summary}: not a summary of a run that knows its classes: there are no 'classes'")
     return saved, summary

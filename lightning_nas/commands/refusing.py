@@ -84,6 +84,8 @@ def refusal(error: BaseException, command: str) -> str | None:
         return f"{error.override!r} cannot be read as key=value: {str(error).splitlines()[0]}"
     if isinstance(error, ConfigCompositionException):
         return _composition(error, command)
+    if isinstance(error, RuntimeError) and str(error).startswith("Error(s) in loading state_dict"):
+        return f"a checkpoint holds the weights of another network: {' '.join(str(error).split())[:300]}"
     return lost_connection(error)
 
 
@@ -120,7 +122,15 @@ def _in_words(error: BaseException) -> bool:
     return isinstance(error, NasError) or (isinstance(error, OSError) and error.errno in _OF_FOLDERS)
 
 
-_OF_FOLDERS = (errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOSPC, errno.EDQUOT)
+_OF_FOLDERS = (
+    errno.EACCES,
+    errno.EPERM,
+    errno.EROFS,
+    errno.ENOSPC,
+    errno.EDQUOT,
+    errno.EISDIR,
+    errno.ENOTDIR,
+)
 
 
 def _missing(error: MissingConfigException) -> str:

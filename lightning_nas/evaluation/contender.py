@@ -13,7 +13,9 @@ import torch
 from lightning_nas.architecture import write_atomic
 from lightning_nas.cost import Cost
 from lightning_nas.cost.probe import random_numbers_kept
+from lightning_nas.errors import RunFolderError
 from lightning_nas.runs import RunFolder
+from lightning_nas.runs.contents import Result, checked, read_text
 from lightning_nas.search.costs import Part, TaskCost, cost_of_task
 from lightning_nas.search.families import FAMILIES, pl
 from lightning_nas.search.headline import finite_or_none
@@ -146,8 +148,11 @@ class Contest:
 
     def _known(self, record: Path, build: Callable[[], Backbone]) -> ContenderResult:
         """The result of a finished network; where an earlier version has written it, cost is counted anew."""
-        data = json.loads(record.read_text(encoding="utf-8"))
-        result = ContenderResult.from_dict(data)
+        data = checked(read_text(record), Result, str(record))
+        try:
+            result = ContenderResult.from_dict(data)
+        except (AttributeError, KeyError, TypeError, ValueError) as error:
+            raise RunFolderError(f"{record}: not the result of a network: {type(error).__name__}: {error}") from None
         if "backbone" in data:
             return result
         with random_numbers_kept():

@@ -13,8 +13,11 @@ from typing import Any
 import torch
 
 from lightning_nas.architecture import Architecture, write_atomic
+from lightning_nas.errors import CheckpointError
 from lightning_nas.evaluation.contender import ContenderResult
 from lightning_nas.runs import RunFolder
+from lightning_nas.runs.contents import Trial, checked, read_text
+from lightning_nas.search.persistence import read_checkpoint
 from lightning_nas.search.scoring import scoring_seconds
 from lightning_nas.search.tasks import task_arguments
 
@@ -85,21 +88,27 @@ def _seconds_of_search(run: RunFolder) -> float:
     Of all trials, or of the training of a supernet, its pretraining and the scoring of its paths.
     """
     if run.trials.is_file():
-        return sum(json.loads(line)["seconds"] or 0.0 for line in run.trials.read_text(encoding="utf-8").splitlines())
+        lines = read_text(run.trials).splitlines()
+        return sum(checked(line, Trial, str(run.trials)).get("seconds") or 0.0 for line in lines)
     scoring = scoring_seconds(run)
     last = run.last_checkpoint
     if not last.is_file():
         return scoring
-    checkpoint = torch.load(last, map_location="cpu", weights_only=True)
+    checkpoint = read_checkpoint(last)
     if "lightning_nas" in checkpoint:  # logits
         return _elapsed(checkpoint)
     if not scoring:  # the training of a given architecture
         return 0.0
     first = run.pretraining.last_checkpoint
-    before = _elapsed(torch.load(first, map_location="cpu", weights_only=True)) if first.is_file() else 0.0
+    before = _elapsed(read_checkpoint(first)) if first.is_file() else 0.0
     return before + _elapsed(checkpoint) + scoring
 
 
 def _elapsed(checkpoint: Mapping[str, Any]) -> float:
     """What the Timer keeps in a checkpoint."""
-    return float(checkpoint["callbacks"]["Timer"]["time_elapsed"]["train"])
+    try:
+        return float(checkpoint["callbacks"]["Timer"]["time_elapsed"]["train"])
+    except (KeyError, TypeError) as error:
+        raise CheckpointError(
+            f"a checkpoint of this run is not its own: it does not say how long it took ({error})"
+        ) from None

@@ -10,7 +10,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import yaml
 from rich.console import Console
 from rich.table import Table
 
@@ -20,6 +19,7 @@ from lightning_nas.report.costs import PARTS, QUANTITIES, objective_title, part_
 from lightning_nas.report.reading import presentation_of
 from lightning_nas.report.tables import DASH, mean_and_spread, measured, plus_minus
 from lightning_nas.runs import SweepFolder
+from lightning_nas.runs.contents import read_overrides
 
 
 @dataclass(frozen=True)
@@ -61,7 +61,7 @@ def collect(sweep: Path) -> list[Setting]:
     """
     jobs: dict[str, list[_Job | None]] = {}
     for job in SweepFolder(sweep).jobs:
-        overrides = sorted(str(item) for item in yaml.safe_load(job.overrides.read_text(encoding="utf-8")))
+        overrides = sorted(read_overrides(job.overrides, ReportError))
         key = " ".join(item for item in overrides if item.lstrip("+").partition("=")[0] != "seed") or "(defaults)"
         jobs.setdefault(key, []).append(_read(job.summary))
     if not jobs:

@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import csv
-import json
-from collections.abc import Mapping, Sequence
+import math
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+
+from pydantic import BaseModel
 
 from lightning_nas.architecture import Architecture
 from lightning_nas.errors import ReportError
 from lightning_nas.report.earlier import presentation_of_earlier
 from lightning_nas.runs import RunFolder
+from lightning_nas.runs.contents import Candidate, Epoch, Summary, Trial, checked, read_text
 from lightning_nas.search.presentation import Presentation
 
 Curves = dict[str, list[tuple[float, float]]]
@@ -60,10 +63,7 @@ def read_run(folder: Path) -> FinishedRun:
     for file in (run.summary, run.architecture):
         if not file.is_file():
             raise ReportError(f"{file} is missing: the folder is not a run, or the run has not finished")
-    summary = _json(run.summary.read_text(encoding="utf-8"), str(run.summary))
-    missing = sorted({"task", "data", "space", "strategy", "seed", "metrics", "cost", "comparison"} - set(summary))
-    if missing:
-        raise ReportError(f"{run.summary}: missing keys {missing}")
+    summary = checked(read_text(run.summary, ReportError), Summary, str(run.summary), ReportError)
     presentation = presentation_of(summary, run.summary)
     try:
         architecture = Architecture.load(run.architecture)
@@ -119,13 +119,8 @@ def read_history(path: Path) -> tuple[Mapping[str, Any], ...]:
     Raises:
         ReportError: Naming the file and the line that is malformed.
     """
-    if not path.is_file():
-        return ()
     epochs: dict[int, Mapping[str, Any]] = {}
-    for number, line in enumerate(path.read_text(encoding="utf-8").splitlines(), start=1):
-        entry = _json(line, f"{path}, line {number}")
-        if not isinstance(entry.get("epoch"), int) or not isinstance(entry.get("probabilities"), dict):
-            raise ReportError(f"{path}, line {number}: expected 'epoch' and 'probabilities', got {sorted(entry)}")
+    for entry in _lines(path, Epoch):
         epochs[entry["epoch"]] = entry
     return tuple(epochs[epoch] for epoch in sorted(epochs))
 
@@ -136,18 +131,8 @@ def read_fitness(path: Path) -> tuple[float, ...]:
     Raises:
         ReportError: Naming the file and the line that is malformed.
     """
-    if not path.is_file():
-        return ()
-    values = []
-    for number, line in enumerate(path.read_text(encoding="utf-8").splitlines(), start=1):
-        entry = _json(line, f"{path}, line {number}")
-        value = entry.get("fitness")
-        if value is None and "fitness" in entry:
-            continue  # a candidate that failed
-        if not isinstance(value, int | float):
-            raise ReportError(f"{path}, line {number}: expected a number 'fitness', got {value!r}")
-        values.append(float(value))
-    return tuple(values)
+    values = [entry["fitness"] for entry in _lines(path, Candidate)]
+    return tuple(float(value) for value in values if value is not None)
 
 
 def read_trials(path: Path) -> tuple[Mapping[str, Any], ...]:
@@ -156,16 +141,11 @@ def read_trials(path: Path) -> tuple[Mapping[str, Any], ...]:
     Raises:
         ReportError: Naming the file and the line that is malformed.
     """
-    if not path.is_file():
-        return ()
-    trials = []
-    for number, line in enumerate(path.read_text(encoding="utf-8").splitlines(), start=1):
-        entry = _json(line, f"{path}, line {number}")
-        missing = {"number", "state", "objectives", "values"} - set(entry)
-        if missing:
-            raise ReportError(f"{path}, line {number}: missing keys {sorted(missing)}")
-        trials.append(entry)
-    return tuple(trials)
+    trials = tuple(_lines(path, Trial))
+    for trial in trials:
+        if trial["values"] is not None and len(trial["values"]) != len(trials[0]["objectives"]):
+            raise ReportError(f"{path}, trial {trial['number']}: expected {len(trials[0]['objectives'])} values")
+    return trials
 
 
 def read_curves(path: Path) -> Curves:
@@ -177,31 +157,35 @@ def read_curves(path: Path) -> Curves:
     if not path.is_file():
         return {}
     values: dict[str, dict[float, list[float]]] = {}
-    with path.open(newline="", encoding="utf-8") as file:
-        reader = csv.DictReader(file)
+    reader = csv.DictReader(read_text(path, ReportError).splitlines())
+    try:
         if "epoch" not in (reader.fieldnames or ()):
             raise ReportError(f"{path}: expected a column 'epoch', got {reader.fieldnames}")
         for row in reader:
+            if None in row:
+                raise ReportError(f"{path}, line {reader.line_num}: more values than columns")
             for name, text in row.items():
                 if name in ("epoch", "step") or not text:
                     continue
                 try:
-                    values.setdefault(name, {}).setdefault(float(row["epoch"]), []).append(float(text))
-                except ValueError:
+                    epoch, value = float(row["epoch"]), float(text)
+                except (TypeError, ValueError):
                     raise ReportError(
                         f"{path}, line {reader.line_num}: {name} = {text!r}, epoch = {row['epoch']!r}: not numbers"
                     ) from None
+                if math.isfinite(epoch):
+                    values.setdefault(name, {}).setdefault(epoch, []).append(value)
+    except csv.Error as error:
+        raise ReportError(f"{path}, line {reader.line_num}: {error}") from None
     return {
         name: [(epoch, sum(group) / len(group)) for epoch, group in sorted(by_epoch.items())]
         for name, by_epoch in values.items()
     }
 
 
-def _json(text: str, where: str) -> dict[str, Any]:
-    try:
-        data = json.loads(text)
-    except ValueError as error:
-        raise ReportError(f"{where}: not valid JSON: {error}") from None
-    if not isinstance(data, dict):
-        raise ReportError(f"{where}: expected a JSON object, got {type(data).__name__}")
-    return data
+def _lines(path: Path, kind: type[BaseModel]) -> Iterator[dict[str, Any]]:
+    """The objects of a file of lines; none if there is no such file."""
+    if not path.exists():
+        return
+    for number, line in enumerate(read_text(path, ReportError).splitlines(), start=1):
+        yield checked(line, kind, f"{path}, line {number}", ReportError)

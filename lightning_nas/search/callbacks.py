@@ -13,6 +13,7 @@ import torch
 from lightning_nas.architecture import write_atomic
 from lightning_nas.errors import ArgumentError
 from lightning_nas.ops import PARAMETER_FREE, DropPath
+from lightning_nas.runs.contents import Epoch, checked, read_text
 from lightning_nas.search.families import Callback, pl
 from lightning_nas.strategies import GradientStrategy
 
@@ -162,8 +163,8 @@ class ArchitectureHistory(Callback):
     def on_train_start(self, trainer: pl.Trainer, pl_module: Any) -> None:
         """Drops lines of epochs that a resumed run does again."""
         if trainer.is_global_zero and self.path.is_file():
-            whole = [line for line in self.path.read_text().splitlines(keepends=True) if line.endswith("\n")]
-            lines = [json.loads(line) for line in whole]
+            whole = [line for line in read_text(self.path).splitlines(keepends=True) if line.endswith("\n")]
+            lines = [checked(line, Epoch, f"{self.path}, line {n}") for n, line in enumerate(whole, start=1)]
             kept = [line for line in lines if line["epoch"] < trainer.current_epoch]
             write_atomic(self.path, "".join(json.dumps(line) + "\n" for line in kept))
 

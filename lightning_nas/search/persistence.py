@@ -13,10 +13,24 @@ from typing import Any
 import torch
 
 from lightning_nas.architecture import write_atomic
-from lightning_nas.errors import CheckpointError
+from lightning_nas.errors import CheckpointError, RunFolderError
 from lightning_nas.runs import RunFolder
+from lightning_nas.runs.contents import read_text
 from lightning_nas.search.families import pl
 from lightning_nas.search.privates import LoggerWithWriter, WriterInPlace
+
+
+def read_checkpoint(path: Path) -> dict[str, Any]:
+    """A checkpoint of a training, without running anything in it.
+
+    Raises:
+        CheckpointError: If it is damaged, or none.
+    """
+    damage = _damage(path)
+    if damage is not None:
+        raise CheckpointError(f"{path} is damaged: {damage}")
+    checkpoint: dict[str, Any] = torch.load(path, map_location="cpu", weights_only=True)
+    return checkpoint
 
 
 def last_checkpoint(folder: Path) -> str | None:
@@ -48,13 +62,21 @@ def last_checkpoint(folder: Path) -> str | None:
 
 
 def _damage(path: Path) -> str | None:
-    """What is wrong with a file of ``torch.save``: all of it is read and compared with its checksums."""
+    """What is wrong with a checkpoint: all of it is read and compared with its checksums, and nothing in it is run."""
     try:
         with zipfile.ZipFile(path) as archive:
             broken = archive.testzip()
-    except (zipfile.BadZipFile, OSError, EOFError) as error:
+    except Exception as error:  # what a damaged archive raises is not limited to some classes
         return str(error)
-    return None if broken is None else f"{broken} does not match its checksum"
+    if broken is not None:
+        return f"{broken} does not match its checksum"
+    try:
+        checkpoint = torch.load(path, map_location="cpu", weights_only=True)
+    except Exception as error:  # the same holds for what is in it
+        return f"it holds something else than tensors and plain values: {' '.join(str(error).split())[:200]}"
+    if not isinstance(checkpoint, dict) or not {"state_dict", "loops", "epoch"} <= set(checkpoint):
+        return "it is not of a training"
+    return None
 
 
 class AtomicCheckpointIO(pl.plugins.TorchCheckpointIO):
@@ -161,6 +183,9 @@ def _rows(path: Path) -> list[dict[str, Any]]:
     """The whole lines of a file: a kill may have cut the last one."""
     if not path.is_file():
         return []
-    lines = [line for line in path.read_text(encoding="utf-8").splitlines(keepends=True) if line.endswith("\n")]
-    rows = [{key: value for key, value in row.items() if value} for row in csv.DictReader(lines)]
+    lines = [line for line in read_text(path).splitlines(keepends=True) if line.endswith("\n")]
+    try:
+        rows = [{key: value for key, value in row.items() if key and value} for row in csv.DictReader(lines)]
+    except csv.Error as error:
+        raise RunFolderError(f"{path}: not a log of a training: {error}") from None
     return [row for row in rows if str(row.get("step", "")).isdecimal()]

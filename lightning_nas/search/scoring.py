@@ -11,8 +11,9 @@ from typing import Protocol
 from rich.progress import track
 
 from lightning_nas.architecture import Choices, Option, write_atomic
-from lightning_nas.errors import NotFiniteError
+from lightning_nas.errors import NotFiniteError, RunFolderError
 from lightning_nas.runs import RunFolder
+from lightning_nas.runs.contents import Candidate, Scoring, checked, read_text
 from lightning_nas.search.headline import finite_or_none
 from lightning_nas.strategies.paths.evolution import Evolution, replay
 from lightning_nas.strategies.paths.shortlist import Shortlist
@@ -53,8 +54,14 @@ def best_of(
         FloatingPointError: If no candidate has a finite score.
     """
     if run.candidates.is_file():
-        told = [json.loads(line) for line in run.candidates.read_text(encoding="utf-8").splitlines()]
-        replay(candidates, [(entry["choices"], fitness_of(entry["fitness"])) for entry in told])
+        told = [
+            checked(line, Candidate, f"{run.candidates}, line {number}")
+            for number, line in enumerate(read_text(run.candidates).splitlines(), start=1)
+        ]
+        try:
+            replay(candidates, [(entry["choices"], fitness_of(entry["fitness"])) for entry in told])
+        except (ValueError, TypeError, KeyError) as error:
+            raise RunFolderError(f"{run.candidates}: not the candidates of this search: {error}") from error
     seconds = scoring_seconds(run)
     for _ in track(range(total - len(candidates.history)), title):
         if candidates.done:  # a small space has fewer candidates than asked for
@@ -87,4 +94,6 @@ def fitness_of(score: float | None) -> float:
 
 def scoring_seconds(run: RunFolder) -> float:
     """What measuring candidates has taken in a run folder so far; 0 where there were none."""
-    return float(json.loads(run.scoring.read_text(encoding="utf-8"))["seconds"]) if run.scoring.is_file() else 0.0
+    if not run.scoring.exists():
+        return 0.0
+    return float(checked(read_text(run.scoring), Scoring, str(run.scoring))["seconds"])

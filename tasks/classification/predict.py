@@ -17,6 +17,7 @@ from lightning_nas.architecture import write_atomic
 from lightning_nas.tasks.classification.predictions_sheet import MOST_PICTURES, Guess, draw_guesses
 from lightning_nas.tasks.classification.preparation import Preparation
 from lightning_nas.tasks.images.predictions import images_to_predict, make_folders, naming
+from lightning_nas.tasks.images.problems import DataError
 
 MOST_CLASSES = 5
 """Classes that are listed per image, at most."""
@@ -63,6 +64,8 @@ def predict_images(
         with naming(part), torch.inference_mode():
             batch = torch.stack([pipeline(pixels) for pixels in arrays])
             probabilities = classify(batch.to(device)).float().softmax(dim=1).cpu()
+        if probabilities.shape[1] != len(classes):
+            raise DataError(f"the network knows {probabilities.shape[1]} classes, and {len(classes)} are named")
         for path, pixels, row in zip(part, arrays, probabilities, strict=True):
             found = _best(row, classes)
             name = path.relative_to(images).as_posix()

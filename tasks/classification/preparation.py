@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any, Literal
 
 import numpy as np
+from pydantic import Field, TypeAdapter, ValidationError
 
 from lightning_nas.errors import ArgumentError
 from lightning_nas.tasks.images import A, Pipeline, ToTensorV2, read_rgb
@@ -15,6 +17,9 @@ from lightning_nas.tasks.images.reading import read_grey
 
 LONGEST = 8
 """Longer side of an image, in multiples of the shorter one, beyond which its ends are cut off before it is enlarged."""
+
+Side = Annotated[int, Field(ge=1, le=100_000)]
+Value = Annotated[float, Field(allow_inf_nan=False)]
 
 
 @dataclass(frozen=True)
@@ -29,18 +34,18 @@ class Preparation:
         std: Of each channel.
     """
 
-    channels: int
-    resize: int
-    crop: int
-    mean: tuple[float, ...]
-    std: tuple[float, ...]
+    channels: Literal[1, 3]
+    resize: Side
+    crop: Side
+    mean: tuple[Value, ...]
+    std: tuple[Annotated[Value, Field(gt=0)], ...]
 
     @classmethod
     def of(cls, record: Mapping[str, Any]) -> Preparation:
         """From what :meth:`record` gives.
 
         Raises:
-            ValueError: If keys are missing, as in a run that recorded none.
+            ArgumentError: If keys are missing, as in a run that recorded none, or a value is none that a data module records.
         """
         names = cls.__dataclass_fields__
         if set(record) != set(names):
@@ -48,8 +53,18 @@ class Preparation:
                 f"preparation = {dict(record)}: the run's summary.json does not say how its images were brought to the "
                 f"network; expected {sorted(names)}, as data modules of classification record them"
             )
-        lists = {name: tuple(record[name]) for name in ("mean", "std")}
-        return cls(**{**record, **lists})
+        try:
+            preparation = TypeAdapter(cls).validate_json(json.dumps(dict(record)), strict=True)
+        except ValidationError as error:
+            first = error.errors()[0]
+            place = ".".join(map(str, first["loc"]))
+            raise ArgumentError(f"preparation: {place} = {str(first['input'])[:100]!r}: {first['msg']}") from None
+        for name, values in (("mean", preparation.mean), ("std", preparation.std)):
+            if len(values) != preparation.channels:
+                raise ArgumentError(
+                    f"preparation: {name} = {values}: expected {preparation.channels}, one of each channel"
+                )
+        return preparation
 
     def record(self) -> dict[str, Any]:
         """A value of JSON."""

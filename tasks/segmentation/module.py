@@ -205,10 +205,16 @@ class SegmentationTask(ImageTask):
         """Writes label maps and overlays, image by image, see :func:`predict_images`.
 
         The preparation is that of :class:`SegmentationDataModule`.
+
+        Raises:
+            ArgumentError: If its scale is none.
         """
+        scale = folder.preparation.get("scale", 1.0)
+        if isinstance(scale, bool) or not isinstance(scale, int | float) or not 0 < scale <= 4:
+            raise ArgumentError(f"preparation: scale = {scale!r}: expected a number above 0 and at most 4")
         predict_images(
-            lambda batch: self.predict_step(batch, 0), folder.images, folder.out, folder.classes, self.device,
-            scale=folder.preparation.get("scale", 1.0), skip_invalid=folder.skip_invalid,
+            lambda batch: self.predict_step(batch, 0), folder.images, folder.out, folder.classes, self.device, scale=scale,
+            skip_invalid=folder.skip_invalid,
         )  # fmt: skip
 
     def configure_optimizers(self) -> Any:

@@ -1,5 +1,6 @@
 """Data modules of images: stratified splits, ImageNet, CIFAR, digits, the same batches again."""
 
+import json
 import os
 import pickle
 import tarfile
@@ -11,6 +12,7 @@ import torch
 import torchvision
 from class_folders import names, write_images
 
+from lightning_nas.errors import ArgumentError
 from lightning_nas.search.loader import EpochSampler
 from lightning_nas.tasks.classification import (
     Cifar10DataModule,
@@ -198,3 +200,17 @@ def test_the_last_smaller_batch_is_dropped_unless_it_is_the_only_one():
     data = DigitsDataModule(batch_size=5000)
     data.setup()
     assert [len(labels) for _, labels in data.train_dataloader()] == [1077]
+
+
+@pytest.mark.parametrize(
+    ("key", "value"),
+    [("resize", 10**30), ("crop", 0), ("crop", "8"), ("channels", 2), ("mean", ["a"]), ("mean", None), ("std", [0.0]),
+     ("std", [float("nan")]), ("resize", None), ("mean", []), ("std", [1.0, 1.0, 1.0])],
+)  # fmt: skip
+def test_a_preparation_that_no_data_module_records_is_named(key, value):
+    from lightning_nas.tasks.classification.preparation import Preparation
+
+    record = Preparation(1, 8, 8, (0.5,), (0.2,)).record()
+    assert Preparation.of(json.loads(json.dumps(record))).record() == record
+    with pytest.raises(ArgumentError, match=f"preparation: {key}"):
+        Preparation.of({**record, key: value})
