@@ -160,7 +160,7 @@ def read_curves(path: Path) -> Curves:
     reader = csv.DictReader(read_text(path, ReportError).splitlines())
     try:
         if "epoch" not in (reader.fieldnames or ()):
-            raise ReportError(f"{path}: expected a column 'epoch', got {reader.fieldnames}")
+            raise ReportError(f"{path}: expected a column 'epoch', got {str(reader.fieldnames)[:200]}")
         for row in reader:
             if None in row:
                 raise ReportError(f"{path}, line {reader.line_num}: more values than columns")
@@ -171,7 +171,7 @@ def read_curves(path: Path) -> Curves:
                     epoch, value = float(row["epoch"]), float(text)
                 except (TypeError, ValueError):
                     raise ReportError(
-                        f"{path}, line {reader.line_num}: {name} = {text!r}, epoch = {row['epoch']!r}: not numbers"
+                        f"{path}, line {reader.line_num}: {name[:50]} = {text[:50]!r}, epoch = {str(row['epoch'])[:50]!r}: not numbers"
                     ) from None
                 if math.isfinite(epoch):
                     values.setdefault(name, {}).setdefault(epoch, []).append(value)
