@@ -1,0 +1,209 @@
+"""What the supernet of every search space promises."""
+
+from __future__ import annotations
+
+import copy
+import random
+from collections.abc import Mapping
+
+import pytest
+import torch
+from torch import Tensor
+
+from lightning_nas.ops.mixing import Mixing
+from lightning_nas.spaces import SearchSpace
+from lightning_nas.spaces.option_weights import OptionWeights
+from lightning_nas.testing.space_fixtures import SpaceFixtures, with_supernet
+
+
+class SupernetContract(SpaceFixtures):
+    """Logits, paths, forms and decoding of the supernet of a space."""
+
+    @with_supernet
+    def test_logits_and_weights_share_nothing(self, space: SearchSpace) -> None:
+        """Every parameter is either a logit or a weight."""
+        supernet = space.supernet()
+        logits = {id(p) for p in supernet.logits.parameters()}
+        weights = {id(p) for p in supernet.weights().values()}
+        assert logits
+        assert not logits & weights
+        assert logits | weights == {id(p) for p in supernet.parameters()}
+        assert all(group.dim() == 2 for group in supernet.logits.values())
+
+    @with_supernet
+    def test_initial_logits_follow_the_generator(self, space: SearchSpace) -> None:
+        """Equal seeds give equal logits, others do not."""
+        first, twin, other = (space.supernet(generator=torch.Generator().manual_seed(seed)) for seed in (1, 1, 2))
+        assert all(torch.equal(first.logits[name], twin.logits[name]) for name in first.logits)
+        assert any(not torch.equal(first.logits[name], other.logits[name]) for name in first.logits)
+
+    @with_supernet
+    def test_every_logit_gets_a_finite_gradient(self, space: SearchSpace) -> None:
+        """The loss depends on all groups, finitely."""
+        supernet = space.supernet()
+        features = supernet(self.images(space))
+        loss = sum((f * torch.randn_like(f)).mean() for f in features)
+        assert isinstance(loss, Tensor)
+        loss.backward()
+        for name, group in supernet.logits.items():
+            assert group.grad is not None, name
+            assert group.grad.isfinite().all()
+            assert group.grad.abs().sum() > 0, name
+
+    @with_supernet
+    def test_relaxation_is_asked_once_per_forward(self, space: SearchSpace) -> None:
+        """All cells of a group share a sample."""
+        supernet = space.supernet()
+        inner, calls = supernet.relaxation, []
+
+        def counting(logits: dict[str, Tensor]) -> dict[str, OptionWeights]:
+            calls.append(sorted(logits))
+            return dict(inner(logits))
+
+        supernet.relaxation = counting  # type: ignore[assignment]
+        supernet(self.images(space))
+        assert calls == [sorted(supernet.logits)]
+
+    @with_supernet
+    def test_one_active_path_equals_its_one_hot_weights(self, space: SearchSpace) -> None:
+        """Computing one path only gives what all options with weights 0 and 1 give."""
+        supernet = space.supernet().double().eval()
+        x = self.images(space).double()
+        choices = space.sample(random.Random(3))
+        supernet.activate(choices)
+        with torch.no_grad():
+            path = supernet(x)
+            weights = {name: OptionWeights(w.values) for name, w in supernet.option_weights().items()}
+            supernet.activate(None)
+            supernet.relaxation = lambda logits: weights
+            mixed = supernet(x)
+        for one, all_of_them in zip(path, mixed, strict=True):
+            torch.testing.assert_close(one, all_of_them)
+
+    @with_supernet
+    def test_sampled_options_may_be_the_only_ones_computed(self, space: SearchSpace) -> None:
+        """One drawn option per edge, as in GDAS: any draw gives finite maps of the usual shapes and finite gradients."""
+        supernet = space.supernet()
+        x = self.images(space)
+        expected = [f.shape for f in supernet(x)]
+        generator = torch.Generator().manual_seed(0)
+
+        def draw(logits: Mapping[str, Tensor]) -> dict[str, OptionWeights]:
+            drawn = {}
+            for name, group in logits.items():
+                index = torch.randint(group.shape[1], (group.shape[0],), generator=generator)
+                hard = torch.nn.functional.one_hot(index, group.shape[1]).to(group)
+                soft = group.softmax(dim=-1)
+                drawn[name] = OptionWeights(hard - soft.detach() + soft, tuple((int(i),) for i in index))
+            return drawn
+
+        supernet.relaxation = draw
+        for _ in range(self.samples):
+            features = supernet(x)
+            assert [f.shape for f in features] == expected
+            loss = torch.stack([f.square().mean() for f in features]).sum()
+            loss.backward()
+            assert loss.isfinite()
+        assert all(p.grad is None or p.grad.isfinite().all() for p in supernet.parameters())
+
+    @with_supernet
+    def test_supernet_returns_chosen_maps(self, space: SearchSpace) -> None:
+        """``out_indices`` choose and order the maps and what describes them, and change no name of a tensor."""
+        whole, chosen = space.supernet(), space.supernet(out_indices=(-1, 0)).eval()
+        assert list(whole.state_dict()) == list(chosen.state_dict())
+        x = self.images(space)
+        with torch.no_grad():
+            expected, _ = chosen.all_maps(x)
+            maps = chosen(x)
+        assert len(expected) == len(whole.feature_info)
+        assert [torch.equal(ours, theirs) for ours, theirs in zip(maps, (expected[-1], expected[0]), strict=True)] == [
+            True
+        ] * 2
+        assert chosen.feature_info.channels() == [x.shape[1] for x in maps]
+        assert chosen.feature_info.info == whole.feature_info.info
+        with pytest.raises(ValueError, match="out_indices"):
+            space.supernet(out_indices=(len(expected),))
+
+    @with_supernet
+    def test_activation_is_undone(self, space: SearchSpace) -> None:
+        """After ``activate(None)`` the mix is back."""
+        supernet = space.supernet().eval()
+        x = self.images(space)
+        with torch.no_grad():
+            before = supernet(x)[-1]
+            supernet.activate(space.sample(random.Random(0)))
+            between = supernet(x)[-1]
+            supernet.activate(None)
+            assert torch.equal(supernet(x)[-1], before)
+        assert not torch.equal(between, before)
+
+    @with_supernet
+    def test_supernet_survives_a_copy(self, space: SearchSpace) -> None:
+        """``deepcopy`` and ``state_dict`` carry logits and weights over."""
+        supernet = space.supernet(generator=torch.Generator().manual_seed(5)).eval()
+        twin = copy.deepcopy(supernet)
+        fresh = space.supernet().eval()
+        fresh.load_state_dict(supernet.state_dict())
+        x = self.images(space)
+        with torch.no_grad():
+            expected = supernet(x)[-1]
+            assert torch.equal(twin(x)[-1], expected)
+            assert torch.equal(fresh(x)[-1], expected)
+
+    @with_supernet
+    def test_both_forms_compute_and_learn_the_same(self, space: SearchSpace) -> None:
+        """Where a supernet has cells with a fast form, that is the function of the textbook's, and so are its gradients."""
+        fused = space.supernet().double()
+        if not any(isinstance(module, Mixing) for module in fused.modules()):
+            pytest.skip(f"the supernet of space {space.name!r} has the textbook form alone")
+        textbook = copy.deepcopy(fused)
+        fused.set_form("fused")
+        textbook.set_form("textbook")
+        images = self.images(space).double()
+        for supernet in (fused, textbook):
+            maps, _ = supernet.forward_auxiliary(images)
+            sum((x * torch.linspace(-1, 1, x.numel(), dtype=x.dtype).view_as(x)).sum() for x in maps).backward()  # type: ignore[union-attr]
+        for (name, parameter), other in zip(fused.named_parameters(), textbook.parameters(), strict=True):
+            if parameter.grad is None or other.grad is None:
+                assert parameter.grad is other.grad, name
+            elif not name.endswith("conv.bias"):  # in front of a BatchNorm: zero up to rounding
+                assert (parameter.grad - other.grad).norm() <= 1e-7 * (1 + other.grad.norm()), name
+        for (name, buffer), other_buffer in zip(fused.named_buffers(), textbook.buffers(), strict=True):
+            torch.testing.assert_close(buffer, other_buffer, msg=name)
+        with torch.no_grad():
+            for x, y in zip(fused(images), textbook(images), strict=True):
+                torch.testing.assert_close(x, y)
+
+    @with_supernet
+    def test_decode_gives_an_architecture_without_moving_logits(self, space: SearchSpace) -> None:
+        """Any logits decode to an architecture of the space."""
+        for seed in range(self.samples):
+            supernet = space.supernet(generator=torch.Generator().manual_seed(seed))
+            before = {name: group.clone() for name, group in supernet.logits.items()}
+            space.validate(space.decode(dict(supernet.logits.items())))
+            assert all(torch.equal(before[name], group) for name, group in supernet.logits.items())
+
+    @with_supernet
+    def test_path_of_an_architecture_decodes_to_it(self, space: SearchSpace) -> None:
+        """Logits that are high on the path of an architecture decode to that architecture."""
+        supernet = space.supernet()
+        for seed in range(self.samples):
+            choices = space.sample(random.Random(seed))
+            logits = {name: torch.zeros_like(group) for name, group in supernet.logits.items()}
+            for name, path in supernet.path(choices).items():
+                for edge, options in enumerate(path):
+                    logits[name][edge, list(options)] = 10.0
+            assert space.decode(logits) == choices
+
+    @with_supernet
+    def test_found_modules_lie_in_the_supernet(self, space: SearchSpace) -> None:
+        """Every parameter of a found network has a counterpart of the same shape, or none because it is BatchNorm's."""
+        supernet = space.supernet()
+        choices = space.sample(random.Random(4))
+        network = space.network(choices)
+        modules = dict(supernet.named_modules())
+        for found, source in supernet.module_sources(choices).items():
+            ours, theirs = network.get_submodule(found), modules[source]
+            shapes = {name: tensor.shape for name, tensor in theirs.state_dict().items()}
+            own = {name: tensor.shape for name, tensor in ours.state_dict().items()}
+            assert all(own[name] == shapes[name] for name in own.keys() & shapes.keys()), found
