@@ -171,7 +171,8 @@ def read_curves(path: Path) -> Curves:
                     epoch, value = float(row["epoch"]), float(text)
                 except (TypeError, ValueError):
                     raise ReportError(
-                        f"{path}, line {reader.line_num}: {name[:50]} = {text[:50]!r}, epoch = {str(row['epoch'])[:50]!r}: not numbers"
+                        f"{path}, line {reader.line_num}: {name[:50]} = {text[:50]!r}, epoch = {str(row['epoch'])[:50]!r}: "
+                        "not numbers"
                     ) from None
                 if math.isfinite(epoch):
                     values.setdefault(name, {}).setdefault(epoch, []).append(value)
