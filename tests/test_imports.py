@@ -5,9 +5,8 @@ import re
 from pathlib import Path
 
 import pytest
+from imported_names import LIBRARY, ROOT, imports
 
-ROOT = Path(__file__).resolve().parent.parent
-LIBRARY = ROOT / "lightning_nas"
 ORDER = [
     "errors",
     "architecture",
@@ -22,20 +21,6 @@ ORDER = [
     "report",
     "benchmark",
 ]
-
-
-def imports(path: Path) -> set[str]:
-    """Dotted names that a file imports from anywhere, also inside functions; ``from a import b`` gives ``a.b``."""
-    package = ["lightning_nas", *path.relative_to(LIBRARY).parent.parts] if path.is_relative_to(LIBRARY) else []
-    names = set()
-    for node in ast.walk(ast.parse(path.read_text())):
-        if isinstance(node, ast.Import):
-            names |= {alias.name for alias in node.names}
-        elif isinstance(node, ast.ImportFrom):
-            base = package[: len(package) - node.level + 1] if node.level else []
-            module = ".".join([*base, *([node.module] if node.module else [])])
-            names |= {f"{module}.{alias.name}" for alias in node.names}
-    return names
 
 
 def folder_of(name: str) -> str | None:
@@ -81,63 +66,6 @@ def test_the_library_knows_no_task_and_no_config():
     for path in LIBRARY.rglob("*.py"):
         known = [n for n in imports(path) if folder_of(n) in ("tasks", "conf") or n.split(".")[0] in ("tasks", "conf")]
         assert known == [], path
-
-
-def module_of(name: str, modules: dict[str, Path]) -> str | None:
-    """The module of the library that a dotted name lies in; a package is its ``__init__``."""
-    while name and name not in modules:
-        name = name.rpartition(".")[0]
-    return name or None
-
-
-def circles(modules: dict[str, Path]) -> list[list[str]]:
-    """Groups of modules each of which imports, over others, itself; imports of type hints and in functions count."""
-    edges = {
-        name: {module_of(other, modules) for other in imports(path)} - {None, name} for name, path in modules.items()
-    }
-    number: dict[str, int] = {}
-    lowest: dict[str, int] = {}
-    stack: list[str] = []
-    found: list[list[str]] = []
-
-    def visit(name: str) -> None:  # Tarjan's algorithm
-        number[name] = lowest[name] = len(number)
-        stack.append(name)
-        for other in sorted(edges[name]):
-            if other not in number:
-                visit(other)
-            if other in stack:
-                lowest[name] = min(lowest[name], lowest[other])
-        if lowest[name] == number[name]:
-            start = stack.index(name)
-            if len(stack) - start > 1:
-                found.append(sorted(stack[start:]))
-            del stack[start:]
-
-    for name in sorted(modules):
-        if name not in number:
-            visit(name)
-    return found
-
-
-def all_modules() -> dict[str, Path]:
-    parts = {path: path.relative_to(ROOT).with_suffix("").parts for path in LIBRARY.rglob("*.py")}
-    return {".".join(p[:-1] if p[-1] == "__init__" else p): path for path, p in parts.items()}
-
-
-def test_no_module_imports_itself_over_others():
-    assert circles(all_modules()) == []
-
-
-def test_a_circle_would_be_noticed(tmp_path):
-    a, b, c = (tmp_path / f"{name}.py" for name in "abc")
-    a.write_text("from lightning_nas.b import B\n")
-    b.write_text("from typing import TYPE_CHECKING\nif TYPE_CHECKING:\n    from lightning_nas.a import A\n")
-    c.write_text("import lightning_nas.a\n")
-    modules = {"lightning_nas.a": a, "lightning_nas.b": b, "lightning_nas.c": c}
-    assert circles(modules) == [["lightning_nas.a", "lightning_nas.b"]]
-    b.write_text("")
-    assert circles(modules) == []
 
 
 @pytest.mark.parametrize("path", sorted(LIBRARY.glob("spaces/**/space.py")), ids=lambda path: path.parent.name)

@@ -1,0 +1,21 @@
+"""What a file imports, read from its source."""
+
+import ast
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parent.parent
+LIBRARY = ROOT / "lightning_nas"
+
+
+def imports(path: Path) -> set[str]:
+    """Dotted names that a file imports from anywhere, also inside functions; ``from a import b`` gives ``a.b``."""
+    package = ["lightning_nas", *path.relative_to(LIBRARY).parent.parts] if path.is_relative_to(LIBRARY) else []
+    names = set()
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.Import):
+            names |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom):
+            base = package[: len(package) - node.level + 1] if node.level else []
+            module = ".".join([*base, *([node.module] if node.module else [])])
+            names |= {f"{module}.{alias.name}" for alias in node.names}
+    return names
