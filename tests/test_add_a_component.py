@@ -75,21 +75,7 @@ class AddedNetwork(FoundNetwork, space=Added):
         return [self.body(self.stem(x))], None
 '''
 
-STRATEGY = '''
-from lightning_nas.spaces import softmax_relaxation
-from lightning_nas.strategies.gradient.base import GradientStrategy
-
-
-class Added(GradientStrategy):
-    """Sharper than DARTS."""
-
-    def __init__(self, *, sharpness=2.0, **arguments):
-        super().__init__(**arguments)
-        self.sharpness = sharpness
-
-    def relax(self, logits):
-        return softmax_relaxation({group: self.sharpness * rows for group, rows in logits.items()})
-'''
+STRATEGY = (Path(__file__).resolve().parent / "support" / "partial_channels.py").read_text(encoding="utf-8")
 
 SCORE = '''
 from typing import ClassVar
@@ -113,7 +99,7 @@ CODE = {
 }  # fmt: skip
 CONFIG = {
     "search space": "_target_: lightning_nas.spaces.added.Added\nin_channels: 3\nchannels: 4\n",
-    "strategy": "_target_: lightning_nas.strategies.gradient.added.Added\nsharpness: 2.0\n",
+    "strategy": "_target_: lightning_nas.strategies.gradient.added.PartialChannels\nparts: 2\n",
 }
 
 SEARCHES = """

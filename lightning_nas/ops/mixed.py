@@ -28,7 +28,8 @@ class MixedOp(nn.Module):
         self, names: Sequence[str], channels: int, stride: int, *, pool_norm: bool = True, affine: bool = False
     ) -> None:
         super().__init__()
-        self.names, self.stride = tuple(names), stride
+        self.names, self.channels, self.stride = tuple(names), channels, stride
+        self.pool_norm, self.affine = pool_norm, affine
         candidates = []
         for name in names:
             candidate = build_op(name, channels, channels, stride=stride, affine=affine)

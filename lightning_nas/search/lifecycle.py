@@ -81,11 +81,24 @@ class SearchLifecycle(WrappedModule):
         if not any(supernet is known for supernet in find_supernets(self.model)):  # callbacks may have frozen it by now
             supernet = only_supernet(self.model)
             vars(self)["_supernet"] = supernet  # no part of this module: it is one of the hosted module already
+            self._adapt(supernet)
             supernet.relaxation = self.strategy.relax
             self._logits = Logits(list(supernet.logits.values()))
             self._find_weights()
         # DDP must not wait for gradients of the logits: they take no part in the weight step and are averaged by ourselves.
         self._ddp_params_and_buffers_to_ignore = [n for n, p in self.named_parameters() if p in self._logits]
+
+    def _adapt(self, supernet: Supernet) -> None:
+        """Lets the strategy change the supernet, unless one of its kind has done so before."""
+        if type(self.strategy).adapt is GradientStrategy.adapt:
+            return
+        name = type(self.strategy).__name__
+        before = vars(supernet).get("_adapted_by", name)
+        if before != name:
+            raise ArgumentError(f"strategy = {name}: the supernet was changed by {before}: make a new one")
+        if "_adapted_by" not in vars(supernet):
+            self.strategy.adapt(supernet)
+            vars(supernet)["_adapted_by"] = name
 
     def _find_weights(self) -> None:
         owned = {id(p) for p in self._logits.parameters}

@@ -17,8 +17,8 @@ from lightning_nas.spaces import OptionWeights, SearchSpace, Supernet
 class GradientStrategy(ABC):
     """How to choose.
 
-    ``SearchModule`` calls :meth:`prepare` before the first epoch, :meth:`relax` once per forward pass, :meth:`penalty` once
-    per loss, and :meth:`decode` at the end.
+    ``SearchModule`` calls :meth:`adapt` when it finds the supernet, :meth:`prepare` before the first epoch, :meth:`relax` once
+    per forward pass, :meth:`penalty` once per loss, and :meth:`decode` at the end.
 
     Args:
         order: 1 takes the weights as they are; 2 differentiates through one virtual weight step.
@@ -77,6 +77,16 @@ class GradientStrategy(ABC):
     def decode(self, space: SearchSpace, logits: Mapping[str, Tensor]) -> dict[str, Option]:
         """The architecture that the logits point to."""
         return space.decode(logits)
+
+    def adapt(self, supernet: Supernet) -> None:  # noqa: B027 (most strategies take it as it is)
+        """Changes the modules of a supernet, e.g. to partial channels: once, before its logits and weights are collected.
+
+        An edge that is put in the place of a :class:`~lightning_nas.ops.mixed.MixedOp` must be called as one. A search that is
+        resumed adapts a new supernet in the same way before the checkpoint is loaded.
+
+        Args:
+            supernet: What is searched.
+        """
 
     def prepare(  # noqa: B027 (most strategies need nothing)
         self, supernet: Supernet, input_size: Callable[[], tuple[int, int, int]], device: torch.device
