@@ -13,7 +13,7 @@ ROOT = Path(__file__).resolve().parent.parent
 FILES = sorted([*(ROOT / "lightning_nas").rglob("*.py"), *(ROOT / "tasks").rglob("*.py")])
 WITH_EXAMPLES = [path for path in FILES if re.search(r"^\s+>>> ", path.read_text(), flags=re.MULTILINE)]
 
-PACKAGES = ("search", "strategies", "networks")
+PACKAGES = ("search", "strategies", "networks", "spaces")
 """Whose public classes have an example each."""
 
 

@@ -37,6 +37,14 @@ class SearchSpace(Decisions):
             supernet are others, and nothing that is searched together with it can read them.
         found_network: Builds the fixed networks: the class that was defined with ``space=`` this one.
         mixed_network: The same for the supernet; None if there is none.
+
+    Example:
+        >>> import random
+        >>> from lightning_nas.spaces import NasBench201
+        >>> space = NasBench201()
+        >>> choices = space.sample(random.Random(0))
+        >>> space.from_text(space.to_text(choices)) == choices, space.size()
+        (True, 15625)
     """
 
     role: ClassVar[str] = "backbone"

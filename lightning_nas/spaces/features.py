@@ -19,6 +19,10 @@ class FeatureLevel(dict[str, Any]):
         channels: Channels of the map.
         reduction: Image size divided by map size.
         module: Name of the submodule whose output is the map.
+
+    Example:
+        >>> FeatureLevel(64, 8, "layer2").reduction
+        8
     """
 
     def __init__(self, channels: int, reduction: int, module: str = "") -> None:
@@ -228,6 +232,11 @@ class Backbone(nn.Module):
         feature_info: Describes the maps that :meth:`forward` returns, shallowest first.
         auxiliary_info: The map for an auxiliary classifier in training, or None where the space has no such tap.
         role: What its maps are: those of a ``"backbone"``, or those that a ``"neck"`` has made of them.
+
+    Example:
+        >>> from lightning_nas.spaces import NasBench201
+        >>> NasBench201(channels=4, cells=1).supernet().feature_info.reduction()
+        [1, 2, 4]
     """
 
     feature_info: FeatureInfo

@@ -43,6 +43,11 @@ class OptionWeights:
         active: For every edge the indices of the options to compute, none for an absent edge; None computes all of
             them. A computed option is still multiplied by its value, so that a straight-through estimator gets its
             gradient.
+
+    Example:
+        >>> weights = OptionWeights(torch.tensor([[0.2, 0.8]]), active=((1,),))
+        >>> weights.values.shape, weights.active
+        (torch.Size([1, 2]), ((1,),))
     """
 
     values: Tensor

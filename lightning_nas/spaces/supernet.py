@@ -38,6 +38,14 @@ class Supernet(Backbone):
     Attributes:
         logits: The architecture parameters.
         relaxation: Logits -> option weights; a strategy sets it. The softmax of DARTS by default.
+
+    Example:
+        >>> from lightning_nas.spaces import NasBench201
+        >>> space = NasBench201(channels=4, cells=1)
+        >>> supernet = space.supernet()
+        >>> supernet.activate(space.decode(supernet.logits))  # one path alone is computed now
+        >>> {group: tuple(rows.shape) for group, rows in supernet.logits.items()}
+        {'cell': (6, 5)}
     """
 
     space: Any  # the SearchSpace that made it, whose file imports this one

@@ -64,6 +64,11 @@ class AutoDeepLab(SearchSpace):
 
     Raises:
         ValueError: If an argument is out of range.
+
+    Example:
+        >>> space = AutoDeepLab(channels=2, layers=4)
+        >>> len(space.decisions)
+        18
     """
 
     name: ClassVar[str] = "auto_deeplab"

@@ -60,6 +60,11 @@ class Chain(SearchSpace):
 
     Raises:
         ValueError: If an argument is out of range.
+
+    Example:
+        >>> space = Chain()
+        >>> space.options(space.decisions[0], {})[:2]
+        [2, 3]
     """
 
     name: ClassVar[str] = "chain"

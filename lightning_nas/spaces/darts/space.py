@@ -60,6 +60,11 @@ class Darts(SearchSpace):
 
     Raises:
         ValueError: If an argument is out of range.
+
+    Example:
+        >>> space = Darts(channels=16, cells=8)
+        >>> space.decisions[:2], space.size()
+        (('normal.2.inputs', 'normal.2.op0'), 1076746950455072400)
     """
 
     name: ClassVar[str] = "darts"

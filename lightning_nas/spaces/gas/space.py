@@ -54,6 +54,11 @@ class Gas(SearchSpace):
 
     Raises:
         ValueError: If an argument is out of range.
+
+    Example:
+        >>> space = Gas(cells=3)
+        >>> len(space.decisions)
+        18
     """
 
     name: ClassVar[str] = "gas"

@@ -54,6 +54,11 @@ class MetaQnn(SearchSpace):
 
     Raises:
         ValueError: If an argument is out of range.
+
+    Example:
+        >>> space = MetaQnn()
+        >>> space.options(space.decisions[0], {})[:2]
+        ['softmax', 'conv_64_1']
     """
 
     name: ClassVar[str] = "metaqnn"

@@ -61,6 +61,11 @@ class MultiBranch(SearchSpace):
 
     Raises:
         ValueError: If an argument is out of range.
+
+    Example:
+        >>> space = MultiBranch()
+        >>> space.decisions[:2]
+        ('stage0.0.branches', 'stage0.0.kind0')
     """
 
     name: ClassVar[str] = "multi_branch"

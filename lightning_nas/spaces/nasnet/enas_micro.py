@@ -25,6 +25,11 @@ class EnasMicro(NasNet):
     the shared weights are trained with a factorized reduction in front of a cell of stride 1 instead.
 
     The defaults are the network of the search: 6 normal cells, 2 reductions, 20 filters.
+
+    Example:
+        >>> space = EnasMicro()
+        >>> len(space.decisions), len(space.ops)
+        (40, 5)
     """
 
     name: ClassVar[str] = "enas_micro"

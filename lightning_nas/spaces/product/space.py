@@ -31,6 +31,12 @@ class Product(SearchSpace):
     Raises:
         ValueError: If a part is not a space, out of order, or a second backbone, or a fixed part does not exist.
         ArchitectureError: If the choices of a fixed part do not belong to its space.
+
+    Example:
+        >>> from lightning_nas.spaces import Chain, Fpn
+        >>> space = Product({"backbone": Chain(), "neck": Fpn(channels=64)})
+        >>> space.decisions[0].partition("/")[0], len(space.decisions) == len(Chain().decisions)
+        ('backbone', True)
     """
 
     name: ClassVar[str] = "product"

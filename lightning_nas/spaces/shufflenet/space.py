@@ -55,6 +55,11 @@ class ShuffleNetV2(SearchSpace):
 
     Raises:
         ValueError: If an argument is out of range.
+
+    Example:
+        >>> space = ShuffleNetV2()
+        >>> len(space.decisions), space.size()
+        (20, 1099511627776)
     """
 
     name: ClassVar[str] = "shufflenetv2"

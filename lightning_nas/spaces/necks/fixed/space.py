@@ -65,6 +65,11 @@ class Fpn(FixedNeck):
 
     Raises:
         ValueError: If an argument is out of range.
+
+    Example:
+        >>> space = Fpn(channels=64, min_level=3, max_level=7)
+        >>> space.decisions, space.size()
+        ((), 1)
     """
 
     name: ClassVar[str] = "fpn"
@@ -78,7 +83,13 @@ class Fpn(FixedNeck):
 
 @dataclass(frozen=True)
 class Panet(FixedNeck):
-    """The path aggregation network (Liu et al. 2018, arXiv 1803.01534): a way back down to the coarse levels."""
+    """The path aggregation network (Liu et al. 2018, arXiv 1803.01534): a way back down to the coarse levels.
+
+    Example:
+        >>> space = Panet(channels=64, min_level=3, max_level=7)
+        >>> space.decisions, space.size()
+        ((), 1)
+    """
 
     name: ClassVar[str] = "panet"
 
@@ -95,6 +106,11 @@ class BiFpn(FixedNeck):
 
     Raises:
         ValueError: If an argument is out of range.
+
+    Example:
+        >>> space = BiFpn(channels=64, min_level=3, max_level=7, repeats=3)
+        >>> space.decisions, space.size()
+        ((), 1)
     """
 
     name: ClassVar[str] = "bifpn"

@@ -45,6 +45,11 @@ class NasFpn(SearchSpace):
 
     Raises:
         ValueError: If an argument is out of range.
+
+    Example:
+        >>> space = NasFpn(cells=5)
+        >>> space.decisions[:3]
+        ('cell0.a', 'cell0.b', 'cell0.level')
     """
 
     name: ClassVar[str] = "nas_fpn"
