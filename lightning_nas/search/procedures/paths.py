@@ -10,7 +10,7 @@ import dataclasses
 from functools import partial
 
 from lightning_nas.architecture import Choices, Option
-from lightning_nas.errors import ArchitectureError, JobError, NasError
+from lightning_nas.errors import JobError, NasError, RunFolderError
 from lightning_nas.networks.transfer import copy_trunk
 from lightning_nas.search.costs import macs_of_choice
 from lightning_nas.search.families import pl
@@ -109,8 +109,8 @@ def _choose(
 
     try:
         best = best_of(candidates, measure, job.run, trainer, total=candidates.total, title=strategy.title)
-    except ArchitectureError as error:
-        raise JobError(f"{job.run.candidates}: {error}{strategy.hint}") from error
+    except RunFolderError as error:
+        raise JobError(f"{error}{strategy.hint}") from error
     supernet.activate(None)
     return best
 
