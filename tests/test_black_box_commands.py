@@ -11,7 +11,7 @@ from processes import start_command
 
 from lightning_nas.architecture import Architecture
 from lightning_nas.cost import count_macs
-from lightning_nas.search.study import Objective, open_study
+from lightning_nas.search.trials.study import Objective, open_study
 from lightning_nas.spaces import NasBench201
 
 TINY = (

@@ -141,7 +141,7 @@ MKDIR = {"_target_": "os.mkdir", "path": "executed"}
         {"task": MKDIR},
         {"task": {**MKDIR, "_target_": "lightning_nas.architecture.io.os.mkdir"}},
         {"task": {"_target_": "lightning_nas.commands.check.get_object", "path": "os.mkdir"}},
-        {"task": {"_target_": "lightning_nas.search.storage.psutil.Popen", "args": ["mkdir", "executed"]}},
+        {"task": {"_target_": "lightning_nas.search.trials.storage.psutil.Popen", "args": ["mkdir", "executed"]}},
         {"task": {"lr": MKDIR}},
         {"task": {"lr": [1, {"a": MKDIR}]}},
         {"evaluate": {"task": MKDIR}},

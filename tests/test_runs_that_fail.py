@@ -55,7 +55,7 @@ def test_a_training_whose_loss_is_no_number_has_no_result(here):
 
 
 def test_a_network_of_the_comparison_that_fails_is_left_out_of_it(here, monkeypatch):
-    from lightning_nas.search.finite import FiniteTraining
+    from lightning_nas.search.lightning.finite import FiniteTraining
 
     def fail_of_random(self, trainer, module):
         if "random_0" in str(trainer.default_root_dir):

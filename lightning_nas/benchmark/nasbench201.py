@@ -20,7 +20,7 @@ from threadpoolctl import threadpool_limits
 from lightning_nas.benchmark.base import Benchmark
 from lightning_nas.benchmark.regret import accuracy_table, draw_regret
 from lightning_nas.errors import ArgumentError
-from lightning_nas.search.evaluators import ResultTable
+from lightning_nas.search.trials.evaluators import ResultTable
 from lightning_nas.spaces import NasBench201, SearchSpace
 from lightning_nas.strategies.blackbox import suggest
 

@@ -19,7 +19,7 @@ from lightning_nas.benchmark.base import Benchmark
 from lightning_nas.benchmark.images import class_images
 from lightning_nas.benchmark.ranks import spearman
 from lightning_nas.errors import ArgumentError, TableError
-from lightning_nas.search.evaluators import ResultTable
+from lightning_nas.search.trials.evaluators import ResultTable
 from lightning_nas.spaces import NasBench201
 from lightning_nas.strategies.zero_cost import (
     VOTERS,

@@ -16,7 +16,7 @@ from lightning_nas.commands.claim import claim
 from lightning_nas.commands.components import evaluated_task, make_data, task_maker
 from lightning_nas.errors import ConfigError
 from lightning_nas.search import Job, Pretraining, Trainers
-from lightning_nas.search.progress import Progress
+from lightning_nas.search.lightning.progress import Progress
 from lightning_nas.spaces import SearchSpace
 
 

@@ -16,8 +16,8 @@ from lightning_nas.evaluation.contender import ContenderResult
 from lightning_nas.networks.backbone import build_network
 from lightning_nas.runs import RunFolder
 from lightning_nas.search import DropPathSchedule, SeedBatches
-from lightning_nas.search.persistence import last_checkpoint
-from lightning_nas.search.progress import ReportedEpochs
+from lightning_nas.search.lightning.persistence import last_checkpoint
+from lightning_nas.search.lightning.progress import ReportedEpochs
 
 
 def run(config: DictConfig) -> Path:

@@ -15,7 +15,7 @@ from lightning_nas.networks.hand_made import RESIDUAL, residual_of_size
 from lightning_nas.runs.settings import ComparisonSettings
 from lightning_nas.search import Job, SeedBatches
 from lightning_nas.search.costs import macs_of_choice
-from lightning_nas.search.progress import ReportedEpochs
+from lightning_nas.search.lightning.progress import ReportedEpochs
 from lightning_nas.spaces import Backbone, SearchSpace, build_space
 from lightning_nas.spaces.product.network import ProductNetwork
 

@@ -17,9 +17,9 @@ from lightning_nas.errors import RunFolderError
 from lightning_nas.runs import RunFolder
 from lightning_nas.runs.contents import Result, checked, read_text
 from lightning_nas.search.costs import Part, TaskCost, cost_of_task
-from lightning_nas.search.families import FAMILIES, pl
 from lightning_nas.search.headline import finite_or_none
-from lightning_nas.search.persistence import last_checkpoint
+from lightning_nas.search.lightning.families import FAMILIES, pl
+from lightning_nas.search.lightning.persistence import last_checkpoint
 from lightning_nas.search.presentation import Presentation
 from lightning_nas.spaces import Backbone
 

@@ -17,8 +17,8 @@ from lightning_nas.errors import CheckpointError
 from lightning_nas.evaluation.contender import ContenderResult
 from lightning_nas.runs import RunFolder
 from lightning_nas.runs.contents import Trial, checked, read_text
-from lightning_nas.search.persistence import read_checkpoint
-from lightning_nas.search.scoring import scoring_seconds
+from lightning_nas.search.lightning.persistence import read_checkpoint
+from lightning_nas.search.paths.scoring import scoring_seconds
 from lightning_nas.search.tasks import task_arguments
 
 PACKAGES = ("torch", "torchvision", "pytorch-lightning", "hydra-core", "torchmetrics", "albumentations")

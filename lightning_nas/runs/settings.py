@@ -38,7 +38,7 @@ class TrialsSettings:
 
     Args:
         count: Finished trials, after which the search ends.
-        storage: Where the study lies, see :func:`lightning_nas.search.storage.open_storage`; None: in the run folder.
+        storage: Where the study lies, see :func:`lightning_nas.search.trials.storage.open_storage`; None: in the run folder.
         study: Its name there.
         costs: Minimised beside the metric: ``parameters``, ``macs``, ``latency_ms`` of the whole network, or what the
             evaluator measures.

@@ -2,29 +2,29 @@
 
 from lightning_nas.errors import JobError
 from lightning_nas.runs.settings import SupernetSettings, TrialsSettings
-from lightning_nas.search.callbacks import (
+from lightning_nas.search.data.bilevel import BilevelDataModule, WeightsHalf
+from lightning_nas.search.data.screening import ScreeningData
+from lightning_nas.search.gradient.module import SearchModule
+from lightning_nas.search.job import Job, Pretraining
+from lightning_nas.search.lightning.callbacks import (
     ArchitectureHistory,
     DropPathSchedule,
     FreezeLogits,
     SeedBatches,
     TemperatureSchedule,
 )
-from lightning_nas.search.controller_phase import ControllerPhase
-from lightning_nas.search.data import BilevelDataModule, WeightsHalf
-from lightning_nas.search.evaluators import (
+from lightning_nas.search.lightning.trainers import Trainers
+from lightning_nas.search.paths.controller_phase import ControllerPhase
+from lightning_nas.search.paths.recalibration import recalibrate
+from lightning_nas.search.paths.sampled import SampledPaths
+from lightning_nas.search.procedures import run
+from lightning_nas.search.trials.evaluators import (
     OneShotEvaluator,
     Prefilter,
     TableEvaluator,
     TrainEvaluator,
     ZeroCostEvaluator,
 )
-from lightning_nas.search.job import Job, Pretraining
-from lightning_nas.search.module import SearchModule
-from lightning_nas.search.paths import SampledPaths
-from lightning_nas.search.procedures import run
-from lightning_nas.search.recalibration import recalibrate
-from lightning_nas.search.screening import ScreeningData
-from lightning_nas.search.trainers import Trainers
 
 __all__ = [
     "ArchitectureHistory",

@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from lightning_nas.cost import Call, Cost, cost_of_call, latency_of_call, macs_of_call
 from lightning_nas.cost.probe import probe_input, random_numbers_kept
 from lightning_nas.errors import ArgumentError, UncountableError
-from lightning_nas.search.families import pl
+from lightning_nas.search.lightning.families import pl
 from lightning_nas.spaces import Backbone
 
 SECONDS = 5.0

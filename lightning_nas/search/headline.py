@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from lightning_nas.errors import ArgumentError
-from lightning_nas.search.finite import losses_of
+from lightning_nas.search.lightning.finite import losses_of
 from lightning_nas.search.presentation import Presentation
 
 

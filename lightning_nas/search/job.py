@@ -11,9 +11,9 @@ import optuna
 
 from lightning_nas.runs import RunFolder
 from lightning_nas.runs.settings import SupernetSettings, TrialsSettings
-from lightning_nas.search.families import pl
-from lightning_nas.search.progress import Progress, unwatched
-from lightning_nas.search.trainers import Trainers
+from lightning_nas.search.lightning.families import pl
+from lightning_nas.search.lightning.progress import Progress, unwatched
+from lightning_nas.search.lightning.trainers import Trainers
 from lightning_nas.spaces import Backbone, SearchSpace
 
 MakeTask = Callable[[Any], pl.LightningModule]

@@ -9,7 +9,7 @@ from functools import partial
 from typing import Any
 
 from lightning_nas.errors import ArgumentError
-from lightning_nas.search.families import pl
+from lightning_nas.search.lightning.families import pl
 from lightning_nas.search.presentation import Presentation
 from lightning_nas.spaces import Backbone
 

@@ -11,7 +11,7 @@ import torch.distributed as dist
 from torch import Tensor
 from torchmetrics.detection import MeanAveragePrecision
 
-from lightning_nas.search.distributed import is_distributed
+from lightning_nas.search.lightning.distributed import is_distributed
 from lightning_nas.search.presentation import MetricTable
 
 Boxes = dict[str, Tensor]

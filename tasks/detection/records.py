@@ -11,7 +11,7 @@ import torch.distributed as dist
 from torch import Tensor
 
 from lightning_nas.architecture import write_atomic
-from lightning_nas.search.distributed import is_distributed
+from lightning_nas.search.lightning.distributed import is_distributed
 from lightning_nas.tasks.detection.coco_fields import Category
 from lightning_nas.tasks.detection.dataset import Target
 from lightning_nas.tasks.detection.drawing import Sample, draw_samples

@@ -12,7 +12,7 @@ from lightning_fabric.utilities.seed import pl_worker_init_function
 from torch.utils.data import DataLoader, Dataset
 
 from lightning_nas.errors import ArgumentError
-from lightning_nas.search.loader import in_order, shuffled
+from lightning_nas.search.data.loader import in_order, shuffled
 
 
 class ImageDataModule(pl.LightningDataModule):

@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from lightning_nas.search.distributed import average_over_ranks
+from lightning_nas.search.lightning.distributed import average_over_ranks
 
 
 def pixel_cross_entropy(

@@ -9,7 +9,7 @@ import numpy as np
 import torch.distributed as dist
 from torch import Tensor
 
-from lightning_nas.search.distributed import is_distributed
+from lightning_nas.search.lightning.distributed import is_distributed
 from lightning_nas.tasks.segmentation.drawing import as_uint8, colored, overlaid, sheet
 
 MOST_SAMPLES = 5

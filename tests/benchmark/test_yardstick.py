@@ -13,7 +13,7 @@ import pytest
 from lightning_nas.benchmark import NasBench201Benchmark
 from lightning_nas.benchmark.nasbench201 import Search
 from lightning_nas.errors import TableError
-from lightning_nas.search.evaluators import ResultTable
+from lightning_nas.search.trials.evaluators import ResultTable
 from lightning_nas.spaces import NasBench201
 from lightning_nas.strategies import LocalSearch, RandomSearch
 

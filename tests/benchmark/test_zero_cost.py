@@ -16,7 +16,7 @@ from lightning_nas.benchmark.images import class_images
 from lightning_nas.benchmark.ranks import spearman
 from lightning_nas.benchmark.zero_cost import ZeroCostBenchmark
 from lightning_nas.errors import TableError
-from lightning_nas.search.evaluators import ResultTable
+from lightning_nas.search.trials.evaluators import ResultTable
 from lightning_nas.spaces import NasBench201
 from lightning_nas.strategies.zero_cost import build_score, probe_classifier, score_names
 

@@ -6,7 +6,7 @@ from torch.utils.data import DataLoader
 from toy_project import FAMILIES, dataset, project_of
 
 from lightning_nas.search import BilevelDataModule, ScreeningData, SearchModule, WeightsHalf
-from lightning_nas.search.minibatch import judging
+from lightning_nas.search.paths.minibatch import judging
 from lightning_nas.strategies import Darts
 
 

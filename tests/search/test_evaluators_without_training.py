@@ -13,8 +13,8 @@ from lightning_nas.search import (
     ZeroCostEvaluator,
 )
 from lightning_nas.search.costs import cost_of_task
-from lightning_nas.search.evaluators import cost_objective
-from lightning_nas.search.evaluators.zero_cost import Probes
+from lightning_nas.search.trials.evaluators import cost_objective
+from lightning_nas.search.trials.evaluators.zero_cost import Probes
 from lightning_nas.spaces import Chain
 from lightning_nas.tasks.detection import DetectionTask
 

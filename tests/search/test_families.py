@@ -12,7 +12,7 @@ import torch
 from toy_project import FAMILIES, project_of
 
 from lightning_nas.search import BilevelDataModule, SampledPaths, SearchModule, WeightsHalf
-from lightning_nas.search.families import LightningModule, family_of
+from lightning_nas.search.lightning.families import LightningModule, family_of
 from lightning_nas.strategies import Darts, Gdas
 
 ROOT = Path(__file__).resolve().parents[2]

@@ -10,9 +10,9 @@ from torch import nn
 from torch.utils.data import DataLoader, TensorDataset
 
 from lightning_nas.runs import RunFolder
-from lightning_nas.search.finite import FiniteTraining
 from lightning_nas.search.headline import validation_score
-from lightning_nas.search.scoring import best_of
+from lightning_nas.search.lightning.finite import FiniteTraining
+from lightning_nas.search.paths.scoring import best_of
 from lightning_nas.strategies.paths.shortlist import Shortlist
 
 

@@ -2,7 +2,7 @@
 
 import pytest
 
-from lightning_nas.search.halves import Halves
+from lightning_nas.search.data.halves import Halves
 
 
 def test_a_group_comes_with_its_first_batch():

@@ -13,7 +13,7 @@ from torch import nn
 from torch.utils.data import DataLoader, TensorDataset
 
 from lightning_nas.errors import CheckpointError
-from lightning_nas.search.persistence import ContinuedCSVLogger, LastCheckpoint, last_checkpoint
+from lightning_nas.search.lightning.persistence import ContinuedCSVLogger, LastCheckpoint, last_checkpoint
 
 
 class Line(pl.LightningModule):

@@ -14,7 +14,7 @@ import torch
 from torch import nn
 
 import lightning_nas.search
-from lightning_nas.search import privates
+from lightning_nas.search.lightning import privates
 
 CHECKED = "2.6"
 """The version of Lightning whose source was read for all of them."""

@@ -10,7 +10,7 @@ from toy_project import FAMILIES, project_of
 
 from lightning_nas import strategies
 from lightning_nas.search import BilevelDataModule, SearchModule
-from lightning_nas.search.refusals import check_trainer
+from lightning_nas.search.wrapping.refusals import check_trainer
 from lightning_nas.spaces import Darts as Space
 from lightning_nas.strategies import Darts
 
@@ -120,7 +120,7 @@ def test_a_skipped_batch_among_several_ranks(toy, monkeypatch):
         def training_step(self, batch, batch_idx):
             return None
 
-    monkeypatch.setattr("lightning_nas.search.module.is_distributed", lambda: True)
+    monkeypatch.setattr("lightning_nas.search.gradient.module.is_distributed", lambda: True)
     with pytest.raises(RuntimeError, match="training_step returned None on the architecture half in epoch 0, batch 0"):
         toy.make_trainer(1).fit(SearchModule(Skipping(), Darts()), BilevelDataModule(toy.Data()))
 

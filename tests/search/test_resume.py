@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from lightning_nas.search import BilevelDataModule, SearchModule
-from lightning_nas.search.persistence import LastCheckpoint
+from lightning_nas.search.lightning.persistence import LastCheckpoint
 from lightning_nas.strategies import Darts, Gas, Gdas
 
 EPOCHS = 3

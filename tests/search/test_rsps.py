@@ -12,9 +12,9 @@ from toy_paths import SPACE, Data, Task, make_trainer
 from lightning_nas.errors import ArchitectureError
 from lightning_nas.runs import RunFolder
 from lightning_nas.search import SampledPaths, ScreeningData, SeedBatches
-from lightning_nas.search.recalibration import batch_statistics
-from lightning_nas.search.scoring import best_of
-from lightning_nas.search.shared_weights import SharedWeights
+from lightning_nas.search.paths.recalibration import batch_statistics
+from lightning_nas.search.paths.scoring import best_of
+from lightning_nas.search.paths.shared_weights import SharedWeights
 from lightning_nas.strategies import Rsps
 from lightning_nas.strategies.paths import Shortlist
 from lightning_nas.strategies.paths.evolution import replay

@@ -5,7 +5,7 @@ import torch
 from torch import nn
 from toy_project import FAMILIES, project_of
 
-from lightning_nas.search.second_order import VirtualStep
+from lightning_nas.search.gradient.second_order import VirtualStep
 from lightning_nas.strategies import Darts
 
 Project = project_of(FAMILIES[0]).Project

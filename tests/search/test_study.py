@@ -9,8 +9,8 @@ from counting_study import METRIC, SPACE, Counting, accuracy, study_of, trials
 from optuna.trial import TrialState
 
 from lightning_nas.errors import StudyError
-from lightning_nas.search.storage import WORKER, open_storage, worker_name
-from lightning_nas.search.study import Objective, Trials, best_trial, finished, open_study
+from lightning_nas.search.trials.storage import WORKER, open_storage, worker_name
+from lightning_nas.search.trials.study import Objective, Trials, best_trial, finished, open_study
 from lightning_nas.spaces import NasBench201
 from lightning_nas.strategies import RandomSearch
 from lightning_nas.strategies.blackbox import choices_of, parameters_of

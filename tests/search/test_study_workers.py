@@ -16,9 +16,9 @@ from counting_study import SPACE, Counting, accuracy, study_of, trials
 from optuna.trial import TrialState
 
 from lightning_nas.errors import StudyError
-from lightning_nas.search.heartbeats import BEAT, Heartbeats
-from lightning_nas.search.storage import WORKER, is_gone, open_storage, requeue_abandoned, worker_name
-from lightning_nas.search.study import finished
+from lightning_nas.search.trials.heartbeats import BEAT, Heartbeats
+from lightning_nas.search.trials.storage import WORKER, is_gone, open_storage, requeue_abandoned, worker_name
+from lightning_nas.search.trials.study import finished
 from lightning_nas.strategies import LocalSearch, RandomSearch, RegularizedEvolution
 from lightning_nas.strategies.blackbox import choices_of
 
@@ -92,7 +92,7 @@ def test_the_trial_of_a_dead_machine_is_evaluated_by_another(tmp_path):
 
 
 def test_a_worker_that_gives_signs_of_life_is_left_alone_and_the_search_ends(monkeypatch):
-    monkeypatch.setattr("lightning_nas.search.giving_up.PAUSE_S", 0.02)
+    monkeypatch.setattr("lightning_nas.search.trials.giving_up.PAUSE_S", 0.02)
     study = study_of(Always())
     alive = orphan_of(study)
     with Heartbeats(every=0.01).of(alive), pytest.warns(UserWarning, match="exhausted, the search ends after 0 of 5"):

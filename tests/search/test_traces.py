@@ -9,7 +9,7 @@ import torch
 import torchmetrics
 from torch import nn
 
-from lightning_nas.search.traces import untouched
+from lightning_nas.search.wrapping.traces import untouched
 
 
 class Average:

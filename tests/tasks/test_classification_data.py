@@ -13,7 +13,7 @@ import torchvision
 from class_folders import names, write_images
 
 from lightning_nas.errors import ArgumentError
-from lightning_nas.search.loader import EpochSampler
+from lightning_nas.search.data.loader import EpochSampler
 from lightning_nas.tasks.classification import (
     Cifar10DataModule,
     Cifar100DataModule,

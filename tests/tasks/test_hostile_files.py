@@ -20,7 +20,7 @@ from spoilt_files import FEW, refusal, spoilt, spoilt_bytes
 
 from lightning_nas.architecture import Architecture
 from lightning_nas.errors import ArchitectureError, TableError
-from lightning_nas.search.evaluators import ResultTable
+from lightning_nas.search.trials.evaluators import ResultTable
 from lightning_nas.spaces import NasBench201, from_architecture, published
 from lightning_nas.tasks.classification import ImageFolderDataModule
 from lightning_nas.tasks.detection import CocoDataModule

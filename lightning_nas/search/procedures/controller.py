@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from lightning_nas.architecture import Option
 from lightning_nas.errors import JobError
-from lightning_nas.search.controller_phase import ControllerPhase
-from lightning_nas.search.data import WeightsHalf
+from lightning_nas.search.data.bilevel import WeightsHalf
 from lightning_nas.search.job import Job
-from lightning_nas.search.persistence import last_checkpoint
+from lightning_nas.search.lightning.persistence import last_checkpoint
+from lightning_nas.search.lightning.progress import ReportedEpochs
+from lightning_nas.search.paths.controller_phase import ControllerPhase
+from lightning_nas.search.paths.scoring import best_of
 from lightning_nas.search.procedures.gradient import require_search
 from lightning_nas.search.procedures.supernet import seeded_task, step_settings
-from lightning_nas.search.progress import ReportedEpochs
-from lightning_nas.search.scoring import best_of
 from lightning_nas.strategies import Enas
 
 

@@ -9,12 +9,12 @@ import torch
 
 from lightning_nas.architecture import Option
 from lightning_nas.errors import JobError
-from lightning_nas.search.callbacks import ArchitectureHistory
-from lightning_nas.search.data import BilevelDataModule
+from lightning_nas.search.data.bilevel import BilevelDataModule
+from lightning_nas.search.gradient.module import SearchModule
 from lightning_nas.search.job import Job
-from lightning_nas.search.module import SearchModule
-from lightning_nas.search.persistence import last_checkpoint
-from lightning_nas.search.progress import ReportedEpochs
+from lightning_nas.search.lightning.callbacks import ArchitectureHistory
+from lightning_nas.search.lightning.persistence import last_checkpoint
+from lightning_nas.search.lightning.progress import ReportedEpochs
 from lightning_nas.strategies import GradientStrategy
 
 

@@ -13,15 +13,15 @@ from lightning_nas.architecture import Choices, Option
 from lightning_nas.errors import JobError, NasError, RunFolderError
 from lightning_nas.networks.transfer import copy_trunk
 from lightning_nas.search.costs import macs_of_choice
-from lightning_nas.search.families import pl
+from lightning_nas.search.data.screening import ScreeningData
 from lightning_nas.search.job import Job, Pretraining
-from lightning_nas.search.paths import SampledPaths
-from lightning_nas.search.persistence import last_checkpoint
+from lightning_nas.search.lightning.families import pl
+from lightning_nas.search.lightning.persistence import last_checkpoint
+from lightning_nas.search.lightning.progress import ReportedEpochs
+from lightning_nas.search.paths.sampled import SampledPaths
+from lightning_nas.search.paths.scoring import best_of
+from lightning_nas.search.paths.shared_weights import SharedWeights
 from lightning_nas.search.procedures.supernet import seeded_supernet, seeded_task, step_settings
-from lightning_nas.search.progress import ReportedEpochs
-from lightning_nas.search.scoring import best_of
-from lightning_nas.search.screening import ScreeningData
-from lightning_nas.search.shared_weights import SharedWeights
 from lightning_nas.spaces import SearchSpace, Supernet
 from lightning_nas.strategies import UniformPaths
 from lightning_nas.strategies.paths import Evolution, Shortlist

@@ -6,8 +6,8 @@ from typing import Any
 
 import torch
 
-from lightning_nas.search.families import pl
 from lightning_nas.search.job import Job
+from lightning_nas.search.lightning.families import pl
 from lightning_nas.spaces import Supernet
 
 

@@ -14,10 +14,10 @@ from optuna.samplers import BaseSampler
 from lightning_nas.architecture import Architecture, Option, write_atomic
 from lightning_nas.errors import JobError
 from lightning_nas.runs import RunFolder
-from lightning_nas.search.evaluators import TrainEvaluator, WithCosts, cost_objective
 from lightning_nas.search.job import Job
-from lightning_nas.search.storage import open_storage
-from lightning_nas.search.study import (
+from lightning_nas.search.trials.evaluators import TrainEvaluator, WithCosts, cost_objective
+from lightning_nas.search.trials.storage import open_storage
+from lightning_nas.search.trials.study import (
     ERROR,
     METRICS,
     TWIN,

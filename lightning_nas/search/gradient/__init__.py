@@ -1,0 +1,1 @@
+"""The steps of a gradient search: weights and logits in turn."""

@@ -1,0 +1,1 @@
+"""Everything that knows Lightning: its two packages, its private names, Trainers, callbacks, checkpoints."""

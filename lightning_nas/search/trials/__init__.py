@@ -1,0 +1,1 @@
+"""Trials, their study and its storage."""

@@ -1,0 +1,1 @@
+"""What stands around a user's own LightningModule while it is searched."""
