@@ -66,6 +66,7 @@ def command(tmp_path, monkeypatch, capsys):
         (["train", "architecture=nothing.json"], "architecture = 'nothing.json': neither a file nor a run folder"),
         (["train"], "architecture = null"),
         (["report", "run=nowhere"], "run = 'nowhere': there is no such folder"),
+        (["train", "architecture=" + 5000 * "a"], "architecture = 'a{50,100}[.]{3} neither a file nor a run folder"),
         (["predict", "bach_size=3"], "unknown key bach_size; did you mean 'batch_size'?"),
     ],
 )

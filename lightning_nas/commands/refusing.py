@@ -33,6 +33,9 @@ CONFIGS = "lightning_nas.conf"
 FULL_ERRORS = "HYDRA_FULL_ERROR"
 """Environment variable with which Hydra leaves errors alone."""
 
+LONGEST_WORD = 300
+"""Characters without a space, above which a value that a message repeats is cut."""
+
 
 @contextmanager
 def in_words(command: str) -> Iterator[None]:
@@ -70,6 +73,11 @@ def hydras_own_errors() -> Iterator[None]:
 
 def refusal(error: BaseException, command: str) -> str | None:
     """What to tell a user; None for an error that is not of a user's making, and for one of a user's own code."""
+    text = _refusal(error, command)
+    return None if text is None else re.sub(rf"\S{{{LONGEST_WORD},}}", lambda word: f"{word[0][:100]}...", text)
+
+
+def _refusal(error: BaseException, command: str) -> str | None:
     if isinstance(error, MissingConfigException):
         return _missing(error)
     if _in_words(error):

@@ -101,7 +101,7 @@ def find_architecture(source: str | os.PathLike[str] | Architecture) -> tuple[Ar
     if isinstance(source, str) and source in published_names():
         return published(source), None
     path = Path(source)
-    if not path.exists():
+    if not os.path.exists(path):  # unlike Path.exists, also False for what no path can be
         raise MissingFileError(
             f"architecture = {str(source)!r}: neither a file nor a run folder, nor a published one of {published_names()}"
         )

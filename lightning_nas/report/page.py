@@ -104,6 +104,7 @@ def _values(run: FinishedRun) -> dict[str, Any]:
         "comparison_sentence": comparison_sentence(comparison, metric, mode),
         "seconds": [(name, _duration(value)) for name, value in sorted(summary.get("seconds", {}).items())],
         "versions": sorted(summary.get("versions", {}).items()),
+        "generated": summary.get("generated", False),
     }
 
 

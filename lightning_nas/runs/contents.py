@@ -87,6 +87,7 @@ class Summary(_Content):
     versions: dict[str, str] = {}
     preparation: dict[str, Any] = {}
     task_arguments: dict[str, Any] = {}
+    generated: bool = False
 
 
 class Epoch(_Content):
