@@ -144,6 +144,16 @@ class SearchSpace(Decisions):
         ordered = {name: choices[name] for name in self.decisions if name in choices}
         return Architecture({self.role: Component(self.name, self.args, ordered)}, provenance or {})
 
+    def published_choices(self) -> dict[str, Option]:
+        """What its paper found, where that fits this space; nothing for a space without decisions.
+
+        Raises:
+            ArgumentError: If nothing is known.
+        """
+        if self.decisions:
+            raise ArgumentError(f"space {self.name!r} knows no published architecture")
+        return {}
+
     def defect(self, choices: Choices) -> str | None:
         """Why an architecture cannot learn, where its decisions alone show it; None: nothing is known against it.
 

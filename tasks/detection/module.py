@@ -12,7 +12,7 @@ from lightning_nas.errors import ArgumentError
 from lightning_nas.networks.normalization import Normalization, convert_norms
 from lightning_nas.search.presentation import MetricTable
 from lightning_nas.spaces import Backbone
-from lightning_nas.spaces.necks.nas_fpn.network import StackedNeck
+from lightning_nas.spaces.necks.neck import StackedNeck
 from lightning_nas.tasks.detection.dataset import Target
 from lightning_nas.tasks.detection.detectors import Detector, HeadNorm, Pyramid, build_detector
 from lightning_nas.tasks.detection.metrics import AP_TABLE, AveragePrecision

@@ -5,8 +5,7 @@ from __future__ import annotations
 from typing import Any, Literal, get_args
 
 from lightning_nas.errors import ArgumentError
-from lightning_nas.spaces import Backbone, FeatureInfo, NasFpn, build_space
-from lightning_nas.spaces.necks.nas_fpn.tokens import PUBLISHED
+from lightning_nas.spaces import Backbone, FeatureInfo, build_space
 
 Neck = Literal["fpn", "panet", "bifpn", "nas_fpn"]
 
@@ -28,4 +27,4 @@ def build_neck(name: Neck, channels: int, inputs: FeatureInfo, *, two_stages: bo
     if two_stages and name == "fpn":
         arguments["extra"] = "pool"
     space = build_space(name, arguments)
-    return space.network(space.from_tokens(PUBLISHED) if isinstance(space, NasFpn) else {}, inputs=inputs)
+    return space.network(space.published_choices(), inputs=inputs)

@@ -1,6 +1,7 @@
 """A study of 125 architectures whose evaluator remembers what it was asked."""
 
-from lightning_nas.search.trials.study import Objective, Trials, open_study
+from lightning_nas.search.trials.loop import Trials
+from lightning_nas.search.trials.study import Objective, open_study
 from lightning_nas.spaces import NasBench201
 
 SPACE = NasBench201(nodes=3)

@@ -1,7 +1,8 @@
 """A job that classifies digits, and a short study of it."""
 
 from lightning_nas.search import Job, Trainers
-from lightning_nas.search.trials.study import Objective, Trials, open_study
+from lightning_nas.search.trials.loop import Trials
+from lightning_nas.search.trials.study import Objective, open_study
 from lightning_nas.spaces import NasBench201
 from lightning_nas.strategies import RandomSearch
 from lightning_nas.tasks.classification import ClassificationTask, DigitsDataModule

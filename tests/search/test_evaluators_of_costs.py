@@ -10,7 +10,8 @@ from evaluator_job import CHOICES, SPACE
 from lightning_nas.cost import count_macs, count_parameters
 from lightning_nas.errors import UncountableError
 from lightning_nas.search.trials.evaluators import WithCosts, cost_objective
-from lightning_nas.search.trials.study import Objective, Trials, open_study
+from lightning_nas.search.trials.loop import Trials
+from lightning_nas.search.trials.study import Objective, open_study
 from lightning_nas.strategies.blackbox import parameters_of
 from lightning_nas.tasks.classification import ClassificationTask
 

@@ -9,8 +9,10 @@ from counting_study import METRIC, SPACE, Counting, accuracy, study_of, trials
 from optuna.trial import TrialState
 
 from lightning_nas.errors import StudyError
+from lightning_nas.search.trials.giving_up import finished
+from lightning_nas.search.trials.loop import Trials
 from lightning_nas.search.trials.storage import WORKER, open_storage, worker_name
-from lightning_nas.search.trials.study import Objective, Trials, best_trial, finished, open_study
+from lightning_nas.search.trials.study import Objective, best_trial, open_study
 from lightning_nas.spaces import NasBench201
 from lightning_nas.strategies import RandomSearch
 from lightning_nas.strategies.blackbox import choices_of, parameters_of

@@ -7,7 +7,7 @@ from counting_study import SPACE, Counting, study_of, trials
 from optuna.trial import TrialState
 
 from lightning_nas.errors import ArgumentError, StudyError
-from lightning_nas.search.trials.study import finished
+from lightning_nas.search.trials.giving_up import finished
 from lightning_nas.strategies import RandomSearch
 
 

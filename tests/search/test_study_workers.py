@@ -16,9 +16,9 @@ from counting_study import SPACE, Counting, accuracy, study_of, trials
 from optuna.trial import TrialState
 
 from lightning_nas.errors import StudyError
+from lightning_nas.search.trials.giving_up import finished
 from lightning_nas.search.trials.heartbeats import BEAT, Heartbeats
 from lightning_nas.search.trials.storage import WORKER, is_gone, open_storage, requeue_abandoned, worker_name
-from lightning_nas.search.trials.study import finished
 from lightning_nas.strategies import LocalSearch, RandomSearch, RegularizedEvolution
 from lightning_nas.strategies.blackbox import choices_of
 

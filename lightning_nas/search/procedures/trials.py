@@ -16,18 +16,10 @@ from lightning_nas.errors import JobError
 from lightning_nas.runs import RunFolder
 from lightning_nas.search.job import Job
 from lightning_nas.search.trials.evaluators import TrainEvaluator, WithCosts, cost_objective
+from lightning_nas.search.trials.giving_up import ERROR, METRICS, TWIN
+from lightning_nas.search.trials.loop import Reuse, Trials
 from lightning_nas.search.trials.storage import open_storage
-from lightning_nas.search.trials.study import (
-    ERROR,
-    METRICS,
-    TWIN,
-    Objective,
-    Reuse,
-    Trials,
-    best_trial,
-    decided_choices,
-    open_study,
-)
+from lightning_nas.search.trials.study import Objective, best_trial, decided_choices, open_study
 from lightning_nas.spaces import SearchSpace
 from lightning_nas.strategies.blackbox import choices_of, parameters_of
 

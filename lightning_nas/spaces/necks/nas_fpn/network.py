@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 
 from torch import Tensor, nn
 
@@ -12,7 +12,7 @@ from lightning_nas.spaces.necks.laterals import LateralInputs, resample
 from lightning_nas.spaces.necks.levels import pyramid_info
 from lightning_nas.spaces.necks.nas_fpn.space import NasFpn
 from lightning_nas.spaces.necks.nas_fpn.tokens import MergingCell
-from lightning_nas.spaces.necks.neck import NeckNetwork
+from lightning_nas.spaces.necks.neck import NeckNetwork, StackedNeck
 
 
 def merge_conv(channels: int, *, affine: bool = True) -> nn.Sequential:
@@ -65,27 +65,6 @@ class Stack(nn.Module):
             levels.append(token.level)
         first = len(self.levels) + self.free_cells
         return [candidates[levels.index(level, first)] for level in self.levels]
-
-
-class StackedNeck:
-    """What the fixed neck and the supernet share: the results of all stacks can be seen, for deep supervision.
-
-    Attributes:
-        keep_results: Whether a forward pass leaves the results of all stacks in :attr:`results`.
-        results: One pyramid per stack, of the last forward pass; whoever reads them empties the list.
-    """
-
-    keep_results = False
-    results: list[list[Tensor]]
-
-    def run_stacks(self, stacks: Iterable[nn.Module], levels: list[Tensor], *arguments: object) -> list[Tensor]:
-        """Runs the stacks one after the other; ``arguments`` are handed to each."""
-        self.results = []
-        for stack in stacks:
-            levels = stack(levels, *arguments)
-            if self.keep_results:
-                self.results.append(levels)
-        return levels
 
 
 class NasFpnNetwork(StackedNeck, NeckNetwork, space=NasFpn):

@@ -19,7 +19,7 @@ from lightning_nas.spaces.base import SearchSpace
 from lightning_nas.spaces.checks import check_whole
 from lightning_nas.spaces.necks.levels import check_levels
 from lightning_nas.spaces.necks.nas_fpn.picture import draw_pyramid
-from lightning_nas.spaces.necks.nas_fpn.tokens import MERGE_OPS, MergingCell
+from lightning_nas.spaces.necks.nas_fpn.tokens import MERGE_OPS, PUBLISHED, MergingCell
 from lightning_nas.spaces.pictures.picture import Picture, Probabilities
 
 BLIND = 8
@@ -142,6 +142,14 @@ class NasFpn(SearchSpace):
         }
         self.validate(choices)
         return choices
+
+    def published_choices(self) -> dict[str, Option]:
+        """The neck that the paper found, which has seven cells for the levels 3 to 7.
+
+        Raises:
+            ArchitectureError: If this space has others.
+        """
+        return self.from_tokens(PUBLISHED)
 
     def finest_detail(self, choices: Choices) -> dict[int, int]:
         """Level of the result -> the finest level of the backbone's maps whose detail reaches it through one stack.

@@ -12,9 +12,9 @@ from lightning_nas.spaces.features import FeatureInfo, Outlets
 from lightning_nas.spaces.necks.laterals import LateralInputs
 from lightning_nas.spaces.necks.levels import pyramid_info
 from lightning_nas.spaces.necks.nas_fpn.mixed_stack import CellWeights, MixedStack
-from lightning_nas.spaces.necks.nas_fpn.network import StackedNeck
 from lightning_nas.spaces.necks.nas_fpn.space import NasFpn
 from lightning_nas.spaces.necks.nas_fpn.tokens import MERGE_OPS
+from lightning_nas.spaces.necks.neck import StackedNeck
 from lightning_nas.spaces.option_weights import OptionWeights, Paths, strongest
 from lightning_nas.spaces.supernet import Supernet
 
