@@ -61,6 +61,14 @@ class MissingFileError(NasError, FileNotFoundError):
     """A file or a folder that was named is not there."""
 
 
+class MissingPackageError(NasError, ImportError):
+    """An optional package that is needed for what was asked, and is not installed; the text says how to install it."""
+
+
+class ExportError(NasError):
+    """A network that cannot be exported, or whose file cannot be run."""
+
+
 class NotFiniteError(NasError, FloatingPointError):
     """A loss, a gradient or a weight that is no finite number any more."""
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import statistics
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import torch
@@ -31,7 +31,10 @@ class Latency:
         device: ``cpu``, or the name of the GPU.
         runs: Timed passes.
         batch_size: Images per pass.
-        threads: Of PyTorch's on a CPU.
+        threads: Of the runtime on a CPU.
+        p95_ms: A twentieth was slower; None in a record of an earlier version.
+        runtime: ``torch``, or ``onnxruntime`` and its version.
+        precision: Of the weights.
     """
 
     median_ms: float
@@ -41,6 +44,9 @@ class Latency:
     runs: int
     batch_size: int
     threads: int
+    p95_ms: float | None = None
+    runtime: str = "torch"
+    precision: str = "float32"
 
     def __str__(self) -> str:
         return f"{self.median_ms:.2f} ms ({self.p10_ms:.2f} to {self.p90_ms:.2f}, {self.device})"
@@ -75,7 +81,7 @@ def measure_latency(
     x = probe_input(module, input_size, batch_size)
     x = x if device is None else x.to(device)
     times = _times(module, Call((x,)), x.device, warmup, runs, float("inf"))
-    return _latency(times, x.device, batch_size)
+    return _of_torch(times, module, x.device, batch_size)
 
 
 def latency_of_call(module: nn.Module, call: Call, device: torch.device, *, seconds: float) -> Latency:
@@ -87,33 +93,62 @@ def latency_of_call(module: nn.Module, call: Call, device: torch.device, *, seco
         device: Where both are.
         seconds: After which no more passes are begun: fewer than 100 are timed then, but at least 10.
     """
-    return _latency(_times(module, call, device, 10, MIN_RUNS, seconds), device, 1)
+    return _of_torch(_times(module, call, device, 10, MIN_RUNS, seconds), module, device, 1)
 
 
-def _times(module: nn.Module, call: Call, device: torch.device, warmup: int, runs: int, seconds: float) -> list[float]:
-    """Milliseconds of every timed pass; the passes before them take a tenth of the seconds at most."""
+def timed(
+    run: Callable[[], object], *, warmup: int, runs: int = MIN_RUNS, seconds: float = float("inf")
+) -> list[float]:
+    """Milliseconds of every timed pass; the passes before them take a tenth of the seconds at most.
+
+    Args:
+        run: One pass; it waits until that has ended.
+        warmup: Passes that are not timed.
+        runs: Timed passes.
+        seconds: After which no more passes are begun: fewer are timed then, but at least 10.
+    """
     times: list[float] = []
     begin = time.perf_counter()
-    with evaluating(module):
-        for index in range(warmup):
-            if index and time.perf_counter() - begin > seconds / 10:
-                break
-            call.of(module)
-        _wait(device)
-        while len(times) < runs and (len(times) < FEWEST or time.perf_counter() - begin < seconds):
-            start = time.perf_counter()
-            call.of(module)
-            _wait(device)
-            times.append(1000 * (time.perf_counter() - start))
+    for index in range(warmup):
+        if index and time.perf_counter() - begin > seconds / 10:
+            break
+        run()
+    while len(times) < runs and (len(times) < FEWEST or time.perf_counter() - begin < seconds):
+        start = time.perf_counter()
+        run()
+        times.append(1000 * (time.perf_counter() - start))
     return times
 
 
-def _latency(times: Sequence[float], device: torch.device, batch_size: int) -> Latency:
-    tenths = statistics.quantiles(times, n=10, method="inclusive")
+def summarized(times: Sequence[float], *, device: str, batch_size: int, threads: int, **others: str) -> Latency:
+    """Median and percentiles of timed passes.
+
+    Args:
+        times: In milliseconds.
+        device: Where they ran.
+        batch_size: Images per pass.
+        threads: Of the runtime.
+        others: ``runtime`` and ``precision``.
+    """
+    twentieths = statistics.quantiles(times, n=20, method="inclusive")
+    median, tenth, last_tenth = statistics.median(times), twentieths[1], twentieths[17]
+    return Latency(median, tenth, last_tenth, device, len(times), batch_size, threads, twentieths[18], **others)
+
+
+def _times(module: nn.Module, call: Call, device: torch.device, warmup: int, runs: int, seconds: float) -> list[float]:
+    def run() -> None:
+        call.of(module)
+        _wait(device)
+
+    with evaluating(module):
+        return timed(run, warmup=warmup, runs=runs, seconds=seconds)
+
+
+def _of_torch(times: Sequence[float], module: nn.Module, device: torch.device, batch_size: int) -> Latency:
     name = torch.cuda.get_device_name(device) if device.type == "cuda" else device.type
-    return Latency(
-        statistics.median(times), tenths[0], tenths[-1], name, len(times), batch_size, torch.get_num_threads()
-    )
+    first = next((p.dtype for p in module.parameters() if p.is_floating_point()), torch.get_default_dtype())
+    precision = str(first).removeprefix("torch.")
+    return summarized(times, device=name, batch_size=batch_size, threads=torch.get_num_threads(), precision=precision)
 
 
 def _wait(device: torch.device) -> None:

@@ -11,7 +11,7 @@ from pathlib import Path
 from types import ModuleType
 
 from lightning_nas.architecture import Architecture
-from lightning_nas.errors import ArgumentError, WeightsError
+from lightning_nas.errors import ArgumentError, MissingPackageError, WeightsError
 from lightning_nas.networks.backbone import find_architecture, load_backbone, weights_file
 from lightning_nas.spaces import Backbone, SearchSpace, build_space
 
@@ -113,4 +113,4 @@ def optional_package(module: str, package: str) -> ModuleType:
     except ModuleNotFoundError as error:
         if error.name != module:
             raise
-        raise ImportError(f"{module} is not installed: pip install {package}") from None
+        raise MissingPackageError(f"{module} is not installed: pip install {package}") from None

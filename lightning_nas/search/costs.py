@@ -9,7 +9,15 @@ from typing import Any, Literal, TypeVar
 import torch
 from torch import Tensor, nn
 
-from lightning_nas.cost import Call, Cost, cost_of_call, latency_of_call, macs_of_call
+from lightning_nas.cost import (
+    Call,
+    Cost,
+    Latency,
+    cost_of_call,
+    exported_latency,
+    latency_of_call,
+    macs_of_call,
+)
 from lightning_nas.cost.probe import probe_input, random_numbers_kept
 from lightning_nas.errors import ArgumentError, UncountableError
 from lightning_nas.search.lightning.families import pl
@@ -100,6 +108,24 @@ def macs_of_choice(make_task: Callable[[Backbone], Any], datamodule: Any, build:
     """
     with random_numbers_kept():
         return _first_that_works(make_task(build()), datamodule, macs_of_call)[0]
+
+
+def exported_latency_of_task(task: Any, datamodule: Any, *, threads: int = 1, seconds: float = SECONDS) -> Latency:
+    """Latency of the whole network of a task as an ONNX file, see :func:`~lightning_nas.cost.exported_latency`.
+
+    Args:
+        task: On the CPU; called as for :func:`cost_of_task`.
+        datamodule: Tells the size of an image if the task does not.
+        threads: Of ONNX Runtime.
+        seconds: After which no more passes are begun.
+
+    Raises:
+        UncountableError: If ``forward`` cannot be run.
+        ExportError: If it cannot be exported.
+        MissingPackageError: If ONNX Runtime is not installed.
+    """
+    _, call = _first_that_works(task, datamodule, macs_of_call)
+    return exported_latency(task, call, threads=threads, seconds=seconds)
 
 
 def input_size(task: Any, datamodule: Any) -> tuple[int, int, int]:

@@ -1,0 +1,30 @@
+"""Every task's whole network can be exported as it runs, and is timed so."""
+
+import pytest
+
+from lightning_nas.networks import ResidualBackbone
+from lightning_nas.search.costs import exported_latency_of_task
+from lightning_nas.tasks.classification import ClassificationTask
+from lightning_nas.tasks.detection import DetectionTask
+from lightning_nas.tasks.segmentation import SegmentationTask
+
+
+class Data:
+    in_channels, image_size = 3, (64, 64)
+
+
+def backbone():
+    return ResidualBackbone(4, (4, 8, 16, 32))
+
+
+@pytest.mark.parametrize("detector", ["fcos", "retinanet", "faster_rcnn"])
+def test_a_detector_is_timed_with_its_suppression_of_boxes(detector):
+    task = DetectionTask(backbone(), num_classes=2, detector=detector, channels=16, min_size=64, max_size=64)
+    latency = exported_latency_of_task(task, Data(), seconds=1)
+    assert latency.median_ms > 0
+    assert latency.runtime.startswith("onnxruntime")
+
+
+def test_a_segmenter_and_a_classifier_are_timed():
+    for task in (SegmentationTask(backbone(), num_classes=3), ClassificationTask(backbone(), num_classes=3)):
+        assert exported_latency_of_task(task, Data(), seconds=1).median_ms > 0
