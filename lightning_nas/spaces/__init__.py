@@ -5,6 +5,7 @@ import pkgutil
 
 from lightning_nas.spaces.auto_deeplab.space import AutoDeepLab
 from lightning_nas.spaces.base import SearchSpace
+from lightning_nas.spaces.chain.nasbench_macro import NasBenchMacro
 from lightning_nas.spaces.chain.space import Chain
 from lightning_nas.spaces.darts.genotypes import from_genotype, to_genotype
 from lightning_nas.spaces.darts.space import Darts
@@ -44,6 +45,7 @@ __all__ = [
     "MetaQnn",
     "MultiBranch",
     "NasBench201",
+    "NasBenchMacro",
     "NasFpn",
     "NasNet",
     "OptionWeights",

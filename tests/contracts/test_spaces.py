@@ -19,6 +19,7 @@ TINY = Chain(stem_channels=4, first_channels=4, widths=(4, 6, 6, 8), depths=(1, 
 SMALL = {  # networks are built and run dozens of times
     "Darts": {"channels": 4, "cells": 3},
     "NasBench201": {"channels": 4, "cells": 1},
+    "NasBenchMacro": {"stem_channels": 4, "widths": [4, 6, 8], "head_channels": 8},
     "ShuffleNetV2": {"stem_channels": 4, "widths": [8, 12], "depths": [2, 1], "head_channels": 8},
     "ShuffleNetV2Large": {"stem_channels": 4, "widths": [8, 12], "depths": [2, 1], "head_channels": 8},
     "NasFpn": {"channels": 4, "cells": 4, "repeats": 1, "min_level": 3, "max_level": 5},

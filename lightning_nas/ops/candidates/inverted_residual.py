@@ -91,6 +91,14 @@ def _builder(kernel_size: int, expansion: int) -> OpBuilder:
     return build
 
 
+@op("projection")
+def projection(in_channels: int, out_channels: int, stride: int, *, affine: bool = True) -> nn.Module:
+    """The identity; where shapes differ a linear 1x1 convolution with BatchNorm."""
+    if stride == 1 and in_channels == out_channels:
+        return nn.Identity()
+    return conv_bn(in_channels, out_channels, 1, stride, activation=False, affine=affine)
+
+
 for _kernel in KERNELS:
     for _expansion in EXPANSIONS:
         op(f"mbconv_k{_kernel}_e{_expansion}")(_builder(_kernel, _expansion))

@@ -21,15 +21,14 @@ class Body(nn.Module):
 
     def __init__(self, space: Chain, stages: Sequence[nn.Module]) -> None:
         super().__init__()
-        self.stem = nn.Sequential(
-            conv_bn(space.in_channels, space.stem_channels, 3, space.stem_stride),
-            InvertedResidual(space.stem_channels, space.first_channels, expansion=1),
-        )
+        self.stem = nn.Sequential(conv_bn(space.in_channels, space.stem_channels, 3, space.stem_stride))
+        if space.first_channels:
+            self.stem.append(InvertedResidual(space.stem_channels, space.first_channels, expansion=1))
         self.stages = nn.ModuleList(stages)
         self.head = conv_bn(space.widths[-1], space.head_channels, 1) if space.head_channels else nn.Identity()
         taps: list[FeatureLevel] = []
         self._taken: set[int] = set()  # stages whose input is the last map of its resolution
-        current = FeatureLevel(space.first_channels, space.stem_stride, "stem")
+        current = FeatureLevel(space.entry_channels, space.stem_stride, "stem")
         for index, (width, (stride, *_)) in enumerate(zip(space.widths, space.resolutions, strict=True)):
             if stride == 2:
                 taps.append(current)

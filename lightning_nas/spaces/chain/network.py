@@ -18,7 +18,7 @@ class ChainNetwork(FoundNetwork, space=Chain):
     def __init__(self, space: Chain, choices: Choices) -> None:
         super().__init__()
         stages = []
-        width = space.first_channels
+        width = space.entry_channels
         for ops, out, (stride, first, dilation) in zip(
             space.stage_ops(choices), space.widths, space.resolutions, strict=True
         ):

@@ -47,7 +47,7 @@ class Chain(SearchSpace):
     Args:
         stem_channels: Channels after the 3x3 stem convolution.
         stem_stride: Its stride.
-        first_channels: Channels of the fixed block without expansion that follows.
+        first_channels: Channels of the fixed block without expansion that follows; 0 for none.
         widths: Channels of the stages.
         depths: Layers of every stage, at most.
         strides: Stride of every stage.
@@ -91,7 +91,7 @@ class Chain(SearchSpace):
             self,
             stem_channels=(1, 4096),
             stem_stride=(1, 2),
-            first_channels=(1, 4096),
+            first_channels=(0, 4096),
             widths=(1, 4096),
             depths=(1, 64),
             strides=(1, 2),
@@ -100,6 +100,11 @@ class Chain(SearchSpace):
             in_channels=(1, 4096),
         )
         check_one_of(self, output_stride=(None, 4, 8, 16, 32))
+
+    @property
+    def entry_channels(self) -> int:
+        """Channels of the map that the first stage reads."""
+        return self.first_channels or self.stem_channels
 
     # ---- decisions ----------------------------------------------------------------------------------------------
 

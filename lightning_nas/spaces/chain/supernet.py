@@ -35,7 +35,7 @@ class ChainSupernet(Supernet, space=Chain):
         groups |= {depth_group(s): (1, len(space.depth_options(s))) for s in stages if len(space.depth_options(s)) > 1}
         super().__init__(groups, generator)
         self.space, self.groups = space, tuple(groups)
-        widths = (space.first_channels, *space.widths)
+        widths = (space.entry_channels, *space.widths)
         self.body = Body(space, [MixedStage(space, stage, widths[stage]) for stage in stages])
         self.feature_info = self.body.feature_info.within("body")
 
