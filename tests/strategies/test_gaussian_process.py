@@ -85,3 +85,11 @@ def test_bits_without_an_effect_get_small_weights():
 def test_bad_arguments_of_the_process_are_named(name):
     with pytest.raises(ValueError, match=f"{name} must be positive, got 0"):
         GaussianProcess(**{name: 0})
+
+
+def test_equal_values_are_predicted_everywhere():
+    """Networks that have learnt nothing yet all score 0."""
+    x, _ = smooth(count=6)
+    mean, spread = GaussianProcess().fit(x, normal_scores(np.zeros(6))).predict(x)
+    np.testing.assert_allclose(mean, 0, atol=1e-6)
+    assert np.isfinite(spread).all()

@@ -19,6 +19,7 @@ from lightning_nas.strategies.blackbox.encoding import Array
 
 _BOUNDS = ((-8.0, 4.0), (-9.0, 1.0))  # of the logarithms of weights and noise
 _JITTER = 1e-6
+_LEAST = 1e-12
 
 
 def normal_scores(values: Array) -> Array:
@@ -114,7 +115,7 @@ class GaussianProcess:
         lower = np.tril(dpotri(factor, lower=1)[0])
         inverse = lower + np.tril(lower, -1).T
         solved = inverse @ y
-        amplitude = float(y @ solved) / n
+        amplitude = max(float(y @ solved) / n, _LEAST)  # 0 where all values are equal
         off = (logs - self._prior(x.shape[1])) / self.spread
         loss = 0.5 * n * math.log(amplitude) + float(np.log(np.diag(factor)).sum()) + 0.5 * float(off @ off)
         outer = np.outer(solved, solved) / amplitude - inverse  # d(log likelihood) = ½ tr(outer · dK)
