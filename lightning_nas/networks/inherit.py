@@ -53,25 +53,19 @@ def inherit_weights(network: nn.Module, supernet: Supernet, choices: Choices) ->
         ArchitectureError: If the choices are not an architecture of the supernet's space.
         ValueError: If nothing fits: the network is of another kind.
     """
-    sources = supernet.module_sources(choices)
-    theirs, ours = supernet.state_dict(), network.state_dict()
+    ours = network.state_dict()
+    held = supernet.held(choices, ours)
     copied: list[str] = []
     skipped: dict[str, str] = {}
     with torch.no_grad():
         for name, tensor in ours.items():
-            source = _source_name(name, sources)
-            if source not in theirs:
+            if name not in held:
                 skipped[name] = "not in the supernet"
-            elif theirs[source].shape != tensor.shape:
-                skipped[name] = f"shape {tuple(tensor.shape)}, in the supernet {tuple(theirs[source].shape)}"
+            elif held[name].shape != tensor.shape:
+                skipped[name] = f"shape {tuple(tensor.shape)}, in the supernet {tuple(held[name].shape)}"
             else:
-                tensor.copy_(theirs[source])
+                tensor.copy_(held[name])
                 copied.append(name)
-                if name.endswith(".norm.running_mean"):
-                    # A bias that only the supernet has is part of its mean, and is not added here any more.
-                    bias = theirs.get(source.replace(".norm.running_mean", ".conv.bias"))
-                    if bias is not None and name.replace(".norm.running_mean", ".conv.bias") not in ours:
-                        tensor.sub_(bias)
     if not copied:
         raise ArgumentError(f"network: no tensor of {type(network).__name__} fits one of {type(supernet).__name__}")
     return Inherited(tuple(copied), skipped)
@@ -104,13 +98,3 @@ def inherit_from_run(network: nn.Module, architecture: Architecture, folder: str
     load_weights(supernet, run.last_checkpoint)
     _, choices = from_architecture(architecture)
     return inherit_weights(network, supernet, choices)
-
-
-def _source_name(name: str, sources: Mapping[str, str]) -> str:
-    """The tensor's name in the supernet: the longest module that is mapped decides."""
-    parts = name.split(".")
-    for end in range(len(parts) - 1, 0, -1):
-        module = ".".join(parts[:end])
-        if module in sources:
-            return ".".join([sources[module], *parts[end:]])
-    return name

@@ -9,6 +9,7 @@ from lightning_nas.spaces.chain.nasbench_macro import NasBenchMacro
 from lightning_nas.spaces.chain.space import Chain
 from lightning_nas.spaces.darts.genotypes import from_genotype, to_genotype
 from lightning_nas.spaces.darts.space import Darts
+from lightning_nas.spaces.elastic.space import Elastic
 from lightning_nas.spaces.enas_macro.space import EnasMacro
 from lightning_nas.spaces.features import Backbone, FeatureInfo, FeatureLevel
 from lightning_nas.spaces.gas.space import Gas
@@ -36,6 +37,7 @@ __all__ = [
     "BiFpn",
     "Chain",
     "Darts",
+    "Elastic",
     "EnasMacro",
     "EnasMicro",
     "FeatureInfo",

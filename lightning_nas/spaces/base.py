@@ -73,6 +73,11 @@ class SearchSpace(Decisions):
         """Whether one network can hold all architectures. If not, every candidate must be trained by itself."""
         return self.mixed_network is not None or type(self).supernet is not SearchSpace.supernet
 
+    @property
+    def mixes(self) -> bool:
+        """Whether the supernet mixes its options by logits, so that gradients can search them. If not, it has paths only."""
+        return self.has_supernet
+
     def network(self, choices: Choices, *, inputs: FeatureInfo | None = None) -> Backbone:
         """The fixed network of an architecture.
 
@@ -109,7 +114,9 @@ class SearchSpace(Decisions):
         Raises:
             ValueError: If the space has none, see :attr:`has_supernet`.
         """
-        return self._mixed().of(self, inputs, generator).returning(out_indices)
+        supernet = self._mixed().of(self, inputs, generator).returning(out_indices)
+        supernet.space, supernet.inputs = self, inputs
+        return supernet
 
     def decode(self, logits: Mapping[str, Tensor]) -> dict[str, Option]:
         """The architecture that the logits point to, by the space's own rule.
@@ -118,6 +125,22 @@ class SearchSpace(Decisions):
             ValueError: If the space has no supernet, see :attr:`has_supernet`.
         """
         return self._mixed().decode(self, logits)
+
+    def largest(self) -> dict[str, Option]:
+        """The choices of the largest network.
+
+        Raises:
+            ArgumentError: If the networks of the space have no order of size.
+        """
+        raise ArgumentError(f"space {self.name!r} has no largest network: its options have no order of size")
+
+    def smallest(self) -> dict[str, Option]:
+        """The choices of the smallest network.
+
+        Raises:
+            ArgumentError: If the networks of the space have no order of size.
+        """
+        raise ArgumentError(f"space {self.name!r} has no smallest network: its options have no order of size")
 
     def _mixed(self) -> type[Supernet]:
         if self.mixed_network is None:

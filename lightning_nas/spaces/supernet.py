@@ -49,6 +49,7 @@ class Supernet(Backbone):
     """
 
     space: Any  # the SearchSpace that made it, whose file imports this one
+    inputs: FeatureInfo | None = None  # the maps it is fed with, of a neck or head
     _returned: tuple[int, ...] | None = None
 
     def __init_subclass__(cls, *, space: type[Any] | None = None, **kwargs: Any) -> None:
@@ -186,9 +187,65 @@ class Supernet(Backbone):
         """
         return {}
 
+    def held(self, choices: Choices, like: Mapping[str, Tensor]) -> dict[str, Tensor]:
+        """What the supernet has learnt for the tensors of a found network.
+
+        Args:
+            choices: The architecture.
+            like: Tensors of the found network by name, as in its ``state_dict``; only their shapes matter.
+
+        Returns:
+            The supernet's tensor for each name that it has one for: its own, where that has the shape, as a rule.
+
+        Raises:
+            ArchitectureError: If the choices are not an architecture of the space.
+        """
+        sources, theirs = self.module_sources(choices), self.state_dict()
+        found = {}
+        for name, tensor in like.items():
+            source = source_name(name, sources)
+            if source not in theirs:
+                continue
+            found[name] = theirs[source]
+            if name.endswith(".norm.running_mean") and theirs[source].shape == tensor.shape:
+                # A bias that only the supernet has is part of its mean, and is not added here any more.
+                bias = theirs.get(source.replace(".norm.running_mean", ".conv.bias"))
+                if bias is not None and name.replace(".norm.running_mean", ".conv.bias") not in like:
+                    found[name] = theirs[source] - bias
+        return found
+
+    def cut(self, choices: Choices) -> dict[str, Tensor]:
+        """The ``state_dict`` of ``space.network(choices)`` with what the supernet has learnt: it computes the active path.
+
+        Where the supernet's BatchNorm has no scale and shift, the network's are 1 and 0. (Poolings that a supernet
+        normalises and a found network does not remain different.)
+
+        Raises:
+            ArchitectureError: If the choices are not an architecture of the space.
+        """
+        with torch.random.fork_rng(devices=[]):
+            plain = self.space.network(choices, inputs=self.inputs).state_dict()
+        held = {name: tensor for name, tensor in self.held(choices, plain).items() if tensor.shape == plain[name].shape}
+        return {name: held.get(name, tensor).detach().clone() for name, tensor in plain.items()}
+
     def weights(self) -> dict[str, nn.Parameter]:
         """All parameters that are not logits, by name."""
         return {name: p for name, p in self.named_parameters() if not name.startswith("logits.")}
+
+
+def source_name(name: str, sources: Mapping[str, str]) -> str:
+    """A tensor's name in the supernet: the longest module that is mapped decides.
+
+    Example:
+        >>> source_name("cell.0.conv.weight", {"cell.0": "cells.0.candidates.2"})
+        'cells.0.candidates.2.conv.weight'
+    """
+    parts = name.split(".")
+    for end in range(len(parts) - 1, 0, -1):
+        module = ".".join(parts[:end])
+        if module in sources:
+            return ".".join([sources[module], *parts[end:]])
+    return name
 
 
 @contextlib.contextmanager

@@ -20,6 +20,12 @@ def with_supernet(test: Test) -> Test:
     return test
 
 
+def with_logits(test: Test) -> Test:
+    """Marks a test of logits; it is skipped for a space whose supernet has paths only, or that has no supernet."""
+    test.needs_logits = True  # type: ignore[attr-defined]
+    return test
+
+
 class SpaceFixtures:
     """Inherit, and give the space in a ``space`` fixture; keep it small, networks are built and run.
 
@@ -43,6 +49,8 @@ class SpaceFixtures:
         """A space without a supernet is not tested for one."""
         if getattr(request.function, "needs_supernet", False) and not space.has_supernet:
             pytest.skip(f"space {space.name!r} has no supernet")
+        if getattr(request.function, "needs_logits", False) and not space.mixes:
+            pytest.skip(f"space {space.name!r} has no logits")
 
     def images(self, space: SearchSpace) -> Tensor:
         """A batch that networks of the space accept."""

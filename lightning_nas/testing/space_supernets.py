@@ -10,10 +10,11 @@ import pytest
 import torch
 from torch import Tensor
 
+from lightning_nas.errors import NasError
 from lightning_nas.ops.mixing import Mixing
 from lightning_nas.spaces import SearchSpace
 from lightning_nas.spaces.option_weights import OptionWeights
-from lightning_nas.testing.space_fixtures import SpaceFixtures, with_supernet
+from lightning_nas.testing.space_fixtures import SpaceFixtures, with_logits, with_supernet
 
 
 class SupernetContract(SpaceFixtures):
@@ -25,19 +26,19 @@ class SupernetContract(SpaceFixtures):
         supernet = space.supernet()
         logits = {id(p) for p in supernet.logits.parameters()}
         weights = {id(p) for p in supernet.weights().values()}
-        assert logits
+        assert bool(logits) == space.mixes
         assert not logits & weights
         assert logits | weights == {id(p) for p in supernet.parameters()}
         assert all(group.dim() == 2 for group in supernet.logits.values())
 
-    @with_supernet
+    @with_logits
     def test_initial_logits_follow_the_generator(self, space: SearchSpace) -> None:
         """Equal seeds give equal logits, others do not."""
         first, twin, other = (space.supernet(generator=torch.Generator().manual_seed(seed)) for seed in (1, 1, 2))
         assert all(torch.equal(first.logits[name], twin.logits[name]) for name in first.logits)
         assert any(not torch.equal(first.logits[name], other.logits[name]) for name in first.logits)
 
-    @with_supernet
+    @with_logits
     def test_every_logit_gets_a_finite_gradient(self, space: SearchSpace) -> None:
         """The loss depends on all groups, finitely."""
         supernet = space.supernet()
@@ -50,7 +51,7 @@ class SupernetContract(SpaceFixtures):
             assert group.grad.isfinite().all()
             assert group.grad.abs().sum() > 0, name
 
-    @with_supernet
+    @with_logits
     def test_relaxation_is_asked_once_per_forward(self, space: SearchSpace) -> None:
         """All cells of a group share a sample."""
         supernet = space.supernet()
@@ -64,7 +65,7 @@ class SupernetContract(SpaceFixtures):
         supernet(self.images(space))
         assert calls == [sorted(supernet.logits)]
 
-    @with_supernet
+    @with_logits
     def test_one_active_path_equals_its_one_hot_weights(self, space: SearchSpace) -> None:
         """Computing one path only gives what all options with weights 0 and 1 give."""
         supernet = space.supernet().double().eval()
@@ -80,7 +81,7 @@ class SupernetContract(SpaceFixtures):
         for one, all_of_them in zip(path, mixed, strict=True):
             torch.testing.assert_close(one, all_of_them)
 
-    @with_supernet
+    @with_logits
     def test_sampled_options_may_be_the_only_ones_computed(self, space: SearchSpace) -> None:
         """One drawn option per edge, as in GDAS: any draw gives finite maps of the usual shapes and finite gradients."""
         supernet = space.supernet()
@@ -175,6 +176,32 @@ class SupernetContract(SpaceFixtures):
                 torch.testing.assert_close(x, y)
 
     @with_supernet
+    def test_a_network_that_is_cut_out_computes_the_active_path(self, space: SearchSpace) -> None:
+        """Ordinary modules with copies of the supernet's tensors, in evaluation mode."""
+        supernet = space.supernet().eval()
+        if space.mixes and space.levels_follow_choices:
+            pytest.skip("the supernet returns other maps")
+        if any("pool" in str(name) for name in getattr(space, "ops", ())):
+            pytest.skip("a supernet may normalise a pooling that the found network does not")
+        choices = space.sample(random.Random(2))
+        supernet.activate(choices)
+        network = space.network(choices).eval()
+        network.load_state_dict(supernet.cut(choices))
+        x = self.images(space)
+        with torch.no_grad():
+            for path, cut in zip(supernet(x), network(x), strict=True):
+                torch.testing.assert_close(path[:, : cut.shape[1]], cut, rtol=1e-5, atol=1e-5)
+
+    @with_supernet
+    def test_what_has_no_logits_is_refused_by_gradients(self, space: SearchSpace) -> None:
+        """Decoding such a space says that there is nothing to decode, instead of giving some architecture."""
+        if space.mixes:
+            pytest.skip(f"space {space.name!r} has logits")
+        assert not space.supernet().logits
+        with pytest.raises(NasError, match="no logits"):
+            space.decode({})
+
+    @with_logits
     def test_decode_gives_an_architecture_without_moving_logits(self, space: SearchSpace) -> None:
         """Any logits decode to an architecture of the space."""
         for seed in range(self.samples):
@@ -183,7 +210,7 @@ class SupernetContract(SpaceFixtures):
             space.validate(space.decode(dict(supernet.logits.items())))
             assert all(torch.equal(before[name], group) for name, group in supernet.logits.items())
 
-    @with_supernet
+    @with_logits
     def test_path_of_an_architecture_decodes_to_it(self, space: SearchSpace) -> None:
         """Logits that are high on the path of an architecture decode to that architecture."""
         supernet = space.supernet()

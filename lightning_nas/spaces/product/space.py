@@ -137,6 +137,27 @@ class Product(SearchSpace):
         """Whether every part that is searched has one."""
         return all(space.has_supernet for space in self.free.values())
 
+    @property
+    def mixes(self) -> bool:
+        """Whether every part that is searched mixes its options."""
+        return all(space.mixes for space in self.free.values())
+
+    def largest(self) -> dict[str, Option]:
+        """Those of the free parts.
+
+        Raises:
+            ArgumentError: If a part has none.
+        """
+        return {f"{part}/{name}": o for part, space in self.free.items() for name, o in space.largest().items()}
+
+    def smallest(self) -> dict[str, Option]:
+        """Those of the free parts.
+
+        Raises:
+            ArgumentError: If a part has none.
+        """
+        return {f"{part}/{name}": o for part, space in self.free.items() for name, o in space.smallest().items()}
+
     def architecture(self, choices: Choices, provenance: Mapping[str, Any] | None = None) -> Architecture:
         """The record of one architecture: one component per part, fixed ones included."""
         self.validate(choices)

@@ -71,6 +71,29 @@ class ProductSupernet(Supernet, space=Product):
             choices |= {f"{part}/{name}": option for name, option in single.decode(own).items()}
         return choices
 
+    def activate(self, choices: Choices | None) -> None:
+        """Makes every free part compute its part of an architecture; None: as :meth:`Supernet.activate`.
+
+        Raises:
+            ArchitectureError: If the choices are not an architecture of the space.
+        """
+        super().activate(choices)
+        for part in self.space.free:
+            self._part(part).activate(None if choices is None else within(part, choices))
+
+    def held(self, choices: Choices, like: Mapping[str, Tensor]) -> dict[str, Tensor]:
+        """What the parts have learnt, of free parts by their own rules and of fixed ones as it is."""
+        found: dict[str, Tensor] = {}
+        for part, module in self.parts.items():
+            prefix = f"parts.{part}."
+            own = {name.removeprefix(prefix): t for name, t in like.items() if name.startswith(prefix)}
+            if part in self.space.free:
+                held = self._part(part).held(within(part, choices), own)
+            else:
+                held = {name: tensor for name, tensor in module.state_dict().items() if name in own}
+            found |= {f"{prefix}{name}": tensor for name, tensor in held.items()}
+        return found
+
     def path(self, choices: Choices) -> dict[str, Paths]:
         """The paths of the parts."""
         self.space.validate(choices)
