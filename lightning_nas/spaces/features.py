@@ -8,6 +8,7 @@ from typing import Any, overload
 from torch import Tensor, nn
 
 from lightning_nas.errors import ArgumentError
+from lightning_nas.spaces.places import Place
 
 
 class FeatureLevel(dict[str, Any]):
@@ -232,6 +233,7 @@ class Backbone(nn.Module):
         feature_info: Describes the maps that :meth:`forward` returns, shallowest first.
         auxiliary_info: The map for an auxiliary classifier in training, or None where the space has no such tap.
         role: What its maps are: those of a ``"backbone"``, or those that a ``"neck"`` has made of them.
+        slices: Whether smaller networks share its tensors by slicing, so that the order of its channels matters.
 
     Example:
         >>> from lightning_nas.spaces import NasBench201
@@ -242,6 +244,11 @@ class Backbone(nn.Module):
     feature_info: FeatureInfo
     auxiliary_info: FeatureLevel | None = None
     role: str = "backbone"
+    slices: bool = False
+
+    def places(self) -> dict[str, Place]:
+        """Where its modules stand, by name, if it is a chain of well-known blocks: so pretrained weights find their way."""
+        return {}
 
     def named_parts(self) -> dict[str, Backbone]:
         """The networks that this one runs in a row, by name; itself, by its role, if it is not made of several."""

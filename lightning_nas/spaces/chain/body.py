@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import itertools
+import operator
 from collections.abc import Sequence
 
 from torch import Tensor, nn
@@ -9,6 +11,7 @@ from torch import Tensor, nn
 from lightning_nas.ops.candidates.inverted_residual import InvertedResidual, conv_bn
 from lightning_nas.spaces.chain.space import Chain
 from lightning_nas.spaces.features import FeatureInfo, FeatureLevel
+from lightning_nas.spaces.places import STEM, Place, numbered
 
 
 class Body(nn.Module):
@@ -21,6 +24,7 @@ class Body(nn.Module):
 
     def __init__(self, space: Chain, stages: Sequence[nn.Module]) -> None:
         super().__init__()
+        self._stem_stride, self._strides = space.stem_stride, space.strides
         self.stem = nn.Sequential(conv_bn(space.in_channels, space.stem_channels, 3, space.stem_stride))
         if space.first_channels:
             self.stem.append(InvertedResidual(space.stem_channels, space.first_channels, expansion=1))
@@ -37,6 +41,25 @@ class Body(nn.Module):
         if space.head_channels:
             current = FeatureLevel(space.head_channels, current.reduction, "head")
         self.feature_info = FeatureInfo((*taps, current))
+
+    def places(self) -> dict[str, Place]:
+        """Where the layers of stem and inverted residuals stand; the closing convolution has no counterpart."""
+        nominal = list(itertools.accumulate(self._strides, operator.mul, initial=self._stem_stride))[1:]
+        first = len(self.stem) - 1  # whether a block of the stem is a stage of its own
+        stages = numbered([self._stem_stride] * first + nominal)
+        found = {"stem.0.conv": Place(STEM, 0, 0, "0"), "stem.0.norm": Place(STEM, 0, 0, "1")}
+        for name, block in self.named_modules():
+            if not isinstance(block, InvertedResidual):
+                continue
+            where = name.split(".")
+            if where[0] == "stem":
+                stage, layer = 0, 0
+            else:
+                stage, layer = int(where[1]) + first, int(where[3] if where[2] == "layers" else where[2])
+            for part, _ in block.layers.named_children():
+                found[f"{name}.layers.{part}.conv"] = Place(*stages[stage], layer, part)
+                found[f"{name}.layers.{part}.norm"] = Place(*stages[stage], layer, f"{part}_norm")
+        return found
 
     def forward(self, x: Tensor, stage_inputs: Sequence[tuple[object, ...]] | None = None) -> list[Tensor]:
         """``(B, in_channels, H, W) ->`` the maps of :attr:`feature_info`. ``stage_inputs`` go to the stages."""

@@ -10,6 +10,7 @@ from lightning_nas.ops.layers.dilation import dilate
 from lightning_nas.spaces.chain.body import Body
 from lightning_nas.spaces.chain.space import Chain
 from lightning_nas.spaces.found import FoundNetwork
+from lightning_nas.spaces.places import Place
 
 
 class ChainNetwork(FoundNetwork, space=Chain):
@@ -30,6 +31,10 @@ class ChainNetwork(FoundNetwork, space=Chain):
             width = out
         self.body = Body(space, stages)
         self.feature_info = self.body.feature_info.within("body")
+
+    def places(self) -> dict[str, Place]:
+        """Where the layers stand."""
+        return {f"body.{name}": place for name, place in self.body.places().items()}
 
     def forward_auxiliary(self, x: Tensor) -> tuple[list[Tensor], Tensor | None]:
         """``(B, in_channels, H, W) ->`` feature maps, None."""

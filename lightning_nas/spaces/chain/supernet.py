@@ -12,6 +12,7 @@ from lightning_nas.spaces.chain.body import Body
 from lightning_nas.spaces.chain.layers import MixedStage
 from lightning_nas.spaces.chain.space import Chain
 from lightning_nas.spaces.option_weights import OptionWeights, Paths, strongest
+from lightning_nas.spaces.places import Place
 from lightning_nas.spaces.supernet import Supernet
 
 
@@ -38,6 +39,10 @@ class ChainSupernet(Supernet, space=Chain):
         widths = (space.entry_channels, *space.widths)
         self.body = Body(space, [MixedStage(space, stage, widths[stage]) for stage in stages])
         self.feature_info = self.body.feature_info.within("body")
+
+    def places(self) -> dict[str, Place]:
+        """Where the layers stand."""
+        return {f"body.{name}": place for name, place in self.body.places().items()}
 
     def all_maps(self, x: Tensor) -> tuple[list[Tensor], Tensor | None]:
         """``(B, in_channels, H, W) ->`` feature maps, None."""

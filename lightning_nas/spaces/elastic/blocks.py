@@ -10,6 +10,7 @@ from torch import Tensor, nn
 from lightning_nas.ops.layers.same_padding import SameConv2d
 from lightning_nas.spaces.elastic.trunk import Block, Trunk
 from lightning_nas.spaces.features import FeatureInfo, FeatureLevel
+from lightning_nas.spaces.places import STEM, Place, numbered
 
 ACTIVATIONS = {"relu": nn.ReLU, "relu6": nn.ReLU6, "silu": nn.SiLU, "hardswish": nn.Hardswish}
 GATES = {"sigmoid": nn.Sigmoid, "hardsigmoid": nn.Hardsigmoid}
@@ -208,16 +209,28 @@ class Body(nn.Module):
         )
         self.pool = nn.MaxPool2d(3, 2, 1) if trunk.pool else nn.Identity()
         self.stages = nn.ModuleList(stages)
-        self.taken = tuple(
-            (trunk.pool if index == 0 else False) or blocks[0].stride == 2 for index, blocks in enumerate(trunk.stages)
-        )
+        self.reductions = trunk.reductions
+        before = [2, *trunk.reductions[:-1]]
+        self.taken = tuple(reduction > last for last, reduction in zip(before, trunk.reductions, strict=True))
         levels, current = [], FeatureLevel(trunk.stem, 2, "stem")
         for index, blocks in enumerate(trunk.stages):
             if self.taken[index]:
                 levels.append(current)
-            reduction = current.reduction * (2 if self.taken[index] else 1)
-            current = FeatureLevel(blocks[-1].out, reduction, f"stages.{index}")
+            current = FeatureLevel(blocks[-1].out, trunk.reductions[index], f"stages.{index}")
         self.feature_info = FeatureInfo((*levels, current))
+
+    def places(self) -> dict[str, Place]:
+        """Where the layers stand."""
+        found = {}
+        stages = numbered(self.reductions)
+        for name, _ in self.named_modules():
+            where, _, rest = name.partition(".")
+            if where == "stem" and rest:
+                found[name] = Place(STEM, 0, 0, rest)
+            elif where == "stages" and rest.count(".") >= 2:
+                stage, layer, module = rest.split(".", 2)
+                found[name] = Place(*stages[int(stage)], int(layer), module)
+        return found
 
     def forward(self, x: Tensor) -> list[Tensor]:
         """``(B, in_channels, H, W) ->`` the maps of :attr:`feature_info`."""

@@ -9,6 +9,7 @@ from lightning_nas.spaces.elastic.blocks import BLOCKS, Body, Layers, PlainLayer
 from lightning_nas.spaces.elastic.space import Elastic
 from lightning_nas.spaces.elastic.trunk import Trunk
 from lightning_nas.spaces.found import FoundNetwork
+from lightning_nas.spaces.places import Place
 
 
 class ElasticNetwork(FoundNetwork, space=Elastic):
@@ -21,6 +22,10 @@ class ElasticNetwork(FoundNetwork, space=Elastic):
         stages = [nn.Sequential(*stage_blocks(trunk, stage, layers)) for stage in range(len(trunk.stages))]
         self.body = Body(trunk, stages, layers, space.in_channels)
         self.feature_info = self.body.feature_info.within("body")
+
+    def places(self) -> dict[str, Place]:
+        """Where the layers stand."""
+        return {f"body.{name}": place for name, place in self.body.places().items()}
 
     def forward_auxiliary(self, x: Tensor) -> tuple[list[Tensor], Tensor | None]:
         """``(B, in_channels, H, W) ->`` feature maps, None."""

@@ -15,6 +15,7 @@ from lightning_nas.spaces.elastic.blocks import BLOCKS, Body
 from lightning_nas.spaces.elastic.space import Elastic
 from lightning_nas.spaces.elastic.trunk import Block, Trunk
 from lightning_nas.spaces.option_weights import Paths
+from lightning_nas.spaces.places import Place
 from lightning_nas.spaces.supernet import Supernet
 
 
@@ -98,6 +99,11 @@ class ElasticSupernet(Supernet, space=Elastic):
             stages.append(ElasticStage(*made))
         self.body = Body(trunk, stages, ElasticLayers(trunk), space.in_channels)
         self.feature_info = self.body.feature_info.within("body")
+        self.slices = any(name.endswith(".expansion") for name in space.decisions)
+
+    def places(self) -> dict[str, Place]:
+        """Where the layers stand."""
+        return {f"body.{name}": place for name, place in self.body.places().items()}
 
     def activate(self, choices: Choices | None) -> None:
         """Makes forward compute one architecture; None: the largest. Sizes are set, nothing is copied.

@@ -73,6 +73,15 @@ class Trunk:
             return self.stages[stage][layer - 1].out
         return self.stages[stage - 1][-1].out if stage else self.stem
 
+    @property
+    def reductions(self) -> list[int]:
+        """Stride of the output of every stage."""
+        reached, found = 4 if self.pool else 2, []
+        for blocks in self.stages:
+            reached *= blocks[0].stride
+            found.append(reached)
+        return found
+
 
 def share(channels: int, percent: int) -> int:
     """So many percent of some channels, to the nearest multiple of 8, at least 8; all of them stay as they are.
