@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import random
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -14,7 +15,10 @@ from omegaconf import DictConfig, OmegaConf
 from lightning_nas.commands.check import check_component
 from lightning_nas.commands.claim import claim
 from lightning_nas.commands.components import evaluated_task, make_data, task_maker
+from lightning_nas.commands.network import named_seed
 from lightning_nas.errors import ConfigError
+from lightning_nas.networks.remapping import remap
+from lightning_nas.networks.seeds import Seed
 from lightning_nas.search import Job, Pretraining, Trainers
 from lightning_nas.search.lightning.progress import Progress
 from lightning_nas.spaces import SearchSpace
@@ -75,8 +79,20 @@ def make_job(config: DictConfig, folder: Path, space: SearchSpace, datamodule: A
         pruner=None if config.pruner is None else instantiate(config.pruner),
         prefilter=None if config.prefilter is None else instantiate(config.prefilter),
         pretraining=None if config.pretrain is None else _pretraining(config.pretrain),
+        pretrained=_checked_seed(config, space),
         progress=progress,
     )
+
+
+def _checked_seed(config: DictConfig, space: SearchSpace) -> Seed | None:
+    """The weights that every network of the space starts from; one is filled with them, to see that they fit."""
+    seed = named_seed(config, space)
+    if seed is not None:
+        filled = remap(seed, space.network(space.sample(random.Random(0)))).filled
+        print(
+            f"pretrained: networks of the space start from {seed.name} ({seed.source}), e.g. in {len(filled)} tensors"
+        )
+    return seed
 
 
 def _pretraining(config: DictConfig) -> Pretraining:

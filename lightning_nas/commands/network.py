@@ -10,8 +10,10 @@ from lightning_nas.architecture import Architecture
 from lightning_nas.errors import ConfigError
 from lightning_nas.networks.backbone import find_architecture, load_weights
 from lightning_nas.networks.inherit import inherit_from_run
+from lightning_nas.networks.remapping import remap
+from lightning_nas.networks.seeds import Seed, seed_weights
 from lightning_nas.networks.transfer import load_backbone_weights
-from lightning_nas.spaces import Backbone, published_names
+from lightning_nas.spaces import Backbone, Elastic, SearchSpace, from_architecture, published_names
 
 
 def named_architecture(config: DictConfig) -> Architecture:
@@ -49,19 +51,41 @@ def resized(architecture: Architecture, config: DictConfig, in_channels: int) ->
     return architecture.with_args("backbone", **changes["network"], in_channels=in_channels)
 
 
+def named_seed(config: DictConfig, space: SearchSpace) -> Seed | None:
+    """The pretrained weights that ``config.pretrained`` names for a space; None if it names none.
+
+    Raises:
+        ConfigError: If it is neither true, nor the name of a network, nor a file.
+        WeightsError: If the weights cannot be had, or are those of a network that is not known.
+    """
+    named = config.pretrained
+    if named is None or named is False:
+        return None
+    if not isinstance(named, bool | str):
+        raise ConfigError(f"pretrained = {named!r}: expected true, the name of a network or a weights file")
+    backbone = space.named_parts().get("backbone", space)
+    return seed_weights(named, backbone.seed if isinstance(backbone, Elastic) else None)
+
+
 def start_from(network: Backbone, architecture: Architecture, config: DictConfig) -> None:
-    """Fills a network with the weights that ``weights``, ``backbone_weights`` or ``inherit`` name, if any.
+    """Fills a network with the weights that ``weights``, ``backbone_weights``, ``inherit`` or ``pretrained`` name, if any.
 
     Raises:
         ConfigError: If several are named, or the backbone is of another architecture.
     """
-    named = [key for key in ("weights", "backbone_weights", "inherit") if config[key]]
+    named = [key for key in ("weights", "backbone_weights", "inherit", "pretrained") if config[key]]
     if len(named) > 1:
         raise ConfigError(f"{' and '.join(named)} are given: name one of them")
     if config.weights:
         load_weights(network, config.weights)
     if config.backbone_weights:
         load_backbone_weights(network, architecture, config.backbone_weights)
+    seed = named_seed(config, from_architecture(architecture)[0])
+    if seed is not None:
+        remapped = remap(seed, network)
+        print(
+            f"pretrained: {len(remapped.filled)} tensors start from {seed.name} ({seed.source}), {len(remapped.left)} anew"
+        )
     if config.inherit:
         inherited = inherit_from_run(network, architecture, config.inherit)
         print(f"inherited {len(inherited.copied)} tensors of {config.inherit}, {len(inherited.skipped)} start anew")

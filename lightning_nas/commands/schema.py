@@ -33,6 +33,7 @@ class SearchSchema:
     prefilter: dict[str, Any] | None = None
     evaluate: EvaluateSchema = field(default_factory=EvaluateSchema)
     pretrain: dict[str, Any] | None = None
+    pretrained: Any = None
     seed: int = 0
     resume: bool = False
     max_time: str | None = None
@@ -52,6 +53,7 @@ class TrainSchema:
     weights: str | None = None
     backbone_weights: str | None = None
     inherit: str | None = None
+    pretrained: Any = None
     drop_path: float = 0.0
     epochs: int = 30
     seed: int = 0

@@ -64,7 +64,7 @@ def compare(
         seed=job.seed,
     )
     begin("found")
-    results = [contest.run("found", "found", partial(build_network, architecture))]
+    results = [contest.run("found", "found", lambda: job.started(build_network(architecture)))]
     rng = random.Random(job.seed)
     macs = partial(macs_of_choice, job.make_task, job.datamodule)
     for index in range(settings.random):
@@ -73,7 +73,7 @@ def compare(
             drawn = nearest_draw(space, rng, settings.draws, partial(build_network, architecture), macs)
         except UncountableError as error:
             raise JobError(f"evaluate.draws = {settings.draws}: {error}") from error
-        results.append(contest.run(f"random {index}", "random", partial(space.network, drawn)))
+        results.append(contest.run(f"random {index}", "random", partial(job.build_network, drawn)))
     if settings.hand_made:
         begin(HAND_MADE)
         in_channels = job.datamodule.in_channels

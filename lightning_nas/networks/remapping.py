@@ -72,6 +72,15 @@ def remap(seed: Seed, network: Backbone, *, sort: bool | None = None) -> Remappe
             for name, source in pairs.items()
             if source in theirs and ours[name].dim() == 4
         )
+    unscaled = [
+        name for name, module in backbone.named_modules() if isinstance(module, nn.BatchNorm2d) and not module.affine
+    ]
+    if unscaled:
+        raise WeightsError(
+            f"pretrained: the weights of {seed.name} ({seed.source}) cannot be put into {type(backbone).__name__}, whose "
+            f"BatchNorm has no scale and shift ({unscaled[0]} and {len(unscaled) - 1} others); what fits is a found network of "
+            "the space, or space=elastic"
+        )
     tensors = seed.sorted().tensors if sort else seed.tensors
     with torch.no_grad():
         for name, source in pairs.items():
@@ -92,7 +101,7 @@ def _source(place: Place, blocks: Mapping[tuple[int, int], tuple[str, int]]) -> 
     same = [index for reduction, index in blocks if reduction == place.reduction]
     if not same:
         return None
-    stage, depth = blocks[place.reduction, min(place.index, max(same))]
+    stage, depth = blocks[place.reduction, min(place.number, max(same))]
     return f"{stage}.{min(place.layer, depth - 1)}.{place.module}"
 
 
@@ -111,7 +120,8 @@ def _fill(target: Tensor, source: Tensor) -> None:
     """The first entries of every dimension, of a kernel the centre; what is new of a convolution is 0."""
     if target.dim() == 4:
         target.zero_()
-    window_of_target, window_of_source = [], []
+    window_of_target: list[slice] = []
+    window_of_source: list[slice] = []
     for dim, (wanted, given) in enumerate(zip(target.shape, source.shape, strict=True)):
         common = min(wanted, given)
         centred = dim >= 2

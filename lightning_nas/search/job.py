@@ -5,16 +5,22 @@ from __future__ import annotations
 import os
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, TypeVar
 
 import optuna
+import torch
 
+from lightning_nas.architecture import Choices
+from lightning_nas.networks.remapping import remap
+from lightning_nas.networks.seeds import Seed
 from lightning_nas.runs import RunFolder
 from lightning_nas.runs.settings import SupernetSettings, TrialsSettings
 from lightning_nas.search.lightning.families import pl
 from lightning_nas.search.lightning.progress import Progress, unwatched
 from lightning_nas.search.lightning.trainers import Trainers
-from lightning_nas.spaces import Backbone, SearchSpace
+from lightning_nas.spaces import Backbone, SearchSpace, Supernet
+
+Network = TypeVar("Network", bound=Backbone)
 
 MakeTask = Callable[[Any], pl.LightningModule]
 """Backbone -> the LightningModule that trains and validates it."""
@@ -60,6 +66,7 @@ class Job:
         pruner: Ends trials that are not worth going on with; one of Optuna's.
         prefilter: Job -> what chooses the first trials.
         pretraining: Of the supernet's backbone, for single-path search.
+        pretrained: Weights of a well-known network, from which the supernet and every network of the space start.
         progress: Told how much of the search is done.
 
     Example:
@@ -83,12 +90,31 @@ class Job:
     pruner: optuna.pruners.BasePruner | None = None
     prefilter: Callable[[Job], Any] | None = None
     pretraining: Pretraining | None = None
+    pretrained: Seed | None = None
     progress: Progress = unwatched
 
     @property
     def run(self) -> RunFolder:
         """The folder, with names for what lies there."""
         return RunFolder(self.folder)
+
+    def build_supernet(self) -> Supernet:
+        """The supernet of the space, the same for the same seed, with the pretrained weights if there are any."""
+        return self.started(self.space.supernet(generator=torch.Generator().manual_seed(self.seed)))
+
+    def build_network(self, choices: Choices) -> Backbone:
+        """The fixed network of an architecture, with the pretrained weights if there are any."""
+        return self.started(self.space.network(choices))
+
+    def started(self, network: Network) -> Network:
+        """A network of the space or its record, filled with the pretrained weights if there are any.
+
+        Raises:
+            WeightsError: If they are of another kind.
+        """
+        if self.pretrained is not None:
+            remap(self.pretrained, network)
+        return network
 
     def supernet_task(self, supernet: Backbone) -> pl.LightningModule:
         """The task with the supernet as its backbone."""

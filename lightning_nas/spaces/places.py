@@ -10,13 +10,13 @@ class Place(NamedTuple):
 
     Args:
         reduction: Stride of its stage's output; 0 for the stem.
-        index: Of the stage among those of the same stride.
+        number: Of the stage among those of the same stride.
         layer: Of the block in its stage.
         module: What it is, by its name in a block of the elastic space, e.g. ``expand_norm``.
     """
 
     reduction: int
-    index: int
+    number: int
     layer: int
     module: str
 

@@ -5,8 +5,6 @@ from __future__ import annotations
 from dataclasses import asdict
 from typing import Any
 
-import torch
-
 from lightning_nas.architecture import Option
 from lightning_nas.errors import JobError
 from lightning_nas.search.data.bilevel import BilevelDataModule
@@ -30,7 +28,7 @@ def search_logits(strategy: GradientStrategy, job: Job) -> dict[str, Option]:
     """
     require_search(job)
     settings = job.supernet
-    supernet = job.space.supernet(generator=torch.Generator().manual_seed(job.seed))
+    supernet = job.build_supernet()
     arguments = {key: value for key, value in asdict(settings).items() if key not in ("epochs", "fraction")}
     module = SearchModule(job.supernet_task(supernet), strategy, **arguments, seed=job.seed)
     changed: dict[str, Any] = job.trainers.unused_parameters if strategy.needs_unused_parameters else {}

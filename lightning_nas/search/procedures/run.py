@@ -90,5 +90,14 @@ def _require_supernet(strategy: Any, job: Job) -> None:
             f"space {job.space.name!r} has no supernet, which {name} trains: choose a strategy that trains every candidate by "
             "itself, e.g. strategy=random"
         )
+    if isinstance(strategy, GradientStrategy) and not job.space.mixes:
+        raise JobError(
+            f"space {job.space.name!r} has no logits, which {name} trains: its supernet is searched on paths, e.g. with "
+            "strategy=single_path, rsps or enas"
+        )
+    if job.pretraining is not None and job.pretrained is not None:
+        raise JobError(
+            f"pretraining and pretrained are given: the supernet starts from one of them, {job.pretrained.source}"
+        )
     if job.pretraining is not None and not getattr(strategy, "pretrains", False):
         raise JobError(f"pretraining is a stage of single-path search, got strategy {name}")

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from typing import Any
 
-import torch
-
 from lightning_nas.search.job import Job
 from lightning_nas.search.lightning.families import pl
 from lightning_nas.spaces import Supernet
@@ -13,7 +11,7 @@ from lightning_nas.spaces import Supernet
 
 def seeded_supernet(job: Job) -> Supernet:
     """The supernet of a job's space, the same for the same seed."""
-    return job.space.supernet(generator=torch.Generator().manual_seed(job.seed))
+    return job.build_supernet()
 
 
 def seeded_task(job: Job, supernet: Supernet | None = None) -> tuple[Supernet, pl.LightningModule]:

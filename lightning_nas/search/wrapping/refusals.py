@@ -60,6 +60,12 @@ def only_supernet(model: nn.Module) -> Supernet:
         ValueError: If there is none or there are several.
     """
     found = [s for s in find_supernets(model) if any(p.requires_grad for p in s.logits.values())]
+    without = [s for s in find_supernets(model) if not s.logits and any(p.requires_grad for p in s.parameters())]
+    if not found and without:
+        raise ArgumentError(
+            f"model holds the supernet of space {without[0].space.name!r}, which has no logits: train it on paths, e.g. with "
+            "lightning_nas.search.SampledPaths"
+        )
     if len(found) != 1:
         raise ArgumentError(
             f"model must hold exactly one Supernet, found {len(found)} in {type(model).__name__}: build it with a space's "

@@ -84,7 +84,7 @@ class TrainEvaluator:
         key = hashlib.sha256(space.to_text(choices).encode()).hexdigest()[:12]
         run = self.job.run.trial(key)
         pl.seed_everything(seed, workers=True, verbose=False)
-        task = self.job.make_task(space.network(choices))
+        task = self.job.make_task(self.job.build_network(choices))
         callbacks: list[pl.Callback] = [SeedBatches(seed)]
         if len(trial.study.directions) == 1:  # Optuna takes no reports of trials with several objectives
             callbacks.append(ReportToTrial(trial, self.wanted))

@@ -106,7 +106,7 @@ class Probes:
     def measure(self, choices: Choices, score: Callable[[Probe], float]) -> float:
         """A score of the untrained network of an architecture."""
         pl.seed_everything(self.job.seed, workers=True, verbose=False)
-        task = self.job.make_task(self.job.space.network(choices))
+        task = self.job.make_task(self.job.build_network(choices))
         with warnings.catch_warnings():
             warnings.filterwarnings("ignore", message=".*self.log.*")  # nobody listens outside a Trainer
             return score(self._probe(task))
