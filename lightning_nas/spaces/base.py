@@ -16,7 +16,7 @@ import torch
 from torch import Tensor
 
 from lightning_nas.architecture import Architecture, Choices, Component, Option
-from lightning_nas.errors import ArgumentError
+from lightning_nas.errors import ArgumentError, NasError
 from lightning_nas.spaces.decisions import Decisions
 from lightning_nas.spaces.features import Backbone, FeatureInfo
 from lightning_nas.spaces.found import FoundNetwork
@@ -65,6 +65,24 @@ class SearchSpace(Decisions):
     def named_parts(self) -> dict[str, SearchSpace]:
         """The spaces that this one is made of, by name; itself, by its role, if it is not made of several."""
         return {self.role: self}
+
+    # ---- an order of size -----------------------------------------------------------------------------------------
+
+    def largest(self) -> dict[str, Option]:
+        """The choices of the largest network, of which every other one is a part or a smaller relative.
+
+        Raises:
+            NasError: If the space has no order of size.
+        """
+        raise NasError(f"space {self.name!r} has no largest network: its options have no order of size")
+
+    def smallest(self) -> dict[str, Option]:
+        """The choices of the smallest network.
+
+        Raises:
+            NasError: If the space has no order of size.
+        """
+        raise NasError(f"space {self.name!r} has no smallest network: its options have no order of size")
 
     # ---- networks -----------------------------------------------------------------------------------------------
 

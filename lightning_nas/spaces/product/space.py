@@ -116,6 +116,14 @@ class Product(SearchSpace):
         """The product of the sizes of the free parts."""
         return math.prod(space.size() for space in self.free.values())
 
+    def largest(self) -> dict[str, Option]:
+        """The largest network of every free part."""
+        return {f"{part}/{name}": option for part, own in self.free.items() for name, option in own.largest().items()}
+
+    def smallest(self) -> dict[str, Option]:
+        """The smallest network of every free part."""
+        return {f"{part}/{name}": option for part, own in self.free.items() for name, option in own.smallest().items()}
+
     def part_choices(self, choices: Choices) -> dict[str, dict[str, Option]]:
         """The choices of every part, fixed ones included, in the part's own names."""
         return {part: self.fixed_choices.get(part, within(part, choices)) for part in self.spaces}
