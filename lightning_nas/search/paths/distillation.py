@@ -15,7 +15,6 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, Protocol, Self, runtime_checkable
 
-import torch
 from torch import Tensor, nn
 
 from lightning_nas.errors import NasError

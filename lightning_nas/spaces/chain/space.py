@@ -158,7 +158,7 @@ class Chain(SearchSpace):
     def largest(self) -> dict[str, Option]:
         """Full depth, and everywhere the last candidate: list them from small to large."""
         ops = [name for name in self.ops if name != SKIP]
-        return self.complete({name: ops[-1] for name in self.decisions} | self._depths(-1), None)
+        return self.complete(dict.fromkeys(self.decisions, ops[-1]) | self._depths(-1), None)
 
     def smallest(self) -> dict[str, Option]:
         """The least depth, and everywhere the first candidate; layers that may be left out are."""
