@@ -2,7 +2,15 @@
 
 from lightning_nas.benchmark.base import Benchmark
 from lightning_nas.benchmark.nasbench201 import NasBench201Benchmark
+from lightning_nas.benchmark.nasbench_macro import NasBenchMacroBenchmark
 from lightning_nas.benchmark.supernet import Device, SupernetBenchmark
 from lightning_nas.benchmark.zero_cost import ZeroCostBenchmark
 
-__all__ = ["Benchmark", "Device", "NasBench201Benchmark", "SupernetBenchmark", "ZeroCostBenchmark"]
+__all__ = [
+    "Benchmark",
+    "Device",
+    "NasBench201Benchmark",
+    "NasBenchMacroBenchmark",
+    "SupernetBenchmark",
+    "ZeroCostBenchmark",
+]
