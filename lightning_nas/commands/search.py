@@ -42,7 +42,7 @@ def run(config: DictConfig) -> Path:
     if config.pretrain is not None and not getattr(strategy, "pretrains", False):
         raise ConfigError(f"pretrain is a stage of strategy=single_path, got strategy={chosen('strategy')}")
     settings: Any = OmegaConf.to_object(config.evaluate)
-    compared = contestants(settings)
+    compared = contestants(settings, space, trained=getattr(strategy, "keeps_networks", False))
     searching = f"searching with {chosen('strategy')}"
     phases = Phases([searching, *([] if config.trials.worker else [f"training {name}" for name in compared])])
     job = make_job(config, folder, space, datamodule, phases.progress)

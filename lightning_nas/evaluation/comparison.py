@@ -12,20 +12,29 @@ from lightning_nas.errors import JobError, UncountableError
 from lightning_nas.evaluation.contender import ContenderResult, Contest
 from lightning_nas.networks.backbone import build_network
 from lightning_nas.networks.hand_made import RESIDUAL, residual_of_size
+from lightning_nas.runs.contents import Front, checked, read_text
 from lightning_nas.runs.settings import ComparisonSettings
 from lightning_nas.search import Job, SeedBatches
 from lightning_nas.search.costs import macs_of_choice
 from lightning_nas.search.lightning.progress import ReportedEpochs
+from lightning_nas.search.paths.front_networks import front_task
 from lightning_nas.spaces import Backbone, SearchSpace, build_space
 from lightning_nas.spaces.product.network import ProductNetwork
 
 HAND_MADE = "the one made by hand"
 
 
-def contestants(settings: ComparisonSettings) -> list[str]:
-    """What :func:`compare` trains, in order."""
-    hand = [HAND_MADE] if settings.hand_made else []
-    return ["found", *(f"random {index}" for index in range(settings.random)), *hand]
+def contestants(settings: ComparisonSettings, space: SearchSpace, *, trained: bool = False) -> list[str]:
+    """What :func:`compare` trains, in order.
+
+    Args:
+        settings: What is compared.
+        space: The search space.
+        trained: Whether the search leaves trained networks behind, so that the found one is not among them.
+    """
+    hand = [*(_family(space) or [HAND_MADE])] if settings.hand_made else []
+    found = [] if trained else ["found"]
+    return [*found, *(f"random {index}" for index in range(settings.random)), *hand]
 
 
 def training(name: str) -> str:
@@ -41,6 +50,8 @@ def compare(
 ) -> list[ContenderResult]:
     """Trains and tests the networks; those that have finished in the run's folder are read.
 
+    What a search has trained already, the networks of a front, is tested as it is.
+
     Args:
         job: The search.
         architecture: The one that it has found.
@@ -48,7 +59,7 @@ def compare(
         begin: Called with each of :func:`contestants` before it is trained.
 
     Returns:
-        The results, the found network's first.
+        The results: of the found network, of the others on its front if there is one, of random ones, of those made by hand.
 
     Raises:
         JobError: If the nearest of several draws is wanted and the task's multiply-adds cannot be counted.
@@ -63,8 +74,11 @@ def compare(
         datamodule=job.datamodule,
         seed=job.seed,
     )
-    begin("found")
-    results = [contest.run("found", "found", lambda: job.started(build_network(architecture)))]
+    if job.run.front_record.is_file():
+        results = _front(job, contest)
+    else:
+        begin("found")
+        results = [contest.run("found", "found", partial(_started, job, architecture))]
     rng = random.Random(job.seed)
     macs = partial(macs_of_choice, job.make_task, job.datamodule)
     for index in range(settings.random):
@@ -74,12 +88,40 @@ def compare(
         except UncountableError as error:
             raise JobError(f"evaluate.draws = {settings.draws}: {error}") from error
         results.append(contest.run(f"random {index}", "random", partial(job.build_network, drawn)))
-    if settings.hand_made:
+    family = _family(space) if settings.hand_made else {}
+    for name, member in family.items():
+        begin(name)
+        results.append(contest.run(name, "baseline", partial(_started, job, member)))
+    if settings.hand_made and not family:
         begin(HAND_MADE)
         in_channels = job.datamodule.in_channels
         name, build = hand_made(architecture, in_channels, strides_given=not space.levels_follow_choices)
         results.append(contest.run(name, "baseline", build))
     return results
+
+
+def _front(job: Job, contest: Contest) -> list[ContenderResult]:
+    """The found network, then the others of the front, cheapest first."""
+    record = checked(read_text(job.run.front_record), Front, str(job.run.front_record))
+    others = [entry["number"] for entry in record["networks"] if entry["number"] != record["chosen"]]
+    found = contest.test("found", "found", partial(front_task, job, record["chosen"]))
+    return [found, *(contest.test(f"front {n}", "front", partial(front_task, job, n)) for n in others)]
+
+
+def _family(space: SearchSpace) -> dict[str, Architecture]:
+    """The networks that a space has without a search, with the largest of what else the space decides."""
+    parts = space.named_parts()
+    if "backbone" not in parts:
+        return {}
+    members = {name: member.components["backbone"] for name, member in parts["backbone"].family().items()}
+    if not members:
+        return {}
+    whole = space.architecture(space.largest())
+    return {name: Architecture({**whole.components, "backbone": member}) for name, member in members.items()}
+
+
+def _started(job: Job, architecture: Architecture) -> Backbone:
+    return job.started(build_network(architecture))
 
 
 def nearest_draw(

@@ -30,7 +30,7 @@ class ContenderResult:
 
     Args:
         name: Shown to people, e.g. ``"random 0"``.
-        kind: ``found``, ``random`` or ``baseline``.
+        kind: ``found``, ``random``, ``baseline``, or ``front`` for another network of the front of a search.
         metrics: Test metrics; None for one that is no finite number. What nothing defines is not there.
         backbone: Cost of the backbone alone, for one image; the latency of the found network's.
         network: The same of the whole network, see :func:`~lightning_nas.search.costs.cost_of_task`; None if the task's
@@ -124,17 +124,32 @@ class Contest:
         Raises:
             FloatingPointError: If a loss or a weight of the found network is not finite; of others that is their result.
         """
+        return self._result(name, kind, lambda: self.make_task(build()), train=True)
+
+    def test(self, name: str, kind: str, make_task: Callable[[], pl.LightningModule]) -> ContenderResult:
+        """Tests a network that is trained already.
+
+        Args:
+            name: Of the network.
+            kind: Of the network.
+            make_task: The task with the trained network.
+        """
+        return self._result(name, kind, make_task, train=False)
+
+    def _result(
+        self, name: str, kind: str, make_task: Callable[[], pl.LightningModule], *, train: bool
+    ) -> ContenderResult:
         run = RunFolder(self.folder).contender(name)
         record = run.result
         if record.is_file():
-            return self._known(record, build)
+            return self._known(record, make_task)
         pl.seed_everything(self.seed, workers=True, verbose=False)
-        backbone = build()
+        task = make_task()
         trainer = self.make_trainer(run.path)
-        task = self.make_task(backbone)
         failure = None
         try:
-            trainer.fit(task, datamodule=self.datamodule, ckpt_path=last_checkpoint(run.path))
+            if train:
+                trainer.fit(task, datamodule=self.datamodule, ckpt_path=last_checkpoint(run.path))
             trainer.test(task, datamodule=self.datamodule, verbose=False)
         except FloatingPointError as error:
             if kind == "found":
@@ -146,7 +161,7 @@ class Contest:
             write_atomic(record, json.dumps(asdict(result), indent=2, sort_keys=True) + "\n")
         return result
 
-    def _known(self, record: Path, build: Callable[[], Backbone]) -> ContenderResult:
+    def _known(self, record: Path, make_task: Callable[[], pl.LightningModule]) -> ContenderResult:
         """The result of a finished network; where an earlier version has written it, cost is counted anew."""
         data = checked(read_text(record), Result, str(record))
         try:
@@ -156,7 +171,7 @@ class Contest:
         if "backbone" in data:
             return result
         with random_numbers_kept():
-            cost = contender_cost(result.kind, self.make_task(build()), self.datamodule, "cpu")
+            cost = contender_cost(result.kind, make_task(), self.datamodule, "cpu")
         return replace(result, backbone=cost.backbone, network=cost.network, input_size=cost.input_size)
 
 

@@ -177,6 +177,13 @@ class SearchSpace(Decisions):
             raise ArgumentError(f"space {self.name!r} knows no published architecture")
         return {}
 
+    def family(self) -> dict[str, Architecture]:
+        """Networks that one would take without a search, by name: a comparison shows them beside what was found.
+
+        Here there are none; a space around a well-known network has that one and its usual sizes.
+        """
+        return {}
+
     def defect(self, choices: Choices) -> str | None:
         """Why an architecture cannot learn, where its decisions alone show it; None: nothing is known against it.
 

@@ -11,9 +11,10 @@ import torch
 from safetensors.torch import save
 from torch import nn
 
-from lightning_nas.architecture import Option, write_atomic
+from lightning_nas.architecture import Architecture, Option, write_atomic
 from lightning_nas.errors import NotFiniteError, WeightsError
 from lightning_nas.networks.inherit import inherit_weights
+from lightning_nas.networks.weights import read_state_dict
 from lightning_nas.runs import RunFolder
 from lightning_nas.runs.contents import Front, FrontNetwork, checked, read_text
 from lightning_nas.search.costs import Part, cost_of_task
@@ -24,6 +25,7 @@ from lightning_nas.search.lightning.families import pl
 from lightning_nas.search.lightning.persistence import last_checkpoint
 from lightning_nas.search.paths.shared_weights import SharedWeights
 from lightning_nas.spaces import Supernet
+from lightning_nas.spaces.record import from_architecture
 from lightning_nas.strategies.paths.elastic import Elastic
 from lightning_nas.strategies.paths.front import Measured
 from lightning_nas.strategies.paths.pareto import knee
@@ -145,3 +147,23 @@ def cut_task(job: Job, task: nn.Module, supernet: Supernet, choices: dict[str, O
 
 def _cost_of(entry: dict[str, Any], name: str) -> float:
     return float(entry["latency"]["median_ms"] if name == "latency_ms" else entry[name])
+
+
+def front_task(job: Job, number: int) -> pl.LightningModule:
+    """The task with a network of the front of a finished search, and its trained weights.
+
+    Args:
+        job: Of that search.
+        number: Of the network.
+
+    Raises:
+        WeightsError: If the weights are not those of the network.
+    """
+    folder = job.run.front_network(number)
+    space, choices = from_architecture(Architecture.load(folder.architecture))
+    task = job.supernet_task(space.network(choices))
+    try:
+        task.load_state_dict(read_state_dict(folder.weights))
+    except RuntimeError as error:
+        raise WeightsError(f"{folder.weights}: {' '.join(str(error).split())[:300]}") from None
+    return task

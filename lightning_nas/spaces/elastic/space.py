@@ -13,12 +13,15 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import ClassVar
 
-from lightning_nas.architecture import Choices, Option
+from lightning_nas.architecture import Architecture, Choices, Option
 from lightning_nas.errors import ArgumentError
 from lightning_nas.spaces.base import SearchSpace
 from lightning_nas.spaces.checks import check_whole, lists_to_tuples
 from lightning_nas.spaces.elastic.families import trunk_of
 from lightning_nas.spaces.elastic.trunk import Block, Trunk, share
+
+FAMILY = (75, 50)
+"""Percent of the channels of the usual smaller relatives of a network."""
 
 
 @dataclass(frozen=True)
@@ -161,6 +164,12 @@ class Elastic(SearchSpace):
             if options:
                 choices[name] = options[0]
         return choices
+
+    def family(self) -> dict[str, Architecture]:
+        """The seed as it is, and with :data:`FAMILY` percent of its channels everywhere."""
+        whole = dataclasses.replace(self, kernels=(), expansions=(), depths=(), widths=FAMILY)
+        members = {f"{self.seed} at {percent} %": whole.architecture({"width": percent}) for percent in FAMILY}
+        return {self.seed: whole.architecture(whole.largest()), **members}
 
     # ---- the network that follows -------------------------------------------------------------------------------
 

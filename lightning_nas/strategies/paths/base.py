@@ -25,6 +25,7 @@ class PathStrategy:
 
     Attributes:
         pretrains: Whether a pretraining of the backbone's supernet may come first.
+        keeps_networks: Whether trained networks are what a search ends with, so that none is trained anew.
         trains: What is trained, in words.
         usage: How it is used within a project of one's own, in words.
 
@@ -38,6 +39,7 @@ class PathStrategy:
     """
 
     pretrains: ClassVar[bool] = False
+    keeps_networks: ClassVar[bool] = False
     trains: ClassVar[str] = "paths"
     usage: ClassVar[str] = "Trainer(callbacks=[lightning_nas.search.SampledPaths(seed=0)]), then choose a path"
 

@@ -61,6 +61,7 @@ class Elastic(PathStrategy):
         True
     """
 
+    keeps_networks = True
     trains = "many networks of a supernet at once"
     usage = "Trainer().fit(lightning_nas.search.ElasticModule(module, strategy), data)"
 
