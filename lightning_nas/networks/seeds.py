@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import os
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
@@ -120,6 +121,8 @@ def seed_of(tensors: Mapping[str, Tensor], source: str | os.PathLike[str], seed:
     given = list(_ordered(tensors))
     nearest = (0, "")
     for name in (*([seed] if seed else []), *seed_names()):
+        if name != seed and not _same_stem(name, given):
+            continue  # before its whole structure is built
         wanted = _template(name)
         ours = list(_ordered(wanted))
         agreeing = _agreeing(ours, given)
@@ -156,6 +159,12 @@ def _first_difference(given: list[tuple[str, Tensor]], agreeing: int, seed: str)
     return f": {name} {tuple(tensor.shape)} stands where {own} {tuple(wanted.shape)} is expected"
 
 
+def _same_stem(name: str, given: list[tuple[str, Tensor]]) -> bool:
+    trunk = trunk_of(name)
+    return bool(given) and tuple(given[0][1].shape) == (trunk.stem, 3, trunk.stem_kernel, trunk.stem_kernel)
+
+
+@functools.cache
 def _template(seed: str) -> dict[str, Tensor]:
     """Names and shapes of a seed's tensors."""
     with torch.device("meta"):

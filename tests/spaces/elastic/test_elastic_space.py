@@ -91,7 +91,7 @@ def test_a_space_without_an_order_has_no_largest_network():
     [
         (
             {"seed": "vgg16"},
-            r"seed = 'vgg16': expected a network of inverted residuals or a ResNet, one of mobilenet_v2, .*resnet18",
+            r"seed = 'vgg16', expected a network of inverted residuals or a ResNet, one of mobilenet_v2, .*resnet18",
         ),
         ({"seed": "mobilnet_v2"}, r"did you mean mobilenet_v2\?"),
         ({"seed": 3}, "seed must be the name of a network, got 3"),
