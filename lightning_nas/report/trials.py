@@ -11,6 +11,7 @@ from markupsafe import Markup
 
 from lightning_nas.report.costs import QUANTITIES, objective_title
 from lightning_nas.report.curves import fitness_chart, scatter_chart
+from lightning_nas.strategies.paths.pareto import pareto_front
 
 
 @dataclass(frozen=True)
@@ -61,21 +62,6 @@ def trial_report(trials: Sequence[Mapping[str, Any]]) -> TrialReport:
         tuple(rows),
         Counter(str(trial["error"]) for trial in trials if "error" in trial),
     )
-
-
-def pareto_front(values: Sequence[Sequence[float]]) -> list[int]:
-    """Indices of the points that no other point dominates: first value as large, the others as small as possible.
-
-    Example:
-        >>> pareto_front([(0.9, 10.0), (0.8, 5.0), (0.7, 7.0)])
-        [0, 1]
-    """
-    losses = [(-point[0], *point[1:]) for point in values]
-
-    def dominates(one: Sequence[float], other: Sequence[float]) -> bool:
-        return one != other and all(a <= b for a, b in zip(one, other, strict=True))
-
-    return [index for index, own in enumerate(losses) if not any(dominates(other, own) for other in losses)]
 
 
 def _front_chart(values: Sequence[Sequence[float]], front: Sequence[int], names: Sequence[str]) -> str:

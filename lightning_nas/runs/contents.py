@@ -106,6 +106,35 @@ class Candidate(_Content):
     fitness: Finite | None
 
 
+class MeasuredNetwork(Candidate):
+    """A line of ``evolution.jsonl`` where networks are measured for a front."""
+
+    costs: dict[str, Finite]
+    round: Amount
+    measured: dict[str, Any]
+
+
+class FrontNetwork(_Content):
+    """A network of ``front.json``."""
+
+    number: Amount
+    metric: Finite
+    inherited: Finite
+    macs: Amount
+    params: Amount
+    latency: _Latency | None = None
+
+
+class Front(_Content):
+    """``front.json``."""
+
+    metric: str
+    cost: str
+    chosen: Amount
+    measured: Amount
+    networks: Annotated[list[FrontNetwork], Field(min_length=1)]
+
+
 class Trial(_Content):
     """A line of ``trials.jsonl``."""
 

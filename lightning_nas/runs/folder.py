@@ -156,6 +156,20 @@ class RunFolder:
         return self.front / f"{number}.json"
 
     @property
+    def front_record(self) -> Path:
+        """What is known of the networks of a front that were trained together."""
+        return self.path / "front.json"
+
+    def front_network(self, number: int) -> RunFolder:
+        """Where one of these networks lies, with its record and its weights."""
+        return RunFolder(self.front / str(number))
+
+    @property
+    def weights(self) -> Path:
+        """The whole task's weights of a network of a front."""
+        return self.path / "weights.safetensors"
+
+    @property
     def pretraining(self) -> RunFolder:
         """Where the supernet is pretrained."""
         return RunFolder(self.path / "pretrain")
@@ -188,7 +202,7 @@ class RunFolder:
         """What a run leaves in its folder and reads again."""
         return (
             self.architecture, self.checkpoints, self.evaluation, self.candidates, self.history, self.metrics,
-            self.pretraining.path, self.study, self.summary, self.path / "trials", self.trials,
+            self.pretraining.path, self.study, self.summary, self.path / "trials", self.trials, self.front, self.front_record,
         )  # fmt: skip
 
     @property
@@ -211,6 +225,8 @@ class RunFolder:
         """The checkpoint of the run's own network, or None if it has not trained it."""
         if self.found.last_checkpoint.is_file():
             return self.found.last_checkpoint
+        if self.weights.is_file():
+            return self.weights
         return self.last_checkpoint if self.last_checkpoint.is_file() and not self.is_search else None
 
     def named(self, path: Path) -> str:

@@ -15,6 +15,7 @@ from lightning_nas.search.lightning.callbacks import (
 )
 from lightning_nas.search.lightning.trainers import Trainers
 from lightning_nas.search.paths.controller_phase import ControllerPhase
+from lightning_nas.search.paths.elastic_module import ElasticModule
 from lightning_nas.search.paths.recalibration import recalibrate
 from lightning_nas.search.paths.sampled import SampledPaths
 from lightning_nas.search.procedures import run
@@ -31,6 +32,7 @@ __all__ = [
     "BilevelDataModule",
     "ControllerPhase",
     "DropPathSchedule",
+    "ElasticModule",
     "FreezeLogits",
     "Job",
     "JobError",

@@ -13,13 +13,14 @@ from lightning_nas.strategies.blackbox import (
     ReinforceLstm,
 )
 from lightning_nas.strategies.gradient import Darts, Gas, Gdas, GradientStrategy
-from lightning_nas.strategies.paths import Enas, Evolution, PathStrategy, Rsps, SinglePath, UniformPaths
+from lightning_nas.strategies.paths import Elastic, Enas, Evolution, PathStrategy, Rsps, SinglePath, UniformPaths
 
 __all__ = [
     "ArchitectureSampler",
     "Bananas",
     "BayesianOptimization",
     "Darts",
+    "Elastic",
     "Enas",
     "Evolution",
     "Gas",

@@ -15,6 +15,11 @@ from lightning_nas.errors import ArgumentError
 from lightning_nas.search.lightning.distributed import is_distributed
 
 
+def has_statistics(module: nn.Module) -> bool:
+    """Whether a BatchNorm of a module keeps running statistics, which are a mix of all paths after a training on paths."""
+    return any(isinstance(part, _BatchNorm) and part.track_running_stats for part in module.modules())
+
+
 def recalibrate(module: nn.Module, batches: Iterable[Any], forward: Callable[[Any], Any]) -> int:
     """Estimates the running statistics of all BatchNorms anew: the mean over the batches of their statistics.
 

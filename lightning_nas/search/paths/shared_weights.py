@@ -10,7 +10,7 @@ from typing import Any
 from lightning_nas.architecture import Choices
 from lightning_nas.search.headline import validation_score
 from lightning_nas.search.lightning.families import FAMILIES, pl
-from lightning_nas.search.paths.recalibration import batch_statistics, recalibrate
+from lightning_nas.search.paths.recalibration import batch_statistics, has_statistics, recalibrate
 from lightning_nas.spaces import Supernet
 
 
@@ -54,7 +54,7 @@ class SharedWeights:
         self.datamodule.trainer = self.trainer  # whose epoch is the first: the same batches for every path
         device = self.trainer.strategy.root_device
         self.task.to(device)
-        if self.recalibration_batches:
+        if self.recalibration_batches and has_statistics(self.task):
             network = self.supernet if _lacks_forward(self.task) else self.task
             batches = islice(iter(self.datamodule.train_dataloader()), self.recalibration_batches)
             recalibrate(self.task, batches, lambda batch: network(pl.utilities.move_data_to_device(batch, device)[0]))

@@ -21,7 +21,7 @@ from lightning_nas.search.lightning.progress import ReportedEpochs
 from lightning_nas.search.paths.sampled import SampledPaths
 from lightning_nas.search.paths.scoring import best_of
 from lightning_nas.search.paths.shared_weights import SharedWeights
-from lightning_nas.search.procedures.supernet import seeded_supernet, seeded_task, step_settings
+from lightning_nas.search.procedures.supernet import require_validation, seeded_supernet, seeded_task, step_settings
 from lightning_nas.spaces import SearchSpace, Supernet
 from lightning_nas.strategies import UniformPaths
 from lightning_nas.strategies.paths import Evolution, Shortlist
@@ -42,10 +42,7 @@ def search_paths(strategy: UniformPaths, job: Job) -> dict[str, Option]:
         JobError: If there are no validation images, the metric is not logged, no architecture keeps the limits of
             multiply-adds, or what an earlier attempt left there belongs to another search.
     """
-    job.datamodule.prepare_data()
-    job.datamodule.setup("fit")
-    if not job.datamodule.val_dataloader():
-        raise JobError(f"{type(strategy).__name__} judges candidates on validation images, and data holds out none")
+    require_validation(job, type(strategy).__name__)
     try:  # limits that nothing keeps are refused before any training
         candidates = strategy.competition(job.space, partial(_macs, job))
     except NasError as error:

@@ -12,10 +12,11 @@ from lightning_nas.architecture import Architecture, Option
 from lightning_nas.errors import JobError
 from lightning_nas.search.job import Job
 from lightning_nas.search.procedures.controller import search_with_controller
+from lightning_nas.search.procedures.elastic import search_front
 from lightning_nas.search.procedures.gradient import search_logits
 from lightning_nas.search.procedures.paths import search_paths
 from lightning_nas.search.procedures.trials import search_trials
-from lightning_nas.strategies import Enas, GradientStrategy, UniformPaths
+from lightning_nas.strategies import Elastic, Enas, GradientStrategy, UniformPaths
 
 
 def run(strategy: Any, job: Job, provenance: Mapping[str, Any] | None = None) -> Architecture:
@@ -51,7 +52,7 @@ def search(strategy: Any, job: Job) -> dict[str, Option]:
     """The best architecture; every family of strategies registers its way of searching."""
     raise TypeError(
         f"strategy = {strategy!r}: expected an instance of "
-        f"{', '.join(cls.__name__ for cls in (GradientStrategy, UniformPaths, Enas))} or an Optuna sampler"
+        f"{', '.join(cls.__name__ for cls in (GradientStrategy, UniformPaths, Enas, Elastic))} or an Optuna sampler"
     )
 
 
@@ -71,6 +72,12 @@ def _(strategy: UniformPaths, job: Job) -> dict[str, Option]:
 def _(strategy: Enas, job: Job) -> dict[str, Option]:
     _require_supernet(strategy, job)
     return search_with_controller(strategy, job)
+
+
+@search.register
+def _(strategy: Elastic, job: Job) -> dict[str, Option]:
+    _require_supernet(strategy, job)
+    return search_front(strategy, job)
 
 
 @search.register

@@ -4,9 +4,22 @@ from __future__ import annotations
 
 from typing import Any
 
+from lightning_nas.errors import JobError
 from lightning_nas.search.job import Job
 from lightning_nas.search.lightning.families import pl
 from lightning_nas.spaces import Supernet
+
+
+def require_validation(job: Job, strategy: str) -> None:
+    """Prepares the data of a job, and checks that they hold out what networks can be judged by.
+
+    Raises:
+        JobError: If there are no validation images.
+    """
+    job.datamodule.prepare_data()
+    job.datamodule.setup("fit")
+    if not job.datamodule.val_dataloader():
+        raise JobError(f"{strategy} judges candidates on validation images, and data holds out none")
 
 
 def seeded_supernet(job: Job) -> Supernet:

@@ -160,6 +160,21 @@ class Chain(SearchSpace):
             for stage in range(len(self.depths))
         ]
 
+    def largest(self) -> dict[str, Option]:
+        """Full depth, and everywhere the last candidate: list them from small to large."""
+        ops = [name for name in self.ops if name != SKIP]
+        return self.complete(dict.fromkeys(self.decisions, ops[-1]) | self._depths(-1), None)
+
+    def smallest(self) -> dict[str, Option]:
+        """The least depth, and everywhere the first candidate; layers that may be left out are."""
+        ops = [name for name in self.ops if name != SKIP]
+        wanted = {name: SKIP if not name.endswith(".0") and SKIP in self.ops else ops[0] for name in self.decisions}
+        return self.complete(wanted | self._depths(0), None)
+
+    def _depths(self, place: int) -> dict[str, Option]:
+        names = {f"stage{stage}.depth": self.depth_options(stage)[place] for stage in range(len(self.depths))}
+        return {name: depth for name, depth in names.items() if name in self.decisions}
+
     def size(self) -> int:
         """Number of architectures: per stage the sum over its depths."""
         first, rest = len(self.layer_ops(0)), len(self.layer_ops(1))

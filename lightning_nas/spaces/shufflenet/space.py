@@ -99,6 +99,14 @@ class ShuffleNetV2(SearchSpace):
         """The same blocks for every layer."""
         return self.ops
 
+    def largest(self) -> dict[str, Option]:
+        """Everywhere the last candidate: list them from small to large."""
+        return self.from_indices([len(self.ops) - 1] * len(self.decisions))
+
+    def smallest(self) -> dict[str, Option]:
+        """Everywhere the first candidate."""
+        return self.from_indices([0] * len(self.decisions))
+
     def stage_ops(self, choices: Choices) -> list[list[str]]:
         """The blocks of the layers, per stage.
 

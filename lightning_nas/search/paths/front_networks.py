@@ -1,0 +1,147 @@
+"""The networks of a front as ordinary ones: cut out of their supernet with their weights, tuned if asked for, kept on disk."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import torch
+from safetensors.torch import save
+from torch import nn
+
+from lightning_nas.architecture import Option, write_atomic
+from lightning_nas.errors import NotFiniteError, WeightsError
+from lightning_nas.networks.inherit import inherit_weights
+from lightning_nas.runs import RunFolder
+from lightning_nas.runs.contents import Front, FrontNetwork, checked, read_text
+from lightning_nas.search.costs import Part, cost_of_task
+from lightning_nas.search.headline import validation_score
+from lightning_nas.search.job import Job
+from lightning_nas.search.lightning.callbacks import SeedBatches
+from lightning_nas.search.lightning.families import pl
+from lightning_nas.search.lightning.persistence import last_checkpoint
+from lightning_nas.search.paths.shared_weights import SharedWeights
+from lightning_nas.spaces import Supernet
+from lightning_nas.strategies.paths.elastic import Elastic
+from lightning_nas.strategies.paths.front import Measured
+from lightning_nas.strategies.paths.pareto import knee
+
+
+@dataclass(frozen=True)
+class FrontNetworks:
+    """Writes the folders of the networks of a front, and the record of all.
+
+    Args:
+        strategy: Says how long each is tuned and which one is preferred.
+        job: The search.
+        scores: Holds the trained supernet, and measures.
+    """
+
+    strategy: Elastic
+    job: Job
+    scores: SharedWeights
+
+    def keep(self, front: Sequence[Measured], measured: int) -> dict[str, Option]:
+        """Keeps networks of a front, each in its folder; one that an earlier attempt has finished is read.
+
+        Args:
+            front: Cheapest first.
+            measured: How many networks were measured in all.
+
+        Returns:
+            The choices of the preferred one.
+        """
+        run, networks = self.job.run, []
+        for number, one in enumerate(front):
+            record = run.front_network(number).result
+            if record.is_file():
+                networks.append(checked(read_text(record), FrontNetwork, str(record)))
+                continue
+            networks.append(self._kept(number, one))
+            self._write(record, networks[-1])
+        points = [(entry["metric"], _cost_of(entry, self.strategy.cost)) for entry in networks]
+        best = max(range(len(points)), key=lambda index: points[index][0])
+        chosen = knee(points) if self.strategy.prefer == "knee" else best
+        name = self.scores.measure(front[chosen].choices)[0]
+        content = {
+            "metric": name, "cost": self.strategy.cost, "chosen": chosen, "measured": measured, "networks": networks
+        }  # fmt: skip
+        self._write(run.front_record, content)
+        return front[chosen].choices
+
+    @staticmethod
+    def chosen(run: RunFolder) -> int:
+        """Number of the preferred network of a finished search."""
+        return int(checked(read_text(run.front_record), Front, str(run.front_record))["chosen"])
+
+    def _kept(self, number: int, one: Measured) -> dict[str, Any]:
+        job, run = self.job, self.job.run.front_network(number)
+        self.scores.measure(one.choices)  # the statistics of BatchNorm become its own
+        task = cut_task(job, self.scores.task, self.scores.supernet, one.choices)
+        metric = one.value if not self.strategy.tune_epochs else self._tuned(task, run)
+        trainer = self.scores.trainer
+        timed: tuple[Part, ...] = ("network",) if trainer.is_global_zero else ()
+        cost = cost_of_task(task, job.datamodule, trainer.strategy.root_device, timed=timed).network
+        assert cost is not None
+        if trainer.is_global_zero:
+            run.path.mkdir(parents=True, exist_ok=True)
+            state = {name: tensor.detach().cpu().clone().contiguous() for name, tensor in task.state_dict().items()}
+            write_atomic(run.weights, save(state))
+            provenance = {"strategy": "elastic", "seed": job.seed, "front": number}
+            job.space.architecture(one.choices, provenance).save(run.architecture)
+        return {
+            "number": number, "metric": metric, "inherited": one.value, "macs": cost.macs, "params": cost.parameters,
+            "latency": None if cost.latency is None else asdict(cost.latency),
+        }  # fmt: skip
+
+    def _tuned(self, task: pl.LightningModule, run: RunFolder) -> float:
+        """The metric of a network after it has been trained by itself."""
+        job = self.job
+        pl.seed_everything(job.seed, workers=True, verbose=False)
+        trainer = job.trainers.training(run.path, self.strategy.tune_epochs, [SeedBatches(job.seed)])
+        trainer.fit(task, datamodule=job.datamodule, ckpt_path=last_checkpoint(run.path))
+        (metrics,) = job.trainers.silent(run.path).validate(task, datamodule=job.datamodule, verbose=False)
+        name, value = validation_score(metrics, self.strategy.metric, task)
+        if value != value:
+            raise NotFiniteError(f"{run}: {name} of the tuned network is no finite number")
+        return value
+
+    def _write(self, path: Any, content: dict[str, Any]) -> None:
+        if self.scores.trainer.is_global_zero:
+            write_atomic(path, json.dumps(content, indent=2) + "\n")
+
+
+def cut_task(job: Job, task: nn.Module, supernet: Supernet, choices: dict[str, Option]) -> pl.LightningModule:
+    """The task with one network of its supernet as an ordinary module, with the weights that it has there.
+
+    Args:
+        job: Builds network and task.
+        task: Holds the supernet.
+        supernet: In the task.
+        choices: The network.
+
+    Raises:
+        WeightsError: If a tensor outside the supernet has another shape in the task of one network.
+    """
+    network = job.space.network(choices)
+    found = job.supernet_task(network)
+    inherit_weights(network, supernet, choices)
+    inside = {id(tensor) for tensor in (*network.parameters(), *network.buffers())}
+    theirs = dict([*task.named_parameters(), *task.named_buffers()])
+    with torch.no_grad():
+        for name, tensor in [*found.named_parameters(), *found.named_buffers()]:
+            if id(tensor) in inside:
+                continue
+            if name not in theirs or theirs[name].shape != tensor.shape:
+                was = tuple(theirs[name].shape) if name in theirs else "not there"
+                raise WeightsError(
+                    f"{name} of the task is {was} beside the supernet, {tuple(tensor.shape)} beside a network"
+                )
+            tensor.copy_(theirs[name])
+    return found
+
+
+def _cost_of(entry: dict[str, Any], name: str) -> float:
+    return float(entry["latency"]["median_ms"] if name == "latency_ms" else entry[name])

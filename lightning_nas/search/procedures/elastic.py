@@ -1,0 +1,103 @@
+"""Train once, take the front: a supernet trained as a whole, its networks measured as they are, the best of them kept."""
+
+from __future__ import annotations
+
+from functools import partial
+
+from rich.progress import track
+
+from lightning_nas.architecture import Architecture, Choices, Option
+from lightning_nas.errors import JobError, NasError, RunFolderError
+from lightning_nas.search.costs import costs_of_choice
+from lightning_nas.search.job import Job
+from lightning_nas.search.lightning.averaging import AveragedWeights
+from lightning_nas.search.lightning.families import pl
+from lightning_nas.search.lightning.persistence import last_checkpoint
+from lightning_nas.search.lightning.progress import ReportedEpochs
+from lightning_nas.search.paths import measured_file
+from lightning_nas.search.paths.elastic_module import ElasticModule
+from lightning_nas.search.paths.front_networks import FrontNetworks
+from lightning_nas.search.paths.scoring import fitness_of
+from lightning_nas.search.paths.shared_weights import SharedWeights
+from lightning_nas.search.procedures.supernet import require_validation, seeded_task, step_settings
+from lightning_nas.spaces.record import from_architecture
+from lightning_nas.strategies import Elastic
+from lightning_nas.strategies.paths.front import FrontSearch, Measured
+from lightning_nas.strategies.paths.pareto import thinned
+
+
+def search_front(strategy: Elastic, job: Job) -> dict[str, Option]:
+    """Trains all networks of a space at once, measures many of them, keeps the front with its weights.
+
+    Args:
+        strategy: The settings.
+        job: ``checkpoints`` and ``candidates`` of its run hold what has been done; the validation images of its data judge.
+
+    Returns:
+        The choices of the network of the front that the strategy prefers.
+
+    Raises:
+        JobError: If there are no validation images, the metric is not logged, the task or the space does not fit the strategy,
+            no network keeps the limits, or what an earlier attempt left there belongs to another search.
+    """
+    if job.run.front_record.is_file():
+        return _chosen_before(job)
+    require_validation(job, type(strategy).__name__)
+    device = job.trainers.silent(job.folder).strategy.root_device
+    try:  # what cannot be done is refused before any training
+        strategy.check_space(job.space)
+        costs = partial(_costs, job, device, "latency_ms" in strategy.costs)
+        search = strategy.front(job.space, costs)
+        supernet, task = seeded_task(job)
+        module = ElasticModule(task, strategy)
+    except NasError as error:
+        raise JobError(f"strategy: {error}") from error
+    watching: list[pl.Callback] = [ReportedEpochs(job.progress, open_end=True)]
+    if strategy.ema is not None:
+        watching.append(AveragedWeights(strategy.ema))
+    trainer = job.trainers.of_paths(
+        job.folder, job.supernet.epochs, watching, job.max_time, seed=job.seed, **step_settings(job)
+    )
+    trainer.fit(module, datamodule=job.datamodule, ckpt_path=last_checkpoint(job.run.path))
+    silent = job.trainers.silent(job.folder)
+    scores = SharedWeights(
+        task, supernet, job.datamodule, silent, strategy.metric, strategy.recalibration_batches, job.seed
+    )
+    _measure(strategy, job, search, scores)
+    front = search.front()
+    kept = [
+        front[index] for index in thinned([(one.value, one.costs[search.cost]) for one in front], strategy.front_size)
+    ]
+    networks = FrontNetworks(strategy, job, scores)
+    best = networks.keep(kept, measured=len(search.history))
+    supernet.activate(None)
+    return best
+
+
+def _costs(job: Job, device: object, timed: bool, choices: Choices) -> dict[str, float]:
+    return costs_of_choice(
+        job.supernet_task, job.datamodule, partial(job.space.network, choices), device=str(device), timed=timed
+    )
+
+
+def _measure(strategy: Elastic, job: Job, search: FrontSearch, scores: SharedWeights) -> None:
+    """Measures the networks that the search for the front asks for, those of an earlier attempt left out."""
+    identity = {"metric": strategy.metric, "recalibration_batches": strategy.recalibration_batches, "seed": job.seed}
+    try:
+        measured_file.replay(search, job.run, identity)
+    except RunFolderError as error:
+        raise JobError(str(error)) from error
+    left = max(search.total - len(search.history), 0)
+    for choices, number in track(search.waiting(), "networks", total=left):
+        value = scores.score(choices)
+        search.tell(Measured(choices, fitness_of(value), search.costs(choices), number))
+        if scores.trainer.is_global_zero:
+            measured_file.write(search, job.run, identity)
+
+
+def _chosen_before(job: Job) -> dict[str, Option]:
+    """The network that an attempt has chosen which was interrupted just before it had written its architecture."""
+    number = FrontNetworks.chosen(job.run)
+    _, choices = from_architecture(Architecture.load(job.run.front_network(number).architecture))
+    job.space.validate(choices)
+    return dict(choices)
