@@ -27,8 +27,8 @@ class ElasticModule(WrappedModule):
     The optimization stays automatic: clipping, accumulation, precision, schedules, averages of the weights and DDP are those of
     the Trainer. The networks follow from the strategy's seed and ``global_step`` (of the progressive rule from the place in the
     training, too), so that ranks draw alike and a resumed training draws what it would have drawn. Accumulated batches train
-    the same networks. All networks of a step see the same batch and the same random numbers; the first one logs. Validation within
-    the training sees the largest network; of a space without an order of size, the last one that was trained.
+    the same networks. All networks of a step see the same batch and the same random numbers; the first one logs. Validation
+    within the training sees the largest network; of a space without an order of size, the last one that was trained.
 
     Args:
         model: Holds one supernet; uses automatic optimization.

@@ -11,13 +11,12 @@ from lightning_nas.architecture import Choices, Option
 from lightning_nas.errors import ArchitectureError, NasError
 from lightning_nas.spaces import SearchSpace
 from lightning_nas.strategies.paths.pareto import pareto_front, thinned
-from lightning_nas.strategies.paths.predicted import Predictor, predicted_front
+from lightning_nas.strategies.paths.predicted import Key, Predictor, predicted_best
 
 TRIES = 5
 """Draws per wanted network before the search takes fewer."""
 
 Costs = Mapping[str, float]
-Key = tuple[tuple[str, Option], ...]
 
 
 @dataclass(frozen=True)
@@ -150,20 +149,18 @@ class FrontSearch:
         if not number:
             return self._first
         before = [one for one in self.history if one.round < number and math.isfinite(one.value)]
-        told = {tuple(one.choices.items()) for one in self.history if one.round < number}
+        known = [one.choices for one in self.history if one.round < number]
         if len(before) < 2:
             return []
         predictor = Predictor(
             self.space, [one.choices for one in before], [one.value for one in before], [one.costs for one in before]
         )
         best = pareto_front([(one.value, one.costs[self.cost]) for one in before])
-        predicted = predicted_front(
-            self.space, predictor, cost=self.cost, limits=self.limits, start=[before[i].choices for i in best],
-            population=self.population, generations=self.generations, seed=self.seed + number,
+        predicted = predicted_best(
+            self.space, predictor, cost=self.cost, limits=self.limits, known=known, start=[before[i].choices for i in best],
+            count=self.per_round, population=self.population, generations=self.generations, seed=self.seed + number,
         )  # fmt: skip
-        new = self._kept(choices for choices in predicted if tuple(choices.items()) not in told)
-        points = [(float(index), self.costs(choices)[self.cost]) for index, choices in enumerate(new)]
-        return [new[index] for index in thinned(points, self.per_round)]
+        return self._kept(predicted)
 
     def _at_random(self) -> list[dict[str, Option]]:
         """The first batch: both ends of the order of size, random networks, then mutants if few of those keep the limits."""

@@ -5,21 +5,21 @@ Sources: Cummings et al. 2022, "LINAS", arXiv 2205.10358; Deb et al. 2002, NSGA-
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Mapping, Sequence
 
 import numpy as np
 import optuna
-from optuna.trial import FrozenTrial
 
 from lightning_nas.architecture import Choices, Option
 from lightning_nas.spaces import SearchSpace
 from lightning_nas.strategies.blackbox.encoding import Array, Encoder
 from lightning_nas.strategies.blackbox.gaussian_process import GaussianProcess, normal_scores
 from lightning_nas.strategies.blackbox.parameters import parameters_of, suggest
-from lightning_nas.strategies.paths.pareto import pareto_front
+from lightning_nas.strategies.paths.pareto import pareto_front, thinned
 
-_EXCESS = "excess"
+Key = tuple[tuple[str, Option], ...]
+
+_PENALTY = 100.0  # far more than scores differ by, so that every network that keeps the limits comes before
 
 
 class Predictor:
@@ -61,7 +61,55 @@ class Predictor:
         return self._value.predict(code)[0], costs
 
 
-def predicted_front(
+def predicted_best(
+    space: SearchSpace,
+    predictor: Predictor,
+    *,
+    cost: str,
+    limits: Mapping[str, float | None],
+    known: Sequence[Choices],
+    start: Sequence[Choices],
+    count: int,
+    population: int,
+    generations: int,
+    seed: int,
+) -> list[dict[str, Option]]:
+    """New networks of the front by prediction; where these are few, of the fronts behind it.
+
+    Args:
+        space: The search space.
+        predictor: Predicts values and costs.
+        cost: The one that is minimised.
+        limits: Of costs, by name; None for none. What is predicted to break one is left out.
+        known: Networks that are not new.
+        start: Networks of the first generation; the rest of it is random.
+        count: How many are wanted, at most; of a front with more those that lie most evenly by cost.
+        population: Of NSGA-II.
+        generations: The same.
+        seed: Seed of its draws.
+    """
+    seen = _seen(
+        space,
+        predictor,
+        cost=cost,
+        limits=limits,
+        start=start,
+        population=population,
+        generations=generations,
+        seed=seed,
+    )
+    told = {tuple(choices.items()) for choices in known}
+    left = [(key, point) for key, (point, excess) in seen.items() if excess <= 0 and key not in told]
+    best: list[dict[str, Option]] = []
+    while left and len(best) < count:
+        front = pareto_front([point for _, point in left])
+        layer = [left[index] for index in front]
+        best += [dict(layer[index][0]) for index in thinned([point for _, point in layer], count - len(best))]
+        left = [entry for index, entry in enumerate(left) if index not in set(front)]
+    return best
+
+
+def _seen(
     space: SearchSpace,
     predictor: Predictor,
     *,
@@ -71,45 +119,26 @@ def predicted_front(
     population: int,
     generations: int,
     seed: int,
-) -> list[dict[str, Option]]:
-    """The networks that are best by prediction, cheapest first, those that are predicted to break a limit left out.
-
-    Args:
-        space: The search space.
-        predictor: Predicts values and costs.
-        cost: The one that is minimised.
-        limits: Of costs, by name; None for none.
-        start: Networks of the first generation; the rest of it is random.
-        population: Of NSGA-II.
-        generations: The same.
-        seed: Seed of its draws.
-    """
+) -> dict[Key, tuple[tuple[float, float], float]]:
+    """All networks that NSGA-II has come by -> (value, cost), and by how much the worst limit is broken."""
     bounds = {name: limit for name, limit in limits.items() if limit is not None}
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)
-        sampler = optuna.samplers.NSGAIISampler(population_size=population, seed=seed, constraints_func=_excess)
     level = optuna.logging.get_verbosity()
     optuna.logging.set_verbosity(optuna.logging.WARNING)
     try:
+        sampler = optuna.samplers.NSGAIISampler(population_size=population, seed=seed)
         study = optuna.create_study(directions=["maximize", "minimize"], sampler=sampler)
         for choices in start[:population]:
             study.enqueue_trial(parameters_of(choices, space))
-        seen: dict[tuple[tuple[str, Option], ...], tuple[float, float, float]] = {}
+        seen: dict[Key, tuple[tuple[float, float], float]] = {}
         for _ in range(population * generations):
             trial = study.ask()
             choices = suggest(trial, space)
             value, costs = predictor([choices])
             excess = max((float(costs[name][0]) / limit - 1 for name, limit in bounds.items()), default=0.0)
-            trial.set_user_attr(_EXCESS, excess)
             point = (float(value[0]), float(costs[cost][0]))
-            study.tell(trial, point)
-            seen[tuple(choices.items())] = (*point, excess)
+            penalty = _PENALTY * (1 + excess) if excess > 0 else 0.0
+            study.tell(trial, (point[0] - penalty, point[1]))
+            seen[tuple(choices.items())] = point, excess
     finally:
         optuna.logging.set_verbosity(level)
-    kept = [(key, point) for key, point in seen.items() if point[2] <= 0]
-    front = [kept[index] for index in pareto_front([point[:2] for _, point in kept])]
-    return [dict(key) for key, _ in sorted(front, key=lambda item: item[1][1])]
-
-
-def _excess(trial: FrozenTrial) -> tuple[float]:
-    return (float(trial.user_attrs[_EXCESS]),)
+    return seen
