@@ -88,6 +88,10 @@ class ElasticModule(WrappedModule):
             require_unused_parameters(self.trainer)
         super().setup(stage)
 
+    def configure_optimizers(self) -> Any:
+        """Optimizers and schedules of the hosted module."""
+        return self.model.configure_optimizers()
+
     def training_step(self, batch: Any, batch_idx: int) -> Any:
         """The sum of the losses of this step's networks.
 

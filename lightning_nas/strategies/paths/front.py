@@ -150,7 +150,7 @@ class FrontSearch:
             return self._first
         before = [one for one in self.history if one.round < number and math.isfinite(one.value)]
         known = [one.choices for one in self.history if one.round < number]
-        if len(before) < 2:
+        if len(before) < 2 or len(known) >= self.space.size():
             return []
         predictor = Predictor(
             self.space, [one.choices for one in before], [one.value for one in before], [one.costs for one in before]

@@ -130,15 +130,16 @@ def _seen(
         for choices in start[:population]:
             study.enqueue_trial(parameters_of(choices, space))
         seen: dict[Key, tuple[tuple[float, float], float]] = {}
-        for _ in range(population * generations):
-            trial = study.ask()
-            choices = suggest(trial, space)
-            value, costs = predictor([choices])
-            excess = max((float(costs[name][0]) / limit - 1 for name, limit in bounds.items()), default=0.0)
-            point = (float(value[0]), float(costs[cost][0]))
-            penalty = _PENALTY * (1 + excess) if excess > 0 else 0.0
-            study.tell(trial, (point[0] - penalty, point[1]))
-            seen[tuple(choices.items())] = point, excess
+        for _ in range(generations):
+            trials = [study.ask() for _ in range(population)]
+            networks = [suggest(trial, space) for trial in trials]
+            values, costs = predictor(networks)
+            for index, (trial, choices) in enumerate(zip(trials, networks, strict=True)):
+                excess = max((float(costs[name][index]) / limit - 1 for name, limit in bounds.items()), default=0.0)
+                point = (float(values[index]), float(costs[cost][index]))
+                penalty = _PENALTY * (1 + excess) if excess > 0 else 0.0
+                study.tell(trial, (point[0] - penalty, point[1]))
+                seen[tuple(choices.items())] = point, excess
     finally:
         optuna.logging.set_verbosity(level)
     return seen
