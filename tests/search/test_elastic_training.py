@@ -5,11 +5,11 @@ from types import SimpleNamespace
 import pytest
 import pytorch_lightning as pl
 import torch
+from torch.utils.data import DataLoader
 from toy_elastic import SPACE, Student, fit
 from toy_paths import SPACE as UNORDERED
 from toy_paths import Data, Task
 from toy_project import flat
-from torch.utils.data import DataLoader
 
 from lightning_nas.errors import NasError
 from lightning_nas.search import ElasticModule, SeedBatches
@@ -69,7 +69,9 @@ class OrderedData(Data):
         return DataLoader(super().train_dataloader().dataset, self.batch_size, generator=torch.Generator())
 
 
-@pytest.mark.parametrize(("rule", "ema"), [("uniform", 0.9), ("sandwich", None), ("alternate", None), ("progressive", 0.9)])
+@pytest.mark.parametrize(
+    ("rule", "ema"), [("uniform", 0.9), ("sandwich", None), ("alternate", None), ("progressive", 0.9)]
+)
 def test_a_resumed_training_ends_in_the_same_bytes(rule, ema, tmp_path):
     strategy = Elastic(rule=rule, distillation=0.5)
 
