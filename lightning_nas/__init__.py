@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from lightning_nas import cost, networks, search, spaces, strategies
     from lightning_nas.architecture import Architecture
+    from lightning_nas.commands.front import load_front
     from lightning_nas.networks import load_backbone
     from lightning_nas.search import BilevelDataModule, SearchModule
 
@@ -18,6 +19,7 @@ __all__ = [
     "__version__",
     "cost",
     "load_backbone",
+    "load_front",
     "networks",
     "search",
     "spaces",
@@ -30,6 +32,7 @@ _HOMES = {
     "BilevelDataModule": "lightning_nas.search",
     "SearchModule": "lightning_nas.search",
     "load_backbone": "lightning_nas.networks",
+    "load_front": "lightning_nas.commands.front",
 }
 _FOLDERS = {"cost", "networks", "search", "spaces", "strategies"}
 

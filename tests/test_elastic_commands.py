@@ -1,43 +1,35 @@
-"""A search that ends with trained networks, as a user starts it."""
+"""The strategy ``elastic`` from the command line: a front, one of its networks tuned and loaded."""
 
 import json
+from pathlib import Path
 
-import pytest
+import torch
 
-from lightning_nas.runs.contents import Summary, checked
+import lightning_nas
 
-TINY = (
-    "trainer.accelerator=cpu", "trainer.limit_train_batches=2", "trainer.limit_val_batches=1", "trainer.limit_test_batches=1",
-    "search.epochs=1", "evaluate.epochs=1", "evaluate.random=1", "data.batch_size=8", "strategy.recalibration_batches=1",
-)  # fmt: skip
-
-
-@pytest.fixture(scope="module")
-def searched(here):
-    """The networks inside of a ResNet-18, of which the front of four is kept."""
-    here(
-        "search", "space=elastic", "space.seed=resnet18", "space.expansions=[50]", "space.depths=[1]", "strategy=elastic",
-        "strategy.exhaustive=0", "strategy.initial=4", "strategy.rounds=0", "strategy.front_size=4", *TINY,
-        "hydra.run.dir=elastic",
-    )  # fmt: skip
-    return here.folder / "elastic"
+SEARCH = [
+    "space=chain_small", "strategy=elastic", "strategy.rule=sandwich", "strategy.networks=1", "strategy.distillation=0.5",
+    "strategy.initial=4", "strategy.rounds=1", "strategy.per_round=2", "strategy.population=4", "strategy.generations=2",
+    "strategy.recalibration_batches=1", "strategy.front_size=2", "trainer.accelerator=cpu", "trainer.limit_train_batches=3",
+    "trainer.limit_val_batches=1", "trainer.limit_test_batches=1", "search.epochs=1", "search.warmup_epochs=0",
+    "evaluate.epochs=1", "evaluate.random=0", "evaluate.hand_made=false",
+]  # fmt: skip
+TRAIN = ["epochs=1", "trainer.accelerator=cpu", "trainer.limit_train_batches=1", "trainer.limit_test_batches=1"]
 
 
-def test_what_was_found_is_tested_with_the_weights_that_it_has(searched):
-    summary = checked((searched / "summary.json").read_text(), Summary, "summary.json")
-    front = json.loads((searched / "front.json").read_text())
-    kinds = [entry["kind"] for entry in summary["comparison"]]
-    assert kinds == ["found", *["front"] * (len(front["networks"]) - 1), "random", *["baseline"] * 3]
-    found, *others = summary["comparison"]
-    assert found["seconds"] == 0
-    assert all(entry["seconds"] == 0 for entry in others if entry["kind"] == "front")
-    assert all(entry["seconds"] > 0 for entry in others if entry["kind"] != "front")
-    assert found["network"]["macs"] == front["networks"][front["chosen"]]["macs"]
-
-
-def test_the_seed_network_in_its_usual_sizes_is_what_it_is_compared_with(searched):
-    comparison = json.loads((searched / "summary.json").read_text())["comparison"]
-    baselines = {entry["name"]: entry["network"]["parameters"] for entry in comparison if entry["kind"] == "baseline"}
-    assert list(baselines) == ["resnet18", "resnet18 at 75 %", "resnet18 at 50 %"]
-    assert sorted(baselines.values(), reverse=True) == list(baselines.values())
-    assert "resnet18 at 50 %" in (searched / "report.html").read_text()
+def test_a_search_leaves_networks_that_are_ready_to_use(here, capfd):
+    here("search", *SEARCH, "hydra.run.dir=run")
+    front = lightning_nas.load_front("run")
+    record = json.loads(Path("run/front.json").read_text())
+    assert 1 <= len(front) == len(record["networks"]) <= 2
+    assert record["measured"] >= 4
+    model = front.best().model()
+    assert model(torch.zeros(2, 1, 8, 8)).shape[0] == 2
+    assert "at this multiply-adds (M)" in Path("run/report.html").read_text()
+    capfd.readouterr()
+    here("train", "architecture=run/front/0", *TRAIN, "hydra.run.dir=tuned")
+    said = capfd.readouterr().out
+    count = len(front[0].model().state_dict())
+    assert f"{count} tensors start from run/front/0/weights.safetensors, 0 anew" in said
+    backbone = lightning_nas.load_backbone("run/front/0")
+    torch.testing.assert_close(dict(backbone.named_parameters()), dict(front[0].model().backbone.named_parameters()))

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 from omegaconf import DictConfig, OmegaConf
+from torch import nn
 
 from lightning_nas.architecture import Architecture
 from lightning_nas.errors import ConfigError
@@ -13,6 +15,8 @@ from lightning_nas.networks.inherit import inherit_from_run
 from lightning_nas.networks.remapping import remap
 from lightning_nas.networks.seeds import Seed, seed_weights
 from lightning_nas.networks.transfer import load_backbone_weights
+from lightning_nas.networks.weights import read_state_dict
+from lightning_nas.runs import RunFolder
 from lightning_nas.spaces import Backbone, Elastic, SearchSpace, from_architecture, published_names
 
 
@@ -89,3 +93,22 @@ def start_from(network: Backbone, architecture: Architecture, config: DictConfig
     if config.inherit:
         inherited = inherit_from_run(network, architecture, config.inherit)
         print(f"inherited {len(inherited.copied)} tensors of {config.inherit}, {len(inherited.skipped)} start anew")
+
+
+def start_from_front(task: nn.Module, config: DictConfig) -> None:
+    """Fills a whole task with the weights that lie beside its architecture, where that is the folder of a network of a front.
+
+    Nothing is done if other weights are named. Tensors of other shapes, e.g. of a head for other classes, start anew.
+
+    Args:
+        task: Around the network of ``config.architecture``.
+        config: Of the command.
+    """
+    file = RunFolder(str(config.architecture)).weights
+    named = [config[key] for key in ("weights", "backbone_weights", "inherit", "pretrained") if config[key]]
+    if not file.is_file() or any(not isinstance(name, str) or Path(name) != file for name in named):
+        return
+    state, wanted = read_state_dict(file), task.state_dict()
+    fitting = {name: state[name] for name in wanted if name in state and state[name].shape == wanted[name].shape}
+    task.load_state_dict({**wanted, **fitting})
+    print(f"{len(fitting)} tensors start from {file}, {len(wanted) - len(fitting)} anew")

@@ -10,7 +10,7 @@ from lightning_nas.commands.claim import claim_architecture
 from lightning_nas.commands.components import make_data, task_maker
 from lightning_nas.commands.finish import finish
 from lightning_nas.commands.job import make_trainers, prepare
-from lightning_nas.commands.network import named_architecture, resized, start_from
+from lightning_nas.commands.network import named_architecture, resized, start_from, start_from_front
 from lightning_nas.commands.phases import Phases
 from lightning_nas.evaluation.contender import ContenderResult
 from lightning_nas.networks.backbone import build_network
@@ -39,6 +39,7 @@ def run(config: DictConfig) -> Path:
     backbone = build_network(architecture)
     start_from(backbone, architecture, config)
     task = task_maker(config.task, datamodule)(backbone)
+    start_from_front(task, config)
     phases = Phases(["training", "testing"])
     callbacks = [SeedBatches(config.seed), DropPathSchedule(config.drop_path), ReportedEpochs(phases.progress)]
     claim_architecture(architecture, folder)

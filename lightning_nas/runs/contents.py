@@ -132,6 +132,7 @@ class Front(_Content):
     cost: str
     chosen: Amount
     measured: Amount
+    task_arguments: dict[str, Any] = {}
     networks: Annotated[list[FrontNetwork], Field(min_length=1)]
 
 

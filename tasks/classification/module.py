@@ -18,6 +18,7 @@ from torchmetrics.classification import (
 from lightning_nas.errors import ArgumentError
 from lightning_nas.spaces import Backbone
 from lightning_nas.tasks.classification.confusion import draw_confusion
+from lightning_nas.tasks.classification.distillation import ClassDistillation
 from lightning_nas.tasks.classification.heads import AuxiliaryHead, ClassificationHead
 from lightning_nas.tasks.classification.metrics import MeanRecall
 from lightning_nas.tasks.classification.mixing import mixing
@@ -27,7 +28,7 @@ from lightning_nas.tasks.images.norm_checks import explaining_single_values
 from lightning_nas.tasks.images.task import FolderOfImages, ImageTask
 
 
-class ClassificationTask(ImageTask):
+class ClassificationTask(ClassDistillation, ImageTask):
     """Trains a classifier with SGD over the epochs of its Trainer.
 
     Shows the confusion matrix after every validation to loggers that take figures, and writes that of the test to

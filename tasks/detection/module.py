@@ -15,6 +15,7 @@ from lightning_nas.spaces import Backbone
 from lightning_nas.spaces.necks.neck import StackedNeck
 from lightning_nas.tasks.detection.dataset import Target
 from lightning_nas.tasks.detection.detectors import Detector, HeadNorm, Pyramid, build_detector
+from lightning_nas.tasks.detection.distillation import BoxDistillation
 from lightning_nas.tasks.detection.metrics import AP_TABLE, AveragePrecision
 from lightning_nas.tasks.detection.necks import Neck, build_neck
 from lightning_nas.tasks.detection.predict import predict_images
@@ -25,7 +26,7 @@ from lightning_nas.tasks.images.task import FolderOfImages, ImageTask
 Batch = tuple[list[Tensor], list[Target]]
 
 
-class DetectionTask(ImageTask):
+class DetectionTask(BoxDistillation, ImageTask):
     """Trains a detector over the epochs of its Trainer.
 
     After a test the folder of the first logger holds ``detections.json``, all detections in COCO's results format, and

@@ -17,6 +17,7 @@ from lightning_nas.tasks.images import IMAGENET_MEAN, IMAGENET_STD
 from lightning_nas.tasks.images.optimization import OptimizerName, check_named, make_optimizer, make_schedules
 from lightning_nas.tasks.images.task import FolderOfImages, ImageTask
 from lightning_nas.tasks.segmentation.data.labels import IGNORE
+from lightning_nas.tasks.segmentation.distillation import PixelDistillation
 from lightning_nas.tasks.segmentation.drawing import default_palette
 from lightning_nas.tasks.segmentation.evaluation import Evaluation, predicted_labels
 from lightning_nas.tasks.segmentation.heads import Head, build_head
@@ -29,7 +30,7 @@ Batch = tuple[Tensor | list[Tensor], Tensor | list[Tensor]]
 """Images ``(B, 3, H, W)`` from 0 to 1 and labels ``(B, H, W)``; lists where sizes differ."""
 
 
-class SegmentationTask(ImageTask):
+class SegmentationTask(PixelDistillation, ImageTask):
     """Trains a network to label every pixel, over the epochs of its Trainer.
 
     After a test the folder of the first logger holds ``samples.jpg``: image, truth and prediction of some images.

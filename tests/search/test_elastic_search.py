@@ -1,16 +1,20 @@
 """A search for a front as a whole: trained once, measured, kept as ordinary networks."""
 
 import json
+from dataclasses import replace
 
 import pytest
 import torch
 from safetensors.torch import load_file
+from torch.utils.data import DataLoader
 from toy_elastic import SPACE, Student
 from toy_paths import Data, Task
 from toy_project import QUIET
 
+import lightning_nas
 from lightning_nas.architecture import Architecture
-from lightning_nas.errors import JobError
+from lightning_nas.errors import ArgumentError, ConfigError, JobError
+from lightning_nas.report.front import front_report
 from lightning_nas.runs.settings import SupernetSettings
 from lightning_nas.search import Job, Trainers, run
 from lightning_nas.search.lightning.families import pl
@@ -18,9 +22,15 @@ from lightning_nas.search.paths.front_networks import cut_task
 from lightning_nas.spaces.record import from_architecture
 from lightning_nas.strategies import Elastic
 
+SPACE = replace(SPACE, depths=(2, 1))  # 12 networks
+
 
 class ImageData(Data):
     in_channels, image_size = 1, (8, 8)
+
+    def train_dataloader(self):
+        loader = super().train_dataloader()
+        return DataLoader(loader.dataset, self.batch_size, shuffle=True, generator=torch.Generator())
 
 
 class OnNetwork(Student):
@@ -133,6 +143,37 @@ def test_an_interrupted_search_measures_nothing_twice_and_ends_alike(searched, t
     again.run.architecture.unlink()
     with pytest.raises(JobError, match="measured with"):
         run(settings(recalibration_batches=1), again)
+
+
+def test_a_front_is_loaded_as_a_table_of_models(searched):
+    job, architecture = searched
+    front = lightning_nas.load_front(job.folder)
+    assert front[front.chosen].architecture.components == architecture.components
+    assert len(front) == len(repr(front).splitlines()) - 1
+    assert f"{front.chosen}*" in repr(front)
+    cheapest = front[0]
+    assert front.best(macs=cheapest.macs) == front.best(params=cheapest.params, latency_ms=1e9) == cheapest
+    assert front.best().metric == max(one.metric for one in front)
+    with pytest.raises(ArgumentError, match=r"keeps {'macs': 1}; the least of each is {'macs': [0-9]+}"):
+        front.best(macs=1)
+    model = front.best().model(OnNetwork)
+    assert not model.training
+    assert model(torch.zeros(2, 1, 8, 8)).shape == (2, 3)
+    with pytest.raises(ConfigError, match="pass make_task"):
+        cheapest.model()
+    with pytest.raises(FileNotFoundError, match=r"no front\.json"):
+        lightning_nas.load_front(cheapest.folder.path)
+
+
+def test_a_report_says_what_to_take_at_which_cost(searched):
+    job, _ = searched
+    shown = front_report(job.run)
+    record = read(job)
+    assert [row[1] for row in shown.rows] == ["take", *(f"front/{entry['number']}" for entry in record["networks"])]
+    assert shown.rows[0][0] == "at this multiply-adds (M)"
+    assert f"{record['measured']} networks" in shown.sentence
+    assert shown.chart.startswith("<svg")
+    assert front_report(job.run.pretraining) is None
 
 
 def test_the_front_may_be_tuned(tmp_path, searched):

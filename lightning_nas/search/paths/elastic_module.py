@@ -59,7 +59,7 @@ class ElasticModule(WrappedModule):
         supernet = trained_supernet(model)
         strategy.check_space(supernet.space)
         if strategy.distillation:
-            require_distillable(model, strategy.distillation)
+            require_distillable(model, strategy.distillation).distilled_module()
         several = len(strategy.step(supernet.space, step=0)) > 1 or strategy.rule == "progressive"
         if several and any(isinstance(part, Recomputable) and part.recompute for part in model.modules()):
             raise ArgumentError(

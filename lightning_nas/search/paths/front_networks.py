@@ -24,6 +24,7 @@ from lightning_nas.search.lightning.callbacks import SeedBatches
 from lightning_nas.search.lightning.families import pl
 from lightning_nas.search.lightning.persistence import last_checkpoint
 from lightning_nas.search.paths.shared_weights import SharedWeights
+from lightning_nas.search.tasks import task_arguments
 from lightning_nas.spaces import Supernet
 from lightning_nas.spaces.record import from_architecture
 from lightning_nas.strategies.paths.elastic import Elastic
@@ -68,7 +69,8 @@ class FrontNetworks:
         chosen = knee(points) if self.strategy.prefer == "knee" else best
         name = self.scores.measure(front[chosen].choices)[0]
         content = {
-            "metric": name, "cost": self.strategy.cost, "chosen": chosen, "measured": measured, "networks": networks
+            "metric": name, "cost": self.strategy.cost, "chosen": chosen, "measured": measured, "networks": networks,
+            "task_arguments": task_arguments(self.job.datamodule),
         }  # fmt: skip
         self._write(run.front_record, content)
         return front[chosen].choices

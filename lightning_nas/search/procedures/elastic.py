@@ -48,6 +48,7 @@ def search_front(strategy: Elastic, job: Job) -> dict[str, Option]:
         strategy.check_space(job.space)
         costs = partial(_costs, job, device, "latency_ms" in strategy.costs)
         search = strategy.front(job.space, costs)
+        pl.seed_everything(job.seed, workers=True, verbose=False)  # the weights of the supernet, too
         supernet, task = seeded_task(job)
         module = ElasticModule(task, strategy)
     except NasError as error:

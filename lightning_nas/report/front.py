@@ -1,0 +1,101 @@
+"""The front of networks that were trained together, as a report shows it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from markupsafe import Markup
+
+from lightning_nas.errors import ReportError
+from lightning_nas.report.curves import scatter_chart
+from lightning_nas.runs import RunFolder
+from lightning_nas.runs.contents import Front, MeasuredNetwork, checked, read_text
+
+TITLES = {"macs": "multiply-adds (M)", "params": "parameters (M)", "latency_ms": "latency (ms)"}
+
+
+@dataclass(frozen=True)
+class FrontReport:
+    """What a page shows.
+
+    Args:
+        sentence: How many networks were measured and kept, and which one is the architecture of the run.
+        chart: SVG: metric over cost of all that were measured; those that are kept are filled.
+        rows: At this cost take this network; the titles come first.
+    """
+
+    sentence: str
+    chart: Markup
+    rows: tuple[tuple[str, ...], ...]
+
+
+def front_report(run: RunFolder) -> FrontReport | None:
+    """What a page shows of the front of a run; None if it has none.
+
+    Raises:
+        ReportError: If a file is malformed; it names the file.
+    """
+    if not run.front_record.is_file():
+        return None
+    record = checked(read_text(run.front_record, ReportError), Front, str(run.front_record), ReportError)
+    networks, cost, metric = record["networks"], record["cost"], record["metric"]
+    if cost not in TITLES:
+        raise ReportError(f"{run.front_record}: cost = {cost!r}: expected one of {sorted(TITLES)}")
+    tuned = any(entry["metric"] != entry["inherited"] for entry in networks)
+    sentence = (
+        f"One training, {record['measured']} networks measured with the weights that it left; {len(networks)} of those that no "
+        f"other one beats are kept, each with its weights. Number {record['chosen']} is the architecture of this run."
+        + (" Each was trained by itself in the end." if tuned else "")
+    )
+    kept = [(_cost(entry, cost), entry["metric"]) for entry in networks]
+    points = [*_measured(run, cost), *kept]
+    marked = range(len(points) - len(kept), len(points))
+    return FrontReport(
+        sentence,
+        Markup(scatter_chart(points, list(marked), TITLES[cost], metric)),
+        tuple(_rows(networks, cost, metric, tuned=tuned)),
+    )
+
+
+def _measured(run: RunFolder, cost: str) -> list[tuple[float, float]]:
+    """(cost, metric) of everything that was measured."""
+    if not run.candidates.is_file():
+        return []
+    lines = read_text(run.candidates, ReportError).splitlines()
+    entries = [
+        checked(line, MeasuredNetwork, f"{run.candidates}, line {number}", ReportError)
+        for number, line in enumerate(lines, start=1)
+    ]
+    return [
+        (_scaled(cost, entry["costs"][cost]), entry["fitness"])
+        for entry in entries
+        if entry["fitness"] is not None and cost in entry["costs"]
+    ]
+
+
+def _rows(networks: Sequence[dict[str, Any]], cost: str, metric: str, *, tuned: bool) -> list[tuple[str, ...]]:
+    inherited = ("before tuning",) if tuned else ()
+    order = [cost, *(name for name in TITLES if name != cost)]
+    rows = [(f"at this {TITLES[cost]}", "take", metric, *inherited, *(TITLES[name] for name in order[1:]))]
+    for entry in networks:
+        costs = [_shown(entry, name) for name in order]
+        before = (f"{entry['inherited']:.4g}",) if tuned else ()
+        rows.append((costs[0], f"front/{entry['number']}", f"{entry['metric']:.4g}", *before, *costs[1:]))
+    return rows
+
+
+def _shown(entry: dict[str, Any], name: str) -> str:
+    if name == "latency_ms" and entry.get("latency") is None:
+        return "-"
+    return f"{_cost(entry, name):.4g}"
+
+
+def _cost(entry: dict[str, Any], name: str) -> float:
+    value = (entry.get("latency") or {}).get("median_ms", 0.0) if name == "latency_ms" else entry[name]
+    return _scaled(name, float(value))
+
+
+def _scaled(name: str, value: float) -> float:
+    return value if name == "latency_ms" else value / 1e6
