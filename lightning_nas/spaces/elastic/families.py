@@ -250,7 +250,7 @@ def trunk_of(seed: str) -> Trunk:
         near = difflib.get_close_matches(seed, seed_names(), 1)
         hint = f" (did you mean {near[0]}?)" if near else ""
         raise ArgumentError(
-            f"space elastic: seed = {seed!r}, expected a network of inverted residuals or a ResNet, one of {', '.join(seed_names())}{hint}; "
-            "any other network becomes elastic by lightning_nas.elastic(model, ...)"
+            f"space elastic: seed = {seed!r}, expected a network of inverted residuals or a ResNet, one of "
+            f"{', '.join(seed_names())}{hint}; any other network becomes elastic by lightning_nas.elastic(model, ...)"
         )
     return build()
