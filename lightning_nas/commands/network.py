@@ -17,7 +17,7 @@ from lightning_nas.networks.seeds import Seed, seed_weights
 from lightning_nas.networks.transfer import load_backbone_weights
 from lightning_nas.networks.weights import read_state_dict
 from lightning_nas.runs import RunFolder
-from lightning_nas.spaces import Backbone, Elastic, SearchSpace, from_architecture, published_names
+from lightning_nas.spaces import Backbone, SearchSpace, from_architecture, published_names
 
 
 def named_architecture(config: DictConfig) -> Architecture:
@@ -67,8 +67,7 @@ def named_seed(config: DictConfig, space: SearchSpace) -> Seed | None:
         return None
     if not isinstance(named, bool | str):
         raise ConfigError(f"pretrained = {named!r}: expected true, the name of a network or a weights file")
-    backbone = space.named_parts().get("backbone", space)
-    return seed_weights(named, backbone.seed if isinstance(backbone, Elastic) else None)
+    return seed_weights(named, space.published_weights)
 
 
 def start_from(network: Backbone, architecture: Architecture, config: DictConfig) -> None:

@@ -126,6 +126,11 @@ class SearchSpace(Decisions):
         """
         return self._mixed().decode(self, logits)
 
+    @property
+    def published_weights(self) -> str | None:
+        """Name of the network whose published weights the space can start from; None if there is none."""
+        return None
+
     def largest(self) -> dict[str, Option]:
         """The choices of the largest network.
 

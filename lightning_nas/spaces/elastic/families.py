@@ -251,7 +251,6 @@ def trunk_of(seed: str) -> Trunk:
         hint = f" (did you mean {near[0]}?)" if near else ""
         raise ArgumentError(
             f"space elastic: seed = {seed!r}, expected a network of inverted residuals or a ResNet, one of "
-            f"{', '.join(seed_names())}{hint}; "
-            "any other network becomes elastic by lightning_nas.elastic(model, ...)"
+            f"{', '.join(seed_names())}{hint}; any other network becomes elastic by lightning_nas.elastic(model, ...)"
         )
     return build()

@@ -93,6 +93,11 @@ class Elastic(SearchSpace):
         return len(self._every_option["width"]) > 1
 
     @property
+    def published_weights(self) -> str:
+        """The seed's name."""
+        return self.seed
+
+    @property
     def mixes(self) -> bool:
         """False: there are no logits."""
         return False

@@ -142,6 +142,11 @@ class Product(SearchSpace):
         """Whether every part that is searched mixes its options."""
         return all(space.mixes for space in self.free.values())
 
+    @property
+    def published_weights(self) -> str | None:
+        """That of the first part that has one."""
+        return next((space.published_weights for space in self.spaces.values() if space.published_weights), None)
+
     def largest(self) -> dict[str, Option]:
         """Those of the free parts.
 

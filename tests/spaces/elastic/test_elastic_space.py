@@ -7,7 +7,7 @@ import pytest
 
 from lightning_nas.cost import count_parameters
 from lightning_nas.errors import ArchitectureError, ArgumentError
-from lightning_nas.spaces import Chain, Elastic, Fpn, Product
+from lightning_nas.spaces import Chain, Elastic, Fpn, NasBench201, Product
 from lightning_nas.spaces.elastic.trunk import share
 
 TINY = Elastic("mobilenetv2_050", expansions=(50,), depths=(1,))
@@ -82,8 +82,8 @@ def test_a_product_joins_the_largest_and_smallest_of_its_parts():
 
 
 def test_a_space_without_an_order_has_no_largest_network():
-    with pytest.raises(ArgumentError, match="'chain' has no largest network"):
-        Chain().largest()
+    with pytest.raises(ArgumentError, match="'nasbench201' has no largest network"):
+        NasBench201().largest()
 
 
 @pytest.mark.parametrize(
