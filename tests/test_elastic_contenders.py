@@ -1,9 +1,13 @@
 """A search that ends with trained networks, as a user starts it."""
 
 import json
+import re
 
+import onnxruntime
 import pytest
+import torch
 
+import lightning_nas
 from lightning_nas.runs.contents import Summary, checked
 
 TINY = (
@@ -41,3 +45,35 @@ def test_the_seed_network_in_its_usual_sizes_is_what_it_is_compared_with(searche
     assert list(baselines) == ["resnet18", "resnet18 at 75 %", "resnet18 at 50 %"]
     assert sorted(baselines.values(), reverse=True) == list(baselines.values())
     assert "resnet18 at 50 %" in (searched / "report.html").read_text()
+
+
+def test_the_best_network_within_limits_is_exported_and_computes_the_same(here, searched, capsys):
+    front = lightning_nas.load_front(searched)
+    cheapest = min(front, key=lambda one: one.macs)
+    here("export", "run=elastic", f"macs={cheapest.macs}", "latency_ms=10000")
+    assert f"front/{cheapest.number}" in capsys.readouterr().out
+    out = searched / "export"
+    record = json.loads((out / "export.json").read_text())
+    assert record["number"] == cheapest.number
+    assert record["latency"]["runtime"].startswith("onnxruntime")
+    assert record["latency"]["median_ms"] <= 10000
+    images = torch.rand(1, *record["input_size"])
+    session = onnxruntime.InferenceSession(str(out / "model.onnx"), providers=["CPUExecutionProvider"])
+    (answer,) = session.run(None, {session.get_inputs()[0].name: images.numpy()})
+    with torch.no_grad():
+        torch.testing.assert_close(torch.from_numpy(answer), cheapest.model()(images), atol=1e-4, rtol=1e-4)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        ([], "run = null: name the folder"),
+        (["run=nowhere"], "no finished search with strategy=elastic"),
+        (["run=elastic", "latency_ms=0"], "latency_ms = 0.0: expected a positive number"),
+        (["run=elastic", "latency_ms=1e-6"], "no network of the front is that fast here; the fastest takes"),
+        (["run=elastic", "macs=1"], "no network keeps both; the least are"),
+    ],
+)
+def test_an_export_that_cannot_be_is_refused(here, searched, arguments, said):
+    with pytest.raises(SystemExit, match=re.escape(said)):
+        here("export", *arguments)

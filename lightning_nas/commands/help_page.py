@@ -32,6 +32,11 @@ EXAMPLES = {
         "lightning-nas predict run=<run> images=<folder> out=<folder> skip_invalid=true",
         "lightning-nas predict run=<run> images=<folder> batch_size=16 device=cuda",
     ),
+    "export": (
+        "lightning-nas export run=<run> latency_ms=12",
+        "lightning-nas export run=<run> macs=1e8 params=2e6 out=<folder>",
+        "lightning-nas export run=<run> latency_ms=5 threads=4",
+    ),
     "benchmark": (
         "lightning-nas benchmark what=supernet",
         "lightning-nas benchmark what=zero_cost table=<csv> images=<cifar>",

@@ -1,4 +1,4 @@
-"""The commands: ``lightning-nas search|train|report|predict|benchmark [key=value ...]``, composed by Hydra."""
+"""The commands: ``lightning-nas search|train|report|predict|export|benchmark [key=value ...]``, composed by Hydra."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ from lightning_nas.errors import ConfigError
 from lightning_nas.runs import RunFolder
 from lightning_nas.runs.contents import read_overrides
 
-COMMANDS = ("search", "train", "report", "predict", "benchmark")
+COMMANDS = ("search", "train", "report", "predict", "export", "benchmark")
 """Modules of ``commands/``, imported once the settings have been checked: it takes seconds."""
 
 

@@ -81,6 +81,19 @@ class PredictSchema:
     allow: list[str] = field(default_factory=list)
 
 
+@dataclass
+class ExportSchema:
+    """Of ``export.yaml``."""
+
+    run: str | None = None
+    latency_ms: float | None = None
+    macs: float | None = None
+    params: float | None = None
+    threads: int = 1
+    out: str | None = None
+    allow: list[str] = field(default_factory=list)
+
+
 def register_schemas() -> None:
     """Makes the schemas known to Hydra."""
     store = ConfigStore.instance()
@@ -88,3 +101,4 @@ def register_schemas() -> None:
     store.store(name="train_schema", node=TrainSchema)
     store.store(name="report_schema", node=ReportSchema)
     store.store(name="predict_schema", node=PredictSchema)
+    store.store(name="export_schema", node=ExportSchema)

@@ -93,6 +93,11 @@ class RunFolder:
         """Folder of predictions, if no other one is named."""
         return self.path / "predictions"
 
+    @property
+    def export(self) -> Path:
+        """Folder of an exported network, if no other one is named."""
+        return self.path / "export"
+
     # ---- a training -------------------------------------------------------------------------------------------------
 
     @property

@@ -125,8 +125,20 @@ def exported_latency_of_task(task: Any, datamodule: Any, *, threads: int = 1, se
         ExportError: If it cannot be exported.
         MissingPackageError: If ONNX Runtime is not installed.
     """
-    _, call = _first_that_works(task, datamodule, macs_of_call)
-    return exported_latency(task, call, threads=threads, seconds=seconds)
+    return exported_latency(task, working_call(task, datamodule), threads=threads, seconds=seconds)
+
+
+def working_call(task: Any, datamodule: Any) -> Call:
+    """What the whole network of a task is given for one image, see :func:`cost_of_task`.
+
+    Args:
+        task: Of the network.
+        datamodule: Tells the size of an image if the task does not.
+
+    Raises:
+        UncountableError: If ``forward`` cannot be run.
+    """
+    return _first_that_works(task, datamodule, macs_of_call)[1]
 
 
 def costs_of_choice(
