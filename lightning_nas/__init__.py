@@ -8,6 +8,7 @@ if TYPE_CHECKING:
     from lightning_nas.architecture import Architecture
     from lightning_nas.networks import load_backbone
     from lightning_nas.search import BilevelDataModule, SearchModule
+    from lightning_nas.spaces.own_network.make import elastic
 
 __version__ = "0.1.0"
 
@@ -17,6 +18,7 @@ __all__ = [
     "SearchModule",
     "__version__",
     "cost",
+    "elastic",
     "load_backbone",
     "networks",
     "search",
@@ -29,6 +31,7 @@ _HOMES = {
     "Architecture": "lightning_nas.architecture",
     "BilevelDataModule": "lightning_nas.search",
     "SearchModule": "lightning_nas.search",
+    "elastic": "lightning_nas.spaces.own_network.make",
     "load_backbone": "lightning_nas.networks",
 }
 _FOLDERS = {"cost", "networks", "search", "spaces", "strategies"}
