@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import torch
@@ -31,7 +31,7 @@ class _Deaf(Part):
 
 
 def keep_elastic(
-    model: nn.Module, groups: Sequence[ChannelGroup], smallest: Callable[[ChannelGroup], int], run: Run
+    model: nn.Module, groups: Sequence[ChannelGroup], narrowest: Mapping[str, list[Tensor]], run: Run
 ) -> tuple[list[ChannelGroup], dict[str, str]]:
     """The groups with which the network runs and computes what it should; the others -> why not.
 
@@ -41,29 +41,25 @@ def keep_elastic(
     Args:
         model: The full network, in evaluation mode.
         groups: Those to be tried.
-        smallest: The fewest channels of a group.
+        narrowest: Per group the positions that are gone when it is as narrow as possible.
         run: Computes the outputs of the network on the example.
     """
     with torch.no_grad():
         apart = [group for group in groups if not group.normalised_together]
-        if _defect(model, apart, smallest, run) is None and _defect(model, groups, smallest, run) is None:
+        if _defect(model, apart, narrowest, run) is None and _defect(model, groups, narrowest, run) is None:
             return list(groups), {}
-        reasons = {group.name: _defect(model, [group], smallest, run) for group in groups}
+        reasons = {group.name: _defect(model, [group], narrowest, run) for group in groups}
         fixed = {name: reason for name, reason in reasons.items() if reason is not None}
         return [group for group in groups if group.name not in fixed], fixed
 
 
 def _defect(
-    model: nn.Module, groups: Sequence[ChannelGroup], smallest: Callable[[ChannelGroup], int], run: Run
+    model: nn.Module, groups: Sequence[ChannelGroup], narrowest: Mapping[str, list[Tensor]], run: Run
 ) -> str | None:
     """Why these groups cannot be as narrow as possible; None if they can."""
     if not groups:
         return None
-    gone = [
-        (group, group.gone(group.importance(model).argsort(descending=True, stable=True), smallest(group)))
-        for group in groups
-    ]
-    parts = parts_of(model, gone)
+    parts = parts_of(model, [(group, narrowest[group.name]) for group in groups])
     exact = not any(group.normalised_together for group in groups)
     full = _outputs(model, run, _deaf_parts(parts, groups) if exact else {})
     try:
@@ -75,8 +71,8 @@ def _defect(
     if not exact:
         return None
     scale = max(float(x.abs().max()) for x in full if x.numel())
-    error = max(float((x - y).abs().max()) for x, y in zip(full, narrow, strict=True) if x.numel())
-    if not error <= TOLERANCE * max(scale, 1e-6):
+    change = max(float((x - y).abs().max()) for x, y in zip(full, narrow, strict=True) if x.numel())
+    if not change <= TOLERANCE * max(scale, 1e-6):
         return "the outputs change in more than what its channels add: something reads them by their position or number"
     return None
 

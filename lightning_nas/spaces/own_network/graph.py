@@ -11,14 +11,18 @@ from importlib import import_module
 from typing import Any
 
 import torch
-from scipy.sparse import coo_array
-from scipy.sparse.csgraph import connected_components
+from scipy.sparse import coo_array  # type: ignore[import-untyped]
+from scipy.sparse.csgraph import connected_components  # type: ignore[import-untyped]
 from torch import Tensor, nn
 from torch.utils._pytree import tree_leaves
 
 from lightning_nas.errors import ArgumentError
+from lightning_nas.spaces.own_network.closure import Member, closure
 from lightning_nas.spaces.own_network.groups import ChannelGroup, Place
 from lightning_nas.spaces.own_network.layers import blocks_of_channels, place_of, together
+
+LOST = "its channels are rearranged so that torch-pruning cannot follow them"
+"""Why some groups stay as they are."""
 
 
 def torch_pruning() -> Any:
@@ -53,9 +57,7 @@ def traceable_copy(model: nn.Module) -> nn.Module:
     return twin
 
 
-def find_groups(
-    model: nn.Module, run: Callable[[nn.Module], Any]
-) -> tuple[list[ChannelGroup], dict[str, str]]:
+def find_groups(model: nn.Module, run: Callable[[nn.Module], Any]) -> tuple[list[ChannelGroup], dict[str, str]]:
     """All groups but those of the outputs.
 
     Args:
@@ -80,7 +82,7 @@ def find_groups(
                 output_transform=lambda output: [x * 1.0 for x in tree_leaves(output) if _has_graph(x)],
                 verbose=False,
             )
-            found = list(graph.get_all_groups())
+            _follow_concatenations(graph)
     except Exception as error:  # whatever the library meets
         raise ArgumentError(
             f"model: the dependencies of {type(model).__name__} cannot be traced ({type(error).__name__}: {error}); expected "
@@ -90,8 +92,17 @@ def find_groups(
     names = {module: name for name, module in model.named_modules()}
     position = {name: index for index, name in enumerate(names.values())}
     groups, fixed = [], {}
-    for group in found:
-        made = _channel_group(graph, group, names, position)
+    done: set[Any] = set()
+    for module in list(graph.module2node):
+        if module in done or not isinstance(module, nn.modules.conv._ConvNd | nn.Linear):
+            continue
+        members = closure(graph, module)
+        if members is None:
+            done.add(module)
+            fixed[names[module]] = LOST
+            continue
+        done |= {member.node.module for member in members if not member.consumes}
+        made = _channel_group(graph, members, names, position)
         if isinstance(made, ChannelGroup):
             groups.append(made)
         elif made is not None:
@@ -99,54 +110,67 @@ def find_groups(
     return sorted(groups, key=lambda group: position[group.name]), fixed
 
 
+def _follow_concatenations(graph: Any) -> None:
+    """Turns the counting of channels on again for concatenations of maps.
+
+    The library leaves it off behind a parameter of three dimensions, which it takes for a vision transformer's position
+    embedding (tokens are joined there, not channels); a scale of ``(channels, 1, 1)`` is one as well.
+    """
+    from torch_pruning.dependency.index_mapping import update_index_mapping
+
+    for node in graph.module2node.values():
+        if node.type == graph.ops.OPTYPE.CONCAT and not node.enable_index_mapping:
+            maps = len(node.grad_fn._input_metadata[0].shape) == 4
+            node.enable_index_mapping = maps and node.grad_fn._saved_dim == 1
+    update_index_mapping(graph)
+
+
 def _has_graph(x: Any) -> bool:
     return isinstance(x, Tensor) and x.grad_fn is not None
 
 
 def _channel_group(
-    graph: Any, group: Any, names: Mapping[Any, str], position: Mapping[str, int]
+    graph: Any, members: Sequence[Member], names: Mapping[Any, str], position: Mapping[str, int]
 ) -> ChannelGroup | tuple[str, str] | None:
     """A group in our terms; its name and why it stays as it is; None if it belongs to the outputs."""
     types = graph.ops.OPTYPE
-    items = [(item.dep, item.idxs, item.root_idxs) for item in group]
+    kinds = {member.node.type for member in members}
     makers = [
-        names[dep.target.module]
-        for dep, _, _ in items
-        if isinstance(dep.target.module, nn.modules.conv._ConvNd | nn.Linear | nn.Embedding) and not _consumes(dep)
+        names[member.node.module]
+        for member in members
+        if isinstance(member.node.module, nn.modules.conv._ConvNd | nn.Linear | nn.Embedding) and not member.consumes
     ]
     name = min(makers, key=position.__getitem__)
-    if any(dep.target.type == types.OUTPUT for dep, _, _ in items):
+    if types.OUTPUT in kinds:
         return None
-    if any(dep.target.type == types.UNBIND for dep, _, _ in items):
+    if types.UNBIND in kinds:
         return name, "its channels are divided among several tensors (unbind), e.g. queries, keys and values"
     operations = (types.CONCAT, types.SPLIT, types.ELEMENTWISE, types.RESHAPE, types.EXPAND, types.SLICE)
     places: list[Place] = []
     layers: list[nn.Module | None] = []
-    for dep, idxs, roots in items:
-        target = dep.target
-        if target.type in operations:
+    for member in members:
+        node, layer = member.node, member.node.module
+        if node.type in operations:
             continue
-        channels, units = torch.tensor(idxs), torch.tensor(roots)
-        if target.type == types.PARAMETER:
-            owner, _, own = graph._param_to_name[target.module].rpartition(".")
-            place: Place | None = Place(owner, ((own, target.pruning_dim),), (), channels, units)
+        if None in member.units.values():
+            return name, LOST
+        channels, units = torch.tensor(list(member.units)), torch.tensor(list(member.units.values()))
+        if node.type == types.PARAMETER:
+            owner, _, own = graph._param_to_name[layer].rpartition(".")
+            place: Place | None = Place(owner, ((own, node.pruning_dim),), (), channels, units)
             layers.append(None)
         else:
-            place = place_of(names[target.module], target.module, _consumes(dep), target.pruning_dim, channels, units)
-            layers.append(target.module)
+            place = place_of(names[layer], layer, member.consumes, node.pruning_dim, channels, units)
+            layers.append(layer)
         if place is None:
-            return name, f"channels of {names[target.module]} ({type(target.module).__name__}) cannot be left out one by one"
+            return name, f"channels of {names[layer]} ({type(layer).__name__}) cannot be left out one by one"
+        if not place.fits(graph.model):
+            return name, LOST
         places.append(place)
     return _in_units(name, places, layers)
 
 
-def _consumes(dep: Any) -> bool:
-    return bool(dep.handler.__name__ == "prune_in_channels")
-
-
-def _in_units(
-    name: str, places: Sequence[Place], layers: Sequence[nn.Module | None]
-) -> ChannelGroup | tuple[str, str]:
+def _in_units(name: str, places: Sequence[Place], layers: Sequence[nn.Module | None]) -> ChannelGroup | tuple[str, str]:
     """Channels that must go together become units: equal offsets in all blocks of a grouped convolution or GroupNorm."""
     roots = 1 + int(max(int(place.units.max()) for place in places))
     ties: list[Tensor] = [torch.arange(roots).repeat(2, 1)]
@@ -165,9 +189,7 @@ def _in_units(
     sizes = torch.bincount(unit_of, minlength=count)
     if len(sizes.unique()) > 1:
         return name, "grouped convolutions tie unequal numbers of its channels"
-    tied = [
-        Place(p.module, p.tensors, p.sizes, p.channels, unit_of[p.units], p.period, p.consumes) for p in places
-    ]
+    tied = [Place(p.module, p.tensors, p.sizes, p.channels, unit_of[p.units], p.period, p.consumes) for p in places]
     return ChannelGroup(
         name, int(count), int(sizes[0]), tuple(tied), any(layer is not None and together(layer) for layer in layers)
     )

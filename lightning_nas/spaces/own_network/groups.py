@@ -9,6 +9,13 @@ import torch
 from torch import Tensor, nn
 
 
+def tensor_of(module: nn.Module, name: str) -> Tensor:
+    """A parameter or buffer of a module, by its own name."""
+    tensor = module._parameters[name] if name in module._parameters else module._buffers[name]
+    assert tensor is not None
+    return tensor
+
+
 @dataclass(frozen=True)
 class Place:
     """One dimension of one layer that channels of a group occupy.
@@ -35,6 +42,12 @@ class Place:
         """Positions in the tensors."""
         return positions % self.period if self.period else positions
 
+    def fits(self, network: nn.Module) -> bool:
+        """Whether the tensors have all positions."""
+        module = network.get_submodule(self.module)
+        last = int(self.indices(self.channels).max())
+        return all(last < tensor_of(module, name).shape[dim] for name, dim in self.tensors)
+
 
 @dataclass(frozen=True)
 class ChannelGroup:
@@ -54,17 +67,18 @@ class ChannelGroup:
     places: tuple[Place, ...] = field(repr=False)
     normalised_together: bool = False
 
-    def importance(self, network: nn.Module) -> Tensor:
-        """Sum of squares of all weights that belong to a unit, ``(units,)``; biases and statistics count for nothing."""
-        result = torch.zeros(self.units, dtype=torch.float64)
+    def order(self, network: nn.Module) -> Tensor:
+        """The units, most important first: by the sum of squares of all weights that belong to one, without biases."""
+        total = torch.zeros(self.units)
         for place in self.places:
             module = network.get_submodule(place.module)
             for name, dim in place.tensors:
                 weight = module._parameters.get(name)
                 if name == "weight" and weight is not None and weight.dim() > 1:
-                    squares = weight.detach().double().square().transpose(0, dim).flatten(1).sum(1).cpu()
-                    result.index_add_(0, place.units, squares[place.indices(place.channels)])
-        return result
+                    others = [d for d in range(weight.dim()) if d != dim]
+                    squares = torch.linalg.vector_norm(weight.detach().float(), dim=others).square().cpu()
+                    total.index_add_(0, place.units, squares[place.indices(place.channels)])
+        return total.argsort(descending=True, stable=True)
 
     def counts(self, widths: Sequence[float]) -> tuple[int, ...]:
         """Channels of the first layer that are kept at these shares of them, fewest first."""

@@ -44,7 +44,12 @@ def _layout(layer: nn.Module, consumes: bool, dim: int) -> tuple[Tensors, Sizes,
         if layer.groups == layer.out_channels > 1:  # depthwise
             if layer.in_channels != layer.out_channels or layer.transposed:
                 return None
-            return (("weight", 0), ("bias", 0)), (("in_channels", None), ("out_channels", None), ("groups", None)), 0, False
+            return (
+                (("weight", 0), ("bias", 0)),
+                (("in_channels", None), ("out_channels", None), ("groups", None)),
+                0,
+                False,
+            )
         if layer.groups > 1 and layer.transposed:
             return None
         if consumes:
@@ -63,7 +68,11 @@ def _layout(layer: nn.Module, consumes: bool, dim: int) -> tuple[Tensors, Sizes,
         at = dim % len(layer.normalized_shape)
         return (("weight", at), ("bias", at)), (("normalized_shape", at),), 0, False
     if isinstance(layer, nn.PReLU):
-        return ((), (), 0, False) if layer.num_parameters == 1 else ((("weight", 0),), (("num_parameters", None),), 0, False)
+        return (
+            ((), (), 0, False)
+            if layer.num_parameters == 1
+            else ((("weight", 0),), (("num_parameters", None),), 0, False)
+        )
     if isinstance(layer, nn.Embedding):
         return (("weight", 1),), (("embedding_dim", None),), 0, False
     return None

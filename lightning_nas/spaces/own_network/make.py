@@ -71,10 +71,12 @@ def elastic(
     del twin
     groups = [group for group in found if not any(_kept(p.module, keep) for p in group.places if not p.consumes)]
     groups = [group for group in groups if len(group.counts(widths)) > 1]
+    orders = {group.name: group.order(model) for group in groups}
+    narrowest = {group.name: group.gone(orders[group.name], group.counts(widths)[0]) for group in groups}
     training = {module: module.training for module in model.modules()}
     model.eval()
     try:
-        groups, failed = keep_elastic(model, groups, lambda group: group.counts(widths)[0], run)
+        groups, failed = keep_elastic(model, groups, narrowest, run)
     finally:
         for module, mode in training.items():
             module.training = mode
@@ -91,7 +93,7 @@ def elastic(
         within=tuple(_around(group, blocks) for group in groups),
         blocks=tuple(blocks),
     )
-    return ElasticNetwork(model, space, groups, fixed)
+    return ElasticNetwork(model, space, groups, [orders[group.name] for group in groups], fixed)
 
 
 def _check_arguments(model: Any, example_input: Any, widths: Any, keep: Any) -> None:

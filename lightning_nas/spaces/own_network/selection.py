@@ -9,7 +9,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from lightning_nas.spaces.own_network.groups import ChannelGroup
+from lightning_nas.spaces.own_network.groups import ChannelGroup, tensor_of
 from lightning_nas.spaces.own_network.narrow import Part
 
 
@@ -28,9 +28,7 @@ def parts_of(network: nn.Module, gone: Iterable[tuple[ChannelGroup, list[Tensor]
             for name, dim in place.tensors:
                 key = (place.module, name, dim)
                 if key not in masks:
-                    tensor = module._parameters[name] if name in module._parameters else module._buffers[name]
-                    assert tensor is not None
-                    masks[key] = torch.ones(tensor.shape[dim], dtype=torch.bool)
+                    masks[key] = torch.ones(tensor_of(module, name).shape[dim], dtype=torch.bool)
                 masks[key][place.indices(channels)] = False
             for attribute, entry in place.sizes:
                 less[place.module, attribute, entry] += len(channels)
@@ -60,8 +58,7 @@ def cut(network: nn.Module, parts: Mapping[str, Part], skipped: Iterable[str]) -
     for name, part in parts.items():
         module = network.get_submodule(name)
         for key in part.indices:
-            whole = module._parameters[key] if key in module._parameters else module._buffers[key]
-            assert whole is not None
+            whole = tensor_of(module, key)
             left = part.of(key, whole.detach()).clone()
             if key in module._parameters:
                 module._parameters[key] = nn.Parameter(left, requires_grad=whole.requires_grad)

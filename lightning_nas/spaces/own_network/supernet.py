@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Sequence
-from typing import Any, Self
+from typing import Any, Self, cast
 
 from torch import Tensor, nn
 
 from lightning_nas.architecture import Architecture, Choices
 from lightning_nas.errors import ArchitectureError
+from lightning_nas.spaces.features import FeatureInfo
 from lightning_nas.spaces.own_network.groups import ChannelGroup
 from lightning_nas.spaces.own_network.narrow import Narrowed, Skipped, install, uninstall
 from lightning_nas.spaces.own_network.selection import cut, parts_of
@@ -28,6 +29,7 @@ class ElasticNetwork(Supernet, space=OwnNetwork):
         model: The network.
         space: Its decisions.
         groups: Its groups of channels, in the order of the space.
+        orders: Their units, most important first.
         fixed: Layers whose widths stay, with the reason.
 
     Attributes:
@@ -36,19 +38,26 @@ class ElasticNetwork(Supernet, space=OwnNetwork):
         fixed: Layers whose widths could not be made elastic -> why.
     """
 
-    def __init__(self, model: nn.Module, space: OwnNetwork, groups: Sequence[ChannelGroup], fixed: dict[str, str]) -> None:
+    def __init__(
+        self,
+        model: nn.Module,
+        space: OwnNetwork,
+        groups: Sequence[ChannelGroup],
+        orders: Sequence[Tensor],
+        fixed: dict[str, str],
+    ) -> None:
         super().__init__({})
         self.model = model
         self.space = space
         self.fixed = fixed
         self.groups = {f"{group.name}.width": group for group in groups}
-        for index, group in enumerate(groups):
-            self.register_buffer(f"order_{index}", group.importance(model).argsort(descending=True, stable=True))
+        for index, order in enumerate(orders):
+            self.register_buffer(f"order_{index}", order)
         self._active: dict[str, Any] | None = None
         self._gone: dict[tuple[str, int], list[Tensor]] = {}
         space.bind(self)
         if hasattr(model, "feature_info"):
-            self.feature_info = model.feature_info
+            self.feature_info = cast(FeatureInfo, model.feature_info)
 
     def forward(self, *args: Any, **kwargs: Any) -> Any:
         """What the network takes -> what it returns, computed by the active part of it."""
@@ -67,12 +76,14 @@ class ElasticNetwork(Supernet, space=OwnNetwork):
         self._active = None if choices is None else dict(choices)
         if choices is None:
             return
-        for name, part in parts_of(self.model, self._positions(choices)).items():
-            module = self.model.get_submodule(name)
-            install(module, Narrowed(module, part))
-        for name in self._skipped(choices):
+        skipped = self._skipped(choices)
+        for name in skipped:
             module = self.model.get_submodule(name)
             install(module, Skipped(module))
+        for name, part in parts_of(self.model, self._positions(choices)).items():
+            if name not in skipped:
+                module = self.model.get_submodule(name)
+                install(module, Narrowed(module, part))
 
     def network(self, choices: Choices | Architecture) -> Any:
         """A plain copy of the network, cut to an architecture, with its weights; it knows nothing of a search.
@@ -119,11 +130,12 @@ class ElasticNetwork(Supernet, space=OwnNetwork):
                 f"architecture: its components are {sorted(architecture.components)}; expected one that was found in a network "
                 f"of one's own: {self.space.role!r} of the space {self.space.name!r}"
             )
+        theirs = OwnNetwork(**component.space_args)
         for argument, mine in self.space.args.items():
-            if component.space_args.get(argument) != mine:
+            if getattr(theirs, argument) != getattr(self.space, argument):
                 raise ArchitectureError(
                     f"architecture: it was found in another network, or one made elastic with other arguments: its {argument} "
-                    f"are {component.space_args.get(argument)!r}, here {mine!r}"
+                    f"are {theirs.args[argument]!r}, here {mine!r}"
                 )
         return component.choices
 
