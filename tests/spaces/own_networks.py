@@ -70,7 +70,11 @@ class Tokens(nn.Module):
 class Perceptron(nn.Module):
     def __init__(self, width):
         super().__init__()
-        self.norm, self.wide, self.narrow = nn.LayerNorm(width), nn.Linear(width, 4 * width), nn.Linear(4 * width, width)
+        self.norm, self.wide, self.narrow = (
+            nn.LayerNorm(width),
+            nn.Linear(width, 4 * width),
+            nn.Linear(4 * width, width),
+        )
 
     def forward(self, x):
         return x + self.narrow(nn.functional.gelu(self.wide(self.norm(x))))

@@ -70,7 +70,9 @@ def test_a_network_that_is_cut_out_computes_what_the_active_part_does(kind):
         assert type(small) is UNet
         torch.testing.assert_close(small(X), net(X), rtol=0, atol=1e-5)
         assert sum(p.numel() for p in small.parameters()) <= sum(p.numel() for p in net.model.parameters())
-        assert {name: t.shape for name, t in net.cut(choices).items()} == {n: t.shape for n, t in small.state_dict().items()}
+        assert {name: t.shape for name, t in net.cut(choices).items()} == {
+            n: t.shape for n, t in small.state_dict().items()
+        }
         assert small.stem[0].out_channels == choices["stem.0.width"] == small.stem[0].weight.shape[0]
 
 
@@ -104,7 +106,9 @@ def test_what_is_cut_out_is_what_torch_pruning_cuts_out(make):
             if len(gone):
                 graph.get_pruning_group(layer, prune, gone.tolist()).prune()
         ours = net.network(choices).state_dict()
-        assert {name: tuple(t.shape) for name, t in theirs.state_dict().items()} == {n: tuple(t.shape) for n, t in ours.items()}
+        assert {name: tuple(t.shape) for name, t in theirs.state_dict().items()} == {
+            n: tuple(t.shape) for n, t in ours.items()
+        }
         assert all(torch.equal(tensor, ours[name]) for name, tensor in theirs.state_dict().items())
 
 
