@@ -28,8 +28,11 @@ def samples(net, count=6):
     return [net.space.largest(), net.space.smallest(), *(net.space.sample(rng) for _ in range(count))]
 
 
-def norms(kind):
-    return {"batch": nn.BatchNorm2d, "group": lambda channels: nn.GroupNorm(2, channels), "instance": lambda channels: nn.InstanceNorm2d(channels, affine=True)}[kind]  # fmt: skip
+NORMS = {
+    "batch": nn.BatchNorm2d,
+    "group": lambda channels: nn.GroupNorm(2, channels),
+    "instance": lambda channels: nn.InstanceNorm2d(channels, affine=True),
+}
 
 
 def test_its_decisions_are_named_by_its_modules(unet):
@@ -46,7 +49,7 @@ def test_its_decisions_are_named_by_its_modules(unet):
 @pytest.mark.parametrize("kind", ["batch", "group", "instance"])
 def test_the_full_network_stays_as_it_was_bit_for_bit(kind):
     torch.manual_seed(0)
-    model = lively(UNet(norm=norms(kind)))
+    model = lively(UNet(norm=NORMS[kind]))
     before, state = model(X), copy.deepcopy(model.state_dict())
     net = lightning_nas.elastic(model, X[:1])
     assert torch.equal(net(X), before)
@@ -63,7 +66,7 @@ def test_the_full_network_stays_as_it_was_bit_for_bit(kind):
 @pytest.mark.parametrize("kind", ["batch", "group", "instance"])
 def test_a_network_that_is_cut_out_computes_what_the_active_part_does(kind):
     torch.manual_seed(0)
-    net = lightning_nas.elastic(lively(UNet(norm=norms(kind))), X[:1])
+    net = lightning_nas.elastic(lively(UNet(norm=NORMS[kind])), X[:1])
     for choices in samples(net):
         net.activate(choices)
         small = net.network(choices)
