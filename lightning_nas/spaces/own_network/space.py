@@ -46,7 +46,6 @@ class OwnNetwork(SearchSpace):
 
     name: ClassVar[str] = "own_network"
     role: ClassVar[str] = "network"
-    mixes: ClassVar[bool] = False  # no logits: an architecture is active, there is no mixture
 
     groups: tuple[str, ...] = ()
     channels: tuple[tuple[int, ...], ...] = ()
@@ -68,6 +67,11 @@ class OwnNetwork(SearchSpace):
         object.__setattr__(self, "channels", tuple(_counts(counts) for counts in self.channels))
         object.__setattr__(self, "_within", dict(zip(self.groups, self.within, strict=True)))
         object.__setattr__(self, "_channels", dict(zip(self.groups, self.channels, strict=True)))
+
+    @property
+    def mixes(self) -> bool:
+        """False: there are no logits; one part is active, or the whole network."""
+        return False
 
     @property
     def decisions(self) -> tuple[str, ...]:
