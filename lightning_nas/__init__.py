@@ -9,6 +9,7 @@ if TYPE_CHECKING:
     from lightning_nas.commands.front import load_front
     from lightning_nas.networks import load_backbone
     from lightning_nas.search import BilevelDataModule, SearchModule
+    from lightning_nas.spaces.own_network.make import elastic
 
 __version__ = "0.1.0"
 
@@ -18,6 +19,7 @@ __all__ = [
     "SearchModule",
     "__version__",
     "cost",
+    "elastic",
     "load_backbone",
     "load_front",
     "networks",
@@ -31,6 +33,7 @@ _HOMES = {
     "Architecture": "lightning_nas.architecture",
     "BilevelDataModule": "lightning_nas.search",
     "SearchModule": "lightning_nas.search",
+    "elastic": "lightning_nas.spaces.own_network.make",
     "load_backbone": "lightning_nas.networks",
     "load_front": "lightning_nas.commands.front",
 }

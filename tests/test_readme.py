@@ -46,7 +46,7 @@ def folder(tmp_path_factory):
 
 
 def test_its_python_runs_from_top_to_bottom(folder):
-    assert (len(CORE), len(OPTIONAL)) == (6, 2)
+    assert (len(CORE), len(OPTIONAL)) == (7, 2)
     assert {"architecture.json", "best.ckpt"} <= {path.name for path in folder.iterdir()}
 
 
