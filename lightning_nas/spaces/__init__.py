@@ -13,6 +13,7 @@ from lightning_nas.spaces.elastic.space import Elastic
 from lightning_nas.spaces.enas_macro.space import EnasMacro
 from lightning_nas.spaces.features import Backbone, FeatureInfo, FeatureLevel
 from lightning_nas.spaces.gas.space import Gas
+from lightning_nas.spaces.image_size.space import ImageSize
 from lightning_nas.spaces.metaqnn.space import MetaQnn
 from lightning_nas.spaces.multi_branch.space import MultiBranch
 from lightning_nas.spaces.nasbench201.space import NasBench201
@@ -44,6 +45,7 @@ __all__ = [
     "FeatureLevel",
     "Fpn",
     "Gas",
+    "ImageSize",
     "MetaQnn",
     "MultiBranch",
     "NasBench201",

@@ -18,6 +18,7 @@ from torchvision.ops import MultiScaleRoIAlign
 from lightning_nas.errors import ArgumentError
 from lightning_nas.networks.normalization import accept_single_values, fitting_groups
 from lightning_nas.spaces import Backbone
+from lightning_nas.spaces.image_size.network import ImagePart, image_part
 from lightning_nas.tasks.detection.fcos import FcosHead
 from lightning_nas.tasks.detection.resizing import Resizing
 from lightning_nas.tasks.images import IMAGENET_MEAN, IMAGENET_STD
@@ -56,6 +57,12 @@ class Pyramid(nn.Module):
         self._parts = tuple(parts)
         self._given: Sequence[Tensor] | None = None
         self.out_channels, self.strides = info.channels()[0], info.reduction()
+        self._image = next(((found,) for part in parts if (found := image_part(part)) is not None), ())
+
+    @property
+    def image(self) -> ImagePart | None:
+        """The part of the network that resizes images, if there is one."""
+        return next(iter(self._image), None)
 
     def forward(self, x: Any) -> OrderedDict[str, Tensor]:
         """``(B, C, H, W) ->`` maps ``"0"``, ``"1"``, ..., fine to coarse."""
@@ -122,13 +129,14 @@ def build_detector(
     if head_norm not in get_args(HeadNorm):
         raise ArgumentError(f"head_norm must be one of {list(get_args(HeadNorm))}, got {head_norm!r}")
     channels, strides = pyramid.out_channels, pyramid.strides
+    # Sides that every stride divides: merges then meet maps whose sizes are exact multiples. Where the size is searched, that
+    # would make many sizes one.
+    divisible = 32 if pyramid.image is not None else max(32, *strides)
     shared = {
         "min_size": min_size,
         "max_size": max_size,
         "image_mean": list(mean),
         "image_std": list(std),
-        # Sides that every stride divides: merges then meet maps whose sizes are exact multiples.
-        "size_divisible": max(32, *strides),
     }
     classes = num_classes + 1
     detector: Any
@@ -153,7 +161,7 @@ def build_detector(
         pool = MultiScaleRoIAlign(names, output_size=7, sampling_ratio=2)
         detector = FasterRCNN(pyramid, classes, rpn_anchor_generator=anchors, box_roi_pool=pool, **shared)
         in_single_precision(detector.rpn.head, detector.roi_heads.box_predictor)
-    detector.transform = Resizing(min_size, max_size, list(mean), list(std), shared["size_divisible"])
+    detector.transform = Resizing(min_size, max_size, mean, std, divisible, pyramid.image)
     accept_single_values(detector)  # one small image is a map of 1x1 on the coarsest level
     return detector
 

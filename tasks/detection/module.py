@@ -129,7 +129,8 @@ class DetectionTask(ImageTask):
     def input_size(self) -> tuple[int, int, int]:
         """Channels, height and width of a square image as the backbone sees it: resized and padded."""
         divisor = self.detector.transform.size_divisible
-        side = -(-self.min_size // divisor) * divisor
+        shorter, _ = self.detector.transform.active_sides
+        side = -(-shorter // divisor) * divisor
         return (3, side, side)
 
     def forward(self, images: list[Tensor]) -> list[dict[str, Tensor]]:
