@@ -19,6 +19,7 @@ from lightning_nas.spaces.multi_branch.space import MultiBranch
 from lightning_nas.spaces.nasbench201.space import NasBench201
 from lightning_nas.spaces.nasnet.enas_micro import EnasMicro
 from lightning_nas.spaces.nasnet.space import AmoebaNet, NasNet
+from lightning_nas.spaces.necks.elastic.space import ElasticNeck
 from lightning_nas.spaces.necks.fixed.space import BiFpn, Fpn, Panet
 from lightning_nas.spaces.necks.nas_fpn.space import NasFpn
 from lightning_nas.spaces.option_weights import OptionWeights, Paths, Relaxation, softmax_relaxation
@@ -39,6 +40,7 @@ __all__ = [
     "Chain",
     "Darts",
     "Elastic",
+    "ElasticNeck",
     "EnasMacro",
     "EnasMicro",
     "FeatureInfo",

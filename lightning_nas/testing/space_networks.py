@@ -41,7 +41,8 @@ class NetworkContract(SpaceFixtures):
                 assert auxiliary.shape[1] == network.auxiliary_info.channels
                 assert width // auxiliary.shape[-1] == network.auxiliary_info.reduction
         if not space.levels_follow_choices:
-            assert networks[0].feature_info.channels() == networks[-1].feature_info.channels()
+            if not space.channels_follow_choices:
+                assert networks[0].feature_info.channels() == networks[-1].feature_info.channels()
             assert networks[0].feature_info.reduction() == networks[-1].feature_info.reduction()
 
     def test_named_modules_give_the_maps(self, space: SearchSpace) -> None:

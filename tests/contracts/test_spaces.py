@@ -34,6 +34,7 @@ SMALL = {  # networks are built and run dozens of times
     "EnasMacro": {"channels": 4, "layers": 4},
     "Chain": {"stem_channels": 4, "first_channels": 4, "widths": [4, 6], "depths": [3, 2], "strides": [2, 2]},
     "Elastic": {"seed": "mobilenetv2_050", "kernels": [3, 5]},
+    "ElasticNeck": {"channels": 32, "max_level": 5},
     "ImageSize": {"scales": [100, 200, 400]},
     "MetaQnn": {"filters": [2, 4], "features": [8, 4], "depth": 6, "image_size": 32},
     "MultiBranch": {

@@ -131,6 +131,11 @@ class Product(SearchSpace):
         return next((f"{part}: {defect}" for part, defect in found if defect is not None), None)
 
     @property
+    def channels_follow_choices(self) -> bool:  # type: ignore[override]
+        """Whether a part that is searched says so of its maps."""
+        return any(space.channels_follow_choices for space in self.free.values())
+
+    @property
     def args(self) -> dict[str, Any]:
         """What the parts are, as JSON values. A product is rebuilt from its parts' records, not from this."""
         parts = {part: {"space": space.name, "space_args": space.args} for part, space in self.spaces.items()}
