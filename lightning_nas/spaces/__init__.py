@@ -13,6 +13,7 @@ from lightning_nas.spaces.elastic.space import Elastic
 from lightning_nas.spaces.enas_macro.space import EnasMacro
 from lightning_nas.spaces.features import Backbone, FeatureInfo, FeatureLevel
 from lightning_nas.spaces.gas.space import Gas
+from lightning_nas.spaces.heads.space import AtrousHead, TowerHead
 from lightning_nas.spaces.image_size.space import ImageSize
 from lightning_nas.spaces.metaqnn.space import MetaQnn
 from lightning_nas.spaces.multi_branch.space import MultiBranch
@@ -34,6 +35,7 @@ for _module in pkgutil.walk_packages(__path__, f"{__name__}."):
 
 __all__ = [
     "AmoebaNet",
+    "AtrousHead",
     "AutoDeepLab",
     "Backbone",
     "BiFpn",
@@ -63,6 +65,7 @@ __all__ = [
     "ShuffleNetV2",
     "ShuffleNetV2Large",
     "Supernet",
+    "TowerHead",
     "build_space",
     "find_supernets",
     "from_architecture",
