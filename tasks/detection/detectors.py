@@ -135,8 +135,8 @@ def build_detector(
         raise ArgumentError(f"head_convs must be from 1 to 4, got {head_convs}")
     if head_norm not in get_args(HeadNorm):
         raise ArgumentError(f"head_norm must be one of {list(get_args(HeadNorm))}, got {head_norm!r}")
-    sizes = head_part(pyramid.network, knows="" if name == "faster_rcnn" else "tower_head", of=f"the head of {name}")
-    head_convs = head_convs if sizes is None else sizes.numbers["convs"]
+    towers = head_part(pyramid.network, knows="" if name == "faster_rcnn" else "tower_head", of=f"the head of {name}")
+    head_convs = head_convs if towers is None else towers.numbers["convs"]
     channels, strides = pyramid.out_channels, pyramid.strides
     groups = head_groups(pyramid.network, channels)
     # Sides that every stride divides: merges then meet maps whose sizes are exact multiples. Where the size is searched, that
@@ -171,9 +171,9 @@ def build_detector(
         pool = MultiScaleRoIAlign(names, output_size=7, sampling_ratio=2)
         detector = FasterRCNN(pyramid, classes, rpn_anchor_generator=anchors, box_roi_pool=pool, **shared)
         in_single_precision(detector.rpn.head, detector.roi_heads.box_predictor)
-    if is_sliced(pyramid.network, sizes):
+    if is_sliced(pyramid.network, towers):
         for sliced in (detector.rpn.head, detector.roi_heads) if name == "faster_rcnn" else (detector.head,):
-            make_head_elastic(sliced, sizes)
+            make_head_elastic(sliced, towers)
     detector.transform = Resizing(min_size, max_size, mean, std, divisible, pyramid.image)
     accept_single_values(detector)  # one small image is a map of 1x1 on the coarsest level
     return detector
