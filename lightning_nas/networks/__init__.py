@@ -3,6 +3,7 @@
 from lightning_nas.errors import WeightsError
 from lightning_nas.networks.backbone import SelectedFeatures, build_network, find_architecture, load_backbone
 from lightning_nas.networks.classifier import PooledClassifier
+from lightning_nas.networks.cutting import cut_network
 from lightning_nas.networks.hand_made import ResidualBackbone, residual_of_size
 from lightning_nas.networks.inherit import Inherited, inherit_from_run, inherit_weights
 from lightning_nas.networks.normalization import GroupNorm, accept_single_values, convert_norms
@@ -25,6 +26,7 @@ __all__ = [
     "as_pyramid",
     "build_network",
     "convert_norms",
+    "cut_network",
     "find_architecture",
     "inherit_from_run",
     "inherit_weights",

@@ -156,6 +156,8 @@ def load_backbone(
     record, folder = find_architecture(architecture)
     if in_channels is not None:
         record = record.with_args("backbone", in_channels=in_channels)
+        if "image" in record.components:
+            record = record.with_args("image", in_channels=in_channels)
     network = build_network(record)
     file = weights_file(weights, folder)
     if file is not None:

@@ -10,6 +10,7 @@ from torch import Tensor, nn
 from torchvision.ops import FrozenBatchNorm2d
 
 from lightning_nas.errors import ArgumentError
+from lightning_nas.ops.layers.elastic import ElasticBatchNorm2d
 from lightning_nas.spaces import Supernet
 
 Normalization = Literal["batch", "frozen", "sync", "group"]
@@ -72,12 +73,17 @@ def convert_norms(module: nn.Module, kind: Normalization, *, groups: int = 32) -
         groups: Of GroupNorm, at most; see :func:`fitting_groups`.
 
     Raises:
-        ValueError: If there is no such kind.
+        ValueError: If there is no such kind, or the module has BatchNorms that are sliced and another kind is asked for.
     """
     if kind not in get_args(Normalization):
         raise ArgumentError(f"norm must be one of {list(get_args(Normalization))}, got {kind!r}")
     if kind == "batch":
         return
+    sliced = next((name for name, part in module.named_modules() if isinstance(part, ElasticBatchNorm2d)), None)
+    if sliced is not None:
+        raise ArgumentError(
+            f"norm = {kind!r}: {sliced} is a BatchNorm whose first channels can be active: expected 'batch'"
+        )
     for supernet in (part for part in module.modules() if isinstance(part, Supernet)):
         supernet.set_form("textbook")
     for parent in list(module.modules()):

@@ -23,6 +23,7 @@ from lightning_nas.errors import ArgumentError, UncountableError
 from lightning_nas.search.lightning.distributed import of_first_rank
 from lightning_nas.search.lightning.families import pl
 from lightning_nas.spaces import Backbone
+from lightning_nas.spaces.image_size.network import image_part
 
 SECONDS = 5.0
 """For the latency of a network, and for that of its backbone."""
@@ -79,7 +80,7 @@ def cost_of_task(
     try:
         size = input_size(task, datamodule)
         backbone = backbone_of(task)
-        image = Call((probe_input(backbone, size),))
+        image = Call((_resized(task, probe_input(backbone, size)),))
         alone = cost_of_call(backbone, image)
         if "backbone" in timed:
             alone = replace(alone, latency=latency_of_call(backbone, image, place, seconds=SECONDS))
@@ -203,6 +204,15 @@ def backbone_of(task: Any) -> nn.Module:
     network: nn.Module = task.backbone
     parts = network.named_parts().values() if isinstance(network, Backbone) else ()
     return next((part for part in parts if part.role == "backbone"), network)
+
+
+def _resized(task: Any, image: Tensor) -> Tensor:
+    """The image as the backbone sees it, behind a part of the network that gives it another size."""
+    part = image_part(task.backbone)
+    if part is None:
+        return image
+    with torch.no_grad():
+        return part(image)[0]
 
 
 def _first_that_works(task: Any, datamodule: Any, measure: Callable[[nn.Module, Call], T]) -> tuple[T, Call]:

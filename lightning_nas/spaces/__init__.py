@@ -13,11 +13,14 @@ from lightning_nas.spaces.elastic.space import Elastic
 from lightning_nas.spaces.enas_macro.space import EnasMacro
 from lightning_nas.spaces.features import Backbone, FeatureInfo, FeatureLevel
 from lightning_nas.spaces.gas.space import Gas
+from lightning_nas.spaces.heads.space import AtrousHead, TowerHead
+from lightning_nas.spaces.image_size.space import ImageSize
 from lightning_nas.spaces.metaqnn.space import MetaQnn
 from lightning_nas.spaces.multi_branch.space import MultiBranch
 from lightning_nas.spaces.nasbench201.space import NasBench201
 from lightning_nas.spaces.nasnet.enas_micro import EnasMicro
 from lightning_nas.spaces.nasnet.space import AmoebaNet, NasNet
+from lightning_nas.spaces.necks.elastic.space import ElasticNeck
 from lightning_nas.spaces.necks.fixed.space import BiFpn, Fpn, Panet
 from lightning_nas.spaces.necks.nas_fpn.space import NasFpn
 from lightning_nas.spaces.option_weights import OptionWeights, Paths, Relaxation, softmax_relaxation
@@ -32,18 +35,21 @@ for _module in pkgutil.walk_packages(__path__, f"{__name__}."):
 
 __all__ = [
     "AmoebaNet",
+    "AtrousHead",
     "AutoDeepLab",
     "Backbone",
     "BiFpn",
     "Chain",
     "Darts",
     "Elastic",
+    "ElasticNeck",
     "EnasMacro",
     "EnasMicro",
     "FeatureInfo",
     "FeatureLevel",
     "Fpn",
     "Gas",
+    "ImageSize",
     "MetaQnn",
     "MultiBranch",
     "NasBench201",
@@ -59,6 +65,7 @@ __all__ = [
     "ShuffleNetV2",
     "ShuffleNetV2Large",
     "Supernet",
+    "TowerHead",
     "build_space",
     "find_supernets",
     "from_architecture",

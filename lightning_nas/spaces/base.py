@@ -35,6 +35,8 @@ class SearchSpace(Decisions):
         role: The component that an architecture of this space is, e.g. ``"backbone"`` or ``"neck"``.
         levels_follow_choices: Whether the maps that a found network returns depend on its choices. If so, those of the
             supernet are others, and nothing that is searched together with it can read them.
+        channels_follow_choices: Whether their channels do, and nothing else: those of the supernet have most channels, of
+            which the last are zeros in a narrower network, so that other parts can read them.
         found_network: Builds the fixed networks: the class that was defined with ``space=`` this one.
         mixed_network: The same for the supernet; None if there is none.
 
@@ -49,6 +51,7 @@ class SearchSpace(Decisions):
 
     role: ClassVar[str] = "backbone"
     levels_follow_choices: ClassVar[bool] = False
+    channels_follow_choices: ClassVar[bool] = False
     found_network: ClassVar[type[FoundNetwork] | None] = None
     mixed_network: ClassVar[type[Supernet] | None] = None
 

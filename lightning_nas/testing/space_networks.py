@@ -10,6 +10,7 @@ from torch import Tensor, nn
 from torchvision.models.feature_extraction import create_feature_extractor
 
 from lightning_nas.spaces import SearchSpace
+from lightning_nas.spaces.image_size.network import image_part
 from lightning_nas.testing.space_fixtures import SpaceFixtures
 
 
@@ -28,15 +29,20 @@ class NetworkContract(SpaceFixtures):
         networks += [space.supernet()] if space.has_supernet else []
         for network in networks:
             features, auxiliary = network.forward_auxiliary(x)
+            resizing = image_part(network)
+            width = (
+                x.shape[-1] if resizing is None else resizing(x)[0].shape[-1]
+            )  # strides are those of the image it gives
             assert [f.shape[1] for f in features] == network.feature_info.channels()
-            assert [x.shape[-1] // f.shape[-1] for f in features] == network.feature_info.reduction()
+            assert [width // f.shape[-1] for f in features] == network.feature_info.reduction()
             assert network.feature_info.reduction() == sorted(network.feature_info.reduction())
             assert (auxiliary is None) == (network.auxiliary_info is None)
             if auxiliary is not None and network.auxiliary_info is not None:
                 assert auxiliary.shape[1] == network.auxiliary_info.channels
-                assert x.shape[-1] // auxiliary.shape[-1] == network.auxiliary_info.reduction
+                assert width // auxiliary.shape[-1] == network.auxiliary_info.reduction
         if not space.levels_follow_choices:
-            assert networks[0].feature_info.channels() == networks[-1].feature_info.channels()
+            if not space.channels_follow_choices:
+                assert networks[0].feature_info.channels() == networks[-1].feature_info.channels()
             assert networks[0].feature_info.reduction() == networks[-1].feature_info.reduction()
 
     def test_named_modules_give_the_maps(self, space: SearchSpace) -> None:

@@ -16,8 +16,11 @@ from torchvision.models.detection.retinanet import RetinaNetHead
 from torchvision.ops import MultiScaleRoIAlign
 
 from lightning_nas.errors import ArgumentError
-from lightning_nas.networks.normalization import accept_single_values, fitting_groups
+from lightning_nas.networks.normalization import accept_single_values
 from lightning_nas.spaces import Backbone
+from lightning_nas.spaces.heads.network import head_part
+from lightning_nas.spaces.image_size.network import ImagePart, image_part
+from lightning_nas.tasks.detection.elastic_heads import head_groups, is_sliced, make_head_elastic
 from lightning_nas.tasks.detection.fcos import FcosHead
 from lightning_nas.tasks.detection.resizing import Resizing
 from lightning_nas.tasks.images import IMAGENET_MEAN, IMAGENET_STD
@@ -56,6 +59,17 @@ class Pyramid(nn.Module):
         self._parts = tuple(parts)
         self._given: Sequence[Tensor] | None = None
         self.out_channels, self.strides = info.channels()[0], info.reduction()
+        self._image = next(((found,) for part in parts if (found := image_part(part)) is not None), ())
+
+    @property
+    def network(self) -> nn.Module:
+        """The parts."""
+        return nn.ModuleList(self._parts)
+
+    @property
+    def image(self) -> ImagePart | None:
+        """The part of the network that resizes images, if there is one."""
+        return next(iter(self._image), None)
 
     def forward(self, x: Any) -> OrderedDict[str, Tensor]:
         """``(B, C, H, W) ->`` maps ``"0"``, ``"1"``, ..., fine to coarse."""
@@ -103,7 +117,7 @@ def build_detector(
         min_size: The shorter side of an image is resized to this ...
         max_size: ... as long as the longer one stays below that.
         anchor_scale: Smallest anchor of a level in multiples of its stride; FCOS has no anchors.
-        head_convs: Convolutions in the towers of a one-stage head.
+        head_convs: Convolutions in the towers of a one-stage head, if the network has no part that says so.
         head_norm: Whether RetinaNet's towers are normalised (``"group"``); those of FCOS always are.
         mean: Of each channel of images.
         std: Of each channel of images.
@@ -121,27 +135,31 @@ def build_detector(
         raise ArgumentError(f"head_convs must be from 1 to 4, got {head_convs}")
     if head_norm not in get_args(HeadNorm):
         raise ArgumentError(f"head_norm must be one of {list(get_args(HeadNorm))}, got {head_norm!r}")
+    towers = head_part(pyramid.network, knows="" if name == "faster_rcnn" else "tower_head", of=f"the head of {name}")
+    head_convs = head_convs if towers is None else towers.numbers["convs"]
     channels, strides = pyramid.out_channels, pyramid.strides
+    groups = head_groups(pyramid.network, channels)
+    # Sides that every stride divides: merges then meet maps whose sizes are exact multiples. Where the size is searched, that
+    # would make many sizes one.
+    divisible = 32 if pyramid.image is not None else max(32, *strides)
     shared = {
         "min_size": min_size,
         "max_size": max_size,
         "image_mean": list(mean),
         "image_std": list(std),
-        # Sides that every stride divides: merges then meet maps whose sizes are exact multiples.
-        "size_divisible": max(32, *strides),
     }
     classes = num_classes + 1
     detector: Any
     head: Any
     if name == "fcos":
         anchors = AnchorGenerator(tuple((stride,) for stride in strides), ((1.0,),) * len(strides))
-        head = FcosHead(channels, classes, head_convs)
+        head = FcosHead(channels, classes, head_convs, groups)
         detector = FCOS(pyramid, classes, anchor_generator=anchors, head=head, score_thresh=0.05, **shared)
         in_single_precision(detector.head)
     elif name == "retinanet":
         sizes = tuple(tuple(anchor_scale * stride * octave for octave in OCTAVES) for stride in strides)
         anchors = AnchorGenerator(sizes, (ASPECTS,) * len(strides))
-        norm = partial(nn.GroupNorm, fitting_groups(channels)) if head_norm == "group" else None
+        norm = partial(nn.GroupNorm, groups) if head_norm == "group" else None
         head = RetinaNetHead(channels, len(ASPECTS) * len(OCTAVES), classes, norm)
         for part in (head.classification_head, head.regression_head):
             part.conv = part.conv[:head_convs]
@@ -153,7 +171,10 @@ def build_detector(
         pool = MultiScaleRoIAlign(names, output_size=7, sampling_ratio=2)
         detector = FasterRCNN(pyramid, classes, rpn_anchor_generator=anchors, box_roi_pool=pool, **shared)
         in_single_precision(detector.rpn.head, detector.roi_heads.box_predictor)
-    detector.transform = Resizing(min_size, max_size, list(mean), list(std), shared["size_divisible"])
+    if is_sliced(pyramid.network, towers):
+        for sliced in (detector.rpn.head, detector.roi_heads) if name == "faster_rcnn" else (detector.head,):
+            make_head_elastic(sliced, towers)
+    detector.transform = Resizing(min_size, max_size, mean, std, divisible, pyramid.image)
     accept_single_values(detector)  # one small image is a map of 1x1 on the coarsest level
     return detector
 

@@ -26,12 +26,13 @@ class FcosHead(FCOSHead):
         channels: Width of every map of the pyramid.
         num_classes: Classes, the background counted.
         convs: Convolutions in each tower.
+        groups: Of their norms; as many as suit the width if None.
     """
 
-    def __init__(self, channels: int, num_classes: int, convs: int) -> None:
+    def __init__(self, channels: int, num_classes: int, convs: int, groups: int | None = None) -> None:
         nn.Module.__init__(self)  # torchvision's constructor builds 32 groups, which not every width can be shared by
         self.box_coder = BoxLinearCoder(normalize_by_size=True)
-        norm = partial(nn.GroupNorm, fitting_groups(channels))
+        norm = partial(nn.GroupNorm, groups or fitting_groups(channels))
         self.classification_head = FCOSClassificationHead(channels, 1, num_classes, convs, norm_layer=norm)
         self.regression_head = FcosRegressionHead(channels, 1, convs, norm_layer=norm)
 

@@ -44,7 +44,8 @@ class DetectionTask(BoxDistillation, ImageTask):
         max_size: ... as long as the longer one stays below that.
         anchor_scale: Smallest anchor of a level in multiples of its stride: 4 in RetinaNet's paper, 8 in that of FPN for
             Faster R-CNN.
-        head_convs: Convolutions in the towers of the head.
+        head_convs: Convolutions in the towers of the head; a backbone with a part :class:`~lightning_nas.spaces.TowerHead`
+            says that itself.
         head_norm: Whether RetinaNet's towers have ``"group"`` normalisation or ``"none"``.
         deep_supervision: Train the head on the result of every stack of a NAS-FPN neck, not of the last one only; the loss
             is the mean (Ghiasi et al. 2019, arXiv 1904.07392, section 3.3).
@@ -130,7 +131,8 @@ class DetectionTask(BoxDistillation, ImageTask):
     def input_size(self) -> tuple[int, int, int]:
         """Channels, height and width of a square image as the backbone sees it: resized and padded."""
         divisor = self.detector.transform.size_divisible
-        side = -(-self.min_size // divisor) * divisor
+        shorter, _ = self.detector.transform.active_sides
+        side = -(-shorter // divisor) * divisor
         return (3, side, side)
 
     def forward(self, images: list[Tensor]) -> list[dict[str, Tensor]]:

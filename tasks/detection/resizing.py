@@ -1,20 +1,62 @@
-"""How detectors bring images to their size."""
+"""How detectors bring images to their size, which may be one of the decisions of a search."""
 
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
+from typing import Any
 
 from torch import Tensor
 from torchvision.models.detection.transform import GeneralizedRCNNTransform
+
+from lightning_nas.spaces.image_size.network import ImagePart, scaled_side
 
 
 class Resizing(GeneralizedRCNNTransform):
     """torchvision's, for images of any shape: a side keeps one pixel at least.
 
     torchvision rounds down: of an image of 1x1000 that becomes 0.1 times as large no row would be left.
+
+    Args:
+        shorter: The shorter side of images becomes this ...
+        longer: ... as long as the longer one stays below that.
+        mean: Of each channel.
+        std: Of each channel.
+        divisible: Sides of a batch are padded to multiples of this.
+        image: A part of the network that resizes images. That is done here instead, to so many percent of both sides, so that
+            boxes go along and come back in the coordinates of the given image.
     """
 
     fixed_size: tuple[int, int] | None
+
+    def __init__(
+        self,
+        shorter: int,
+        longer: int,
+        mean: Sequence[float],
+        std: Sequence[float],
+        divisible: int,
+        image: ImagePart | None = None,
+    ) -> None:
+        super().__init__(shorter, longer, list(mean), list(std), size_divisible=divisible)
+        self.sides = (shorter, longer)
+        self._image = () if image is None else (image,)  # its owner is the network
+        for part in self._image:
+            part.take_over()
+
+    @property
+    def active_sides(self) -> tuple[int, int]:
+        """Shorter and longer side now, which follow the decision about the size where there is one."""
+        shorter, longer = self.sides
+        for part in self._image:
+            shorter, longer = (scaled_side(side, part.percent) for side in self.sides)
+        return shorter, longer
+
+    def forward(self, images: list[Tensor], targets: list[dict[str, Tensor]] | None = None) -> Any:
+        """Images and targets -> a batch in the active size, and its targets."""
+        shorter, self.max_size = self.active_sides
+        self.min_size = (shorter,)
+        return super().forward(images, targets)
 
     def resize(self, image: Tensor, target: dict[str, Tensor] | None = None) -> tuple[Tensor, dict[str, Tensor] | None]:
         """``(C, H, W)`` and its boxes, resized."""

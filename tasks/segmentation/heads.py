@@ -47,6 +47,7 @@ class DeepLabHead(SegmentationHead):
         low_channels: Width to which the decoder reduces the map of stride 4.
         dropout: After the pyramid pooling.
         separable: Whether the 3x3 convolutions are separable, as in DeepLabV3+; else they are full.
+        rates: Percent of the atrous rates.
     """
 
     def __init__(
@@ -58,11 +59,14 @@ class DeepLabHead(SegmentationHead):
         low_channels: int = 48,
         dropout: float = 0.1,
         separable: bool = False,
+        rates: int = 100,
     ) -> None:
         super().__init__()
         last = inputs.levels[-1]
         self.low_index = decoder_level(inputs)
-        self.aspp = _aspp(last.channels, [_rate(last.reduction, times) for times in (1, 2, 3)], channels, dropout)
+        self.aspp = _aspp(
+            last.channels, [atrous_rate(last.reduction, times, rates) for times in (1, 2, 3)], channels, dropout
+        )
         if separable:
             for index, conv in enumerate(self.aspp.convs):
                 if isinstance(conv[0], nn.Conv2d) and conv[0].kernel_size == (3, 3):
@@ -91,13 +95,14 @@ class PerLevelHead(SegmentationHead):
         inputs: The backbone's maps. The pooling of each is as wide as the map.
         num_classes: Number of classes.
         dropout: After each pooling.
+        rates: Percent of the atrous rates.
     """
 
-    def __init__(self, inputs: FeatureInfo, num_classes: int, *, dropout: float = 0.1) -> None:
+    def __init__(self, inputs: FeatureInfo, num_classes: int, *, dropout: float = 0.1, rates: int = 100) -> None:
         super().__init__()
         self.levels = nn.ModuleList(
             nn.Sequential(
-                _aspp(level.channels, [_rate(level.reduction, 1)], level.channels, dropout),
+                _aspp(level.channels, [atrous_rate(level.reduction, 1, rates)], level.channels, dropout),
                 nn.Conv2d(level.channels, num_classes, 1),
             )
             for level in inputs
@@ -131,9 +136,16 @@ class LightHead(SegmentationHead):
 
 
 def build_head(
-    name: Head, inputs: FeatureInfo, num_classes: int, channels: int, dropout: float, *, separable: bool = False
+    name: Head,
+    inputs: FeatureInfo,
+    num_classes: int,
+    channels: int,
+    dropout: float,
+    *,
+    separable: bool = False,
+    rates: int = 100,
 ) -> SegmentationHead:
-    """A head by name; ``separable`` concerns ``deeplab``.
+    """A head by name; ``separable`` concerns ``deeplab``, ``rates`` those with atrous convolutions.
 
     Raises:
         ValueError: If there is no such head.
@@ -141,9 +153,9 @@ def build_head(
     if name not in get_args(Head):
         raise ArgumentError(f"head must be one of {list(get_args(Head))}, got {name!r}")
     if name == "deeplab":
-        return DeepLabHead(inputs, num_classes, channels, dropout=dropout, separable=separable)
+        return DeepLabHead(inputs, num_classes, channels, dropout=dropout, separable=separable, rates=rates)
     if name == "per_level":
-        return PerLevelHead(inputs, num_classes, dropout=dropout)
+        return PerLevelHead(inputs, num_classes, dropout=dropout, rates=rates)
     return LightHead(inputs, num_classes, channels)
 
 
@@ -159,8 +171,19 @@ def decoder_level(inputs: FeatureInfo) -> int:
     return next((index for index, stride in enumerate(strides) if stride >= DECODER_STRIDE), len(strides) - 1)
 
 
-def _rate(stride: int, times: int) -> int:
-    return max(1, times * RATE_TIMES_STRIDE // stride)
+def atrous_rate(stride: int, times: int, percent: int = 100) -> int:
+    """The rate of an atrous convolution on a map.
+
+    Args:
+        stride: Of the map.
+        times: Multiple of the smallest rate.
+        percent: Of the usual rates.
+
+    Example:
+        >>> atrous_rate(16, 1), atrous_rate(16, 3), atrous_rate(16, 3, 50)
+        (6, 18, 9)
+    """
+    return max(1, times * RATE_TIMES_STRIDE * percent // (100 * stride))
 
 
 def _aspp(in_channels: int, rates: Sequence[int], channels: int, dropout: float) -> ASPP:

@@ -12,13 +12,16 @@ from lightning_nas.errors import ArgumentError
 from lightning_nas.networks.normalization import Normalization, convert_norms
 from lightning_nas.ops.layers.checkpointing import set_recompute
 from lightning_nas.search.presentation import MetricTable
-from lightning_nas.spaces import Backbone
+from lightning_nas.spaces import Backbone, Supernet
+from lightning_nas.spaces.heads.network import head_part
+from lightning_nas.spaces.ordered import share
 from lightning_nas.tasks.images import IMAGENET_MEAN, IMAGENET_STD
 from lightning_nas.tasks.images.optimization import OptimizerName, check_named, make_optimizer, make_schedules
 from lightning_nas.tasks.images.task import FolderOfImages, ImageTask
 from lightning_nas.tasks.segmentation.data.labels import IGNORE
 from lightning_nas.tasks.segmentation.distillation import PixelDistillation
 from lightning_nas.tasks.segmentation.drawing import default_palette
+from lightning_nas.tasks.segmentation.elastic_heads import check_numbers, make_head_elastic
 from lightning_nas.tasks.segmentation.evaluation import Evaluation, predicted_labels
 from lightning_nas.tasks.segmentation.heads import Head, build_head
 from lightning_nas.tasks.segmentation.losses import pixel_cross_entropy
@@ -40,7 +43,8 @@ class SegmentationTask(PixelDistillation, ImageTask):
         num_classes: Number of classes; pixels of label 255 do not count.
         head: ``"deeplab"``: ASPP and decoder of DeepLabV3+; ``"per_level"``: a small ASPP on every map, the head of
             Auto-DeepLab's search; ``"light"``: LR-ASPP, for real-time networks.
-        channels: Width of the head (``per_level`` is as wide as its maps).
+        channels: Width of the head (``per_level`` is as wide as its maps). A backbone with a part
+            :class:`~lightning_nas.spaces.AtrousHead` decides what share of it there is, and of the atrous rates.
         dropout: In the head.
         separable: Whether the 3x3 convolutions of ``deeplab`` are separable.
         class_weights: Weight of each class in the loss; None for equal ones.
@@ -126,9 +130,16 @@ class SegmentationTask(PixelDistillation, ImageTask):
         self.validation = Evaluation(window, eval_overlap)
         self.testing = Evaluation(window, eval_overlap, tuple(eval_scales), eval_flip)
         self.backbone = backbone
-        self.head = build_head(head, backbone.feature_info, num_classes, channels, dropout, separable=separable)
+        part = head_part(backbone, knows="atrous_head", of="a segmentation head")
+        percent, rates = (100, 100) if part is None else (part.numbers["width"], part.numbers["rates"])
+        if part is not None:
+            check_numbers(head, part, separable=separable, norm=norm)
+        maps, width = backbone.feature_info, share(channels, percent)
+        self.head = build_head(head, maps, num_classes, width, dropout, separable=separable, rates=rates)
         convert_norms(self.backbone, norm)
         convert_norms(self.head, norm)
+        if isinstance(part, Supernet):
+            make_head_elastic(self.head, maps, channels, part)
         if not set_recompute(self.backbone, recompute) and recompute:
             raise ArgumentError(
                 f"recompute = True: {type(backbone).__name__} has no cells or blocks that can be recomputed"

@@ -11,7 +11,7 @@ from hydra.utils import instantiate
 from omegaconf import DictConfig, OmegaConf
 
 from lightning_nas.commands.schema import register_schemas
-from lightning_nas.spaces import Chain, Product, SearchSpace
+from lightning_nas.spaces import Chain, ElasticNeck, Product, SearchSpace
 from lightning_nas.testing import SpaceContract
 
 FILES = sorted((Path(__file__).resolve().parents[2] / "conf" / "space").glob("*.yaml"))
@@ -34,6 +34,8 @@ SMALL = {  # networks are built and run dozens of times
     "EnasMacro": {"channels": 4, "layers": 4},
     "Chain": {"stem_channels": 4, "first_channels": 4, "widths": [4, 6], "depths": [3, 2], "strides": [2, 2]},
     "Elastic": {"seed": "mobilenetv2_050", "kernels": [3, 5]},
+    "ElasticNeck": {"channels": 32, "max_level": 5},
+    "ImageSize": {"scales": [100, 200, 400]},
     "MetaQnn": {"filters": [2, 4], "features": [8, 4], "depth": 6, "image_size": 32},
     "MultiBranch": {
         "stem_channels": 4,
@@ -74,6 +76,10 @@ class TestSpacesOfTheConfigs(SpaceContract):
         if "parts" in config:
             config.parts.backbone = {"_target_": "lightning_nas.spaces.Chain", **TINY.args}
         space = instantiate(config, _convert_="all")
+        if space.role == "head":  # passes on what it reads
+            neck = ElasticNeck(channels=32, max_level=5)
+            chosen = {"backbone": TINY.sample(random.Random(0))}
+            return Product({"backbone": TINY, "neck": neck, "head": space}, fixed=chosen)
         if space.role != "neck":
             return space
         fixed = {"backbone": TINY.sample(random.Random(0))} if space.decisions else {}
@@ -85,7 +91,7 @@ def test_config_names_every_argument(path):
     space = load(path)
     assert isinstance(space, SearchSpace)
     assert set(composed(path)) - {"_target_"} == set(space.args)
-    assert "in_channels" in space.args or space.role == "neck" or isinstance(space, Product)
+    assert "in_channels" in space.args or space.role in ("neck", "head") or isinstance(space, Product)
 
 
 @pytest.mark.parametrize(

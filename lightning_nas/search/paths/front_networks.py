@@ -7,14 +7,14 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
-import torch
 from safetensors.torch import save
 from torch import nn
 
 from lightning_nas.architecture import Architecture, Option, write_atomic
-from lightning_nas.errors import NotFiniteError, WeightsError
+from lightning_nas.errors import ArgumentError, NotFiniteError, WeightsError
 from lightning_nas.networks.inherit import inherit_weights
 from lightning_nas.networks.weights import read_state_dict
+from lightning_nas.ops.layers.elastic import cut
 from lightning_nas.runs import RunFolder
 from lightning_nas.runs.contents import Front, FrontNetwork, checked, read_text
 from lightning_nas.search.costs import Part, cost_of_task
@@ -120,6 +120,8 @@ class FrontNetworks:
 def cut_task(job: Job, task: nn.Module, supernet: Supernet, choices: dict[str, Option]) -> pl.LightningModule:
     """The task with one network of its supernet as an ordinary module, with the weights that it has there.
 
+    A head that follows the network in size is cut as well: the first entries of its tensors.
+
     Args:
         job: Builds network and task.
         task: Holds the supernet.
@@ -127,23 +129,17 @@ def cut_task(job: Job, task: nn.Module, supernet: Supernet, choices: dict[str, O
         choices: The network.
 
     Raises:
-        WeightsError: If a tensor outside the supernet has another shape in the task of one network.
+        WeightsError: If a tensor outside the supernet is larger in the task of one network, or not there beside the supernet.
     """
     network = job.space.network(choices)
     found = job.supernet_task(network)
     inherit_weights(network, supernet, choices)
     inside = {id(tensor) for tensor in (*network.parameters(), *network.buffers())}
-    theirs = dict([*task.named_parameters(), *task.named_buffers()])
-    with torch.no_grad():
-        for name, tensor in [*found.named_parameters(), *found.named_buffers()]:
-            if id(tensor) in inside:
-                continue
-            if name not in theirs or theirs[name].shape != tensor.shape:
-                was = tuple(theirs[name].shape) if name in theirs else "not there"
-                raise WeightsError(
-                    f"{name} of the task is {was} beside the supernet, {tuple(tensor.shape)} beside a network"
-                )
-            tensor.copy_(theirs[name])
+    beside = {name: tensor for name, tensor in found.state_dict(keep_vars=True).items() if id(tensor) not in inside}
+    try:
+        found.load_state_dict(cut(task, beside), strict=False)
+    except ArgumentError as error:
+        raise WeightsError(f"the task beside its supernet does not fit the one of a network: {error}") from error
     return found
 
 

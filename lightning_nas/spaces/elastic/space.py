@@ -88,7 +88,7 @@ class Elastic(SearchSpace):
         return trunk_of(self.seed)
 
     @property
-    def levels_follow_choices(self) -> bool:  # type: ignore[override]
+    def channels_follow_choices(self) -> bool:  # type: ignore[override]
         """Whether the channels of the maps do: where the width is searched."""
         return len(self._every_option["width"]) > 1
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from lightning_nas.architecture import Choices, Option
 from lightning_nas.spaces.base import SearchSpace
 
-ROLES = ("backbone", "neck", "head")
+ROLES = ("image", "backbone", "neck", "head")
 """The order of the data through a network. Other roles come after these, in alphabetical order."""
 
 

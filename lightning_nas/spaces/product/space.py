@@ -21,15 +21,17 @@ _NAME = re.compile(r"[a-z][a-z0-9_]{0,63}")
 class Product(SearchSpace):
     """Named parts, one after the other: the first reads the image, every other one the maps of the part before it.
 
+    A part of the role ``image`` gives the image in another size to the backbone.
+
     The decisions of a part have its name in front: ``backbone/normal.2.op0``. A fixed part has no decisions, and a part
     without decisions is fixed.
 
     Args:
-        parts: Name -> space, in the order of the data: by role (backbone, neck, head), then by name.
+        parts: Name -> space, in the order of the data: by role (image, backbone, neck, head), then by name.
         fixed: Name -> choices of the parts that are not searched.
 
     Raises:
-        ValueError: If a part is not a space, out of order, or a second backbone, or a fixed part does not exist.
+        ValueError: If a part is not a space, out of order, or a second image or backbone, or a fixed part does not exist.
         ArchitectureError: If the choices of a fixed part do not belong to its space.
 
     Example:
@@ -63,6 +65,8 @@ class Product(SearchSpace):
         roles = [space.role for space in parts.values()]
         if roles.count("backbone") > 1:
             raise ArgumentError(f"parts: only the first one can read the image as a backbone, got the roles {roles}")
+        if roles.count("image") > 1:
+            raise ArgumentError(f"parts: only one can give the image another size, got the roles {roles}")
         for name, space in [*parts.items()][:-1]:
             if space.levels_follow_choices:
                 raise ArgumentError(f"parts[{name!r}]: nothing can read its maps, whose strides depend on its choices")
@@ -125,6 +129,11 @@ class Product(SearchSpace):
         own = self.part_choices(choices)
         found = ((part, space.defect(own[part])) for part, space in self.spaces.items())
         return next((f"{part}: {defect}" for part, defect in found if defect is not None), None)
+
+    @property
+    def channels_follow_choices(self) -> bool:  # type: ignore[override]
+        """Whether a part that is searched says so of its maps."""
+        return any(space.channels_follow_choices for space in self.free.values())
 
     @property
     def args(self) -> dict[str, Any]:

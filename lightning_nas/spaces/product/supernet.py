@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from lightning_nas.architecture import Choices, Option
 from lightning_nas.spaces.features import Backbone, FeatureInfo
 from lightning_nas.spaces.option_weights import Paths
-from lightning_nas.spaces.product.network import _described, _run
+from lightning_nas.spaces.product.network import _described, _run, handed_on
 from lightning_nas.spaces.product.parts import within
 from lightning_nas.spaces.product.space import Product
 from lightning_nas.spaces.supernet import Supernet
@@ -38,7 +38,7 @@ class ProductSupernet(Supernet, space=Product):
                 modules[part] = supernet
             else:
                 modules[part] = own.network(space.fixed_choices[part], inputs=inputs)
-            inputs = modules[part].feature_info
+            inputs = handed_on(modules[part])
         self.parts = nn.ModuleDict(modules)
         self.feature_info, self.auxiliary_info, self.role = _described(modules)
 
@@ -47,7 +47,7 @@ class ProductSupernet(Supernet, space=Product):
         return {name: part for name, part in self.parts.items() if isinstance(part, Backbone)}
 
     def all_maps(self, x: Tensor) -> tuple[list[Tensor], Tensor | None]:
-        """What the first part reads -> the maps of the last part, the auxiliary map of the first."""
+        """What the first part reads -> the maps of the last part, the auxiliary map of the backbone."""
         weights = self.option_weights()
         for part in self.space.free:
             own = {name.removeprefix(f"{part}/"): w for name, w in weights.items() if name.startswith(f"{part}/")}

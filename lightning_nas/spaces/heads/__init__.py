@@ -1,0 +1,1 @@
+"""Sizes of heads as decisions."""

@@ -1,0 +1,1 @@
+"""Necks whose width and repeats are decisions."""
