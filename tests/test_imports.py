@@ -114,7 +114,7 @@ def space_classes() -> dict[str, str]:
         family = path.relative_to(LIBRARY / "spaces").parts[0]
         names = [node.name for node in ast.parse(path.read_text()).body if isinstance(node, ast.ClassDef)]
         found |= dict.fromkeys(names, family)
-    shared = {"StackedNeck"}  # a face that several families may have, none of them itself
+    shared = {"NarrowableNeck", "StackedNeck"}  # faces that several families may have, none of them itself
     return {
         name: family for name, family in found.items() if family not in ("cells", "pictures") and name not in shared
     }

@@ -10,7 +10,7 @@ from lightning_nas.networks.normalization import fitting_groups
 from lightning_nas.ops.layers.elastic_conversion import make_elastic, set_width
 from lightning_nas.spaces import Supernet
 from lightning_nas.spaces.heads.network import HeadPart
-from lightning_nas.spaces.necks.elastic.supernet import ElasticNeckSupernet
+from lightning_nas.spaces.necks.neck import NarrowableNeck
 
 
 class ElasticTower(nn.Sequential):
@@ -55,7 +55,7 @@ def make_head_elastic(head: nn.Module, part: HeadPart | None) -> None:
 
 def is_sliced(network: nn.Module, part: HeadPart | None) -> bool:
     """Whether the head of a task must follow what is active in a supernet; makes its neck give narrow maps then."""
-    necks = [module for module in network.modules() if isinstance(module, ElasticNeckSupernet)]
+    necks = [module for module in network.modules() if isinstance(module, NarrowableNeck)]
     for neck in necks:
         neck.widens = False
     return bool(necks) or isinstance(part, Supernet)

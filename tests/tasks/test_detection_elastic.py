@@ -77,7 +77,9 @@ def test_the_plain_detector_that_is_cut_out_says_what_the_active_path_says(neck,
         rebuilt, again = from_architecture(space.architecture(choices))
         plain = task(rebuilt.network(again), **arguments)
         plain.load_state_dict(cut_network(whole, plain, choices))
-        assert not [m for m in plain.modules() if type(m).__module__.endswith((".elastic", "elastic_heads", "conversion"))]
+        assert not [
+            m for m in plain.modules() if type(m).__module__.endswith((".elastic", "elastic_heads", "conversion"))
+        ]
         plain.eval()
         (ours, found), (theirs, expected) = raw(plain, images), raw(whole, images)
         for one, other in zip(ours, theirs, strict=True):

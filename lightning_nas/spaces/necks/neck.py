@@ -42,3 +42,16 @@ class StackedNeck:
             if self.keep_results:
                 self.results.append(levels)
         return levels
+
+
+class NarrowableNeck:
+    """A neck whose maps may be narrower than those of the largest one.
+
+    Attributes:
+        full_channels: Width of the largest neck.
+        widens: Whether narrower maps end in channels of zeros, so that any head can read them. One that can be sliced itself
+            sets it to False.
+    """
+
+    full_channels: int
+    widens = True

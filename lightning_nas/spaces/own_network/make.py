@@ -15,7 +15,7 @@ from lightning_nas.spaces.own_network.check import keep_elastic
 from lightning_nas.spaces.own_network.graph import find_groups, torch_pruning, traceable_copy
 from lightning_nas.spaces.own_network.groups import ChannelGroup
 from lightning_nas.spaces.own_network.space import OwnNetwork
-from lightning_nas.spaces.own_network.supernet import ElasticNetwork
+from lightning_nas.spaces.own_network.supernet import ElasticModel
 
 Run = Callable[[nn.Module], Any]
 
@@ -27,7 +27,7 @@ def elastic(
     widths: Sequence[float] = (0.5, 0.75, 1.0),
     depth: bool = True,
     keep: Sequence[str] = (),
-) -> ElasticNetwork:
+) -> ElasticModel:
     """Makes the widths and the residual depth of a network elastic. Its outputs stay as they are.
 
     Channels that are tied to each other by sums, depthwise convolutions, normalisations or concatenations form a group, which
@@ -93,13 +93,13 @@ def elastic(
         within=tuple(_around(group, blocks) for group in groups),
         blocks=tuple(blocks),
     )
-    return ElasticNetwork(model, space, groups, [orders[group.name] for group in groups], fixed)
+    return ElasticModel(model, space, groups, [orders[group.name] for group in groups], fixed)
 
 
 def _check_arguments(model: Any, example_input: Any, widths: Any, keep: Any) -> None:
     if not isinstance(model, nn.Module):
         raise ArgumentError(f"model must be a torch.nn.Module, got {type(model).__name__}")
-    if isinstance(model, ElasticNetwork) or any(isinstance(part, ElasticNetwork) for part in model.modules()):
+    if isinstance(model, ElasticModel) or any(isinstance(part, ElasticModel) for part in model.modules()):
         raise ArgumentError("model is elastic already: pass the network that it was made of, .model")
     if not any(isinstance(x, Tensor) for x in tree_leaves(example_input)):
         raise ArgumentError(

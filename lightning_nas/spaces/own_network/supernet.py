@@ -18,7 +18,7 @@ from lightning_nas.spaces.own_network.space import OwnNetwork
 from lightning_nas.spaces.supernet import Supernet
 
 
-class ElasticNetwork(Supernet, space=OwnNetwork):
+class ElasticModel(Supernet, space=OwnNetwork):
     """A network of which a part may be active; :func:`lightning_nas.elastic` makes it.
 
     It takes and returns what the network does. Weights are those of the network, shared by all parts: the layers of the active

@@ -11,23 +11,17 @@ from lightning_nas.ops.layers.elastic_conversion import FirstModules, make_elast
 from lightning_nas.spaces.features import FeatureInfo
 from lightning_nas.spaces.necks.elastic.network import plain_neck
 from lightning_nas.spaces.necks.elastic.space import ElasticNeck
+from lightning_nas.spaces.necks.neck import NarrowableNeck
 from lightning_nas.spaces.ordered import OrderedSupernet
 
 STACKS = ("layers", "stacks")
 """What necks call the layers that they repeat."""
 
 
-class ElasticNeckSupernet(OrderedSupernet, space=ElasticNeck):
-    """The largest neck in layers that can be sliced; :meth:`activate` sets sizes and copies nothing.
-
-    Attributes:
-        full_channels: Width of the largest neck.
-        widens: Whether maps of a narrower neck end in channels of zeros, so that any head can read them. One that can be sliced
-            itself sets it to False.
-    """
+class ElasticNeckSupernet(NarrowableNeck, OrderedSupernet, space=ElasticNeck):
+    """The largest neck in layers that can be sliced; :meth:`activate` sets sizes and copies nothing."""
 
     role = "neck"
-    widens = True
 
     def __init__(self, space: ElasticNeck, inputs: FeatureInfo | None) -> None:
         super().__init__({})
