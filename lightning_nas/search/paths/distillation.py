@@ -61,6 +61,7 @@ class Recorded:
         module: The module.
 
     Example:
+        >>> import torch
         >>> layer = nn.Linear(2, 3)
         >>> with Recorded(layer) as seen:
         ...     _ = layer(torch.zeros(4, 2))
