@@ -2,21 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from lightning_nas.architecture import Choices, Option
-from lightning_nas.errors import ArgumentError
-from lightning_nas.ops.layers.elastic import ElasticBatchNorm2d, ElasticConv2d, cut
+from lightning_nas.architecture import Choices
+from lightning_nas.ops.layers.elastic import ElasticBatchNorm2d, ElasticConv2d
 from lightning_nas.spaces.elastic.blocks import BLOCKS, Body
 from lightning_nas.spaces.elastic.space import Elastic
 from lightning_nas.spaces.elastic.trunk import Block, Trunk
-from lightning_nas.spaces.option_weights import Paths
+from lightning_nas.spaces.ordered import OrderedSupernet
 from lightning_nas.spaces.places import Place
-from lightning_nas.spaces.supernet import Supernet
 
 
 class ElasticLayers:
@@ -80,7 +78,7 @@ class ElasticStage(nn.Sequential):
         return x
 
 
-class ElasticSupernet(Supernet, space=Elastic):
+class ElasticSupernet(OrderedSupernet, space=Elastic):
     """The largest network; :meth:`activate` cuts it down to another one without a copy. It has no logits.
 
     Maps of a network of smaller width end in channels of zeros, so that what reads them sees the same shapes.
@@ -121,39 +119,10 @@ class ElasticSupernet(Supernet, space=Elastic):
             for module, block in zip(stage, blocks, strict=False):
                 _resize(module, block)
 
-    def path(self, choices: Choices) -> dict[str, Paths]:
-        """Nothing: there are no logits that a path could be one of.
-
-        Raises:
-            ArchitectureError: If the choices are not an architecture of the space.
-        """
-        self.space.validate(choices)
-        return {}
-
-    @staticmethod
-    def decode(space: Elastic, logits: Mapping[str, Tensor]) -> dict[str, Option]:
-        """Refuses: there are no logits.
-
-        Raises:
-            ArgumentError: Always.
-        """
-        raise ArgumentError(f"space {space.name!r} has no logits: its supernet is searched on paths, not by gradients")
-
     def all_maps(self, x: Tensor) -> tuple[list[Tensor], Tensor | None]:
         """``(B, in_channels, H, W) ->`` feature maps, None."""
         channels = [level.channels for level in self.feature_info]
         return [_widened(each, count) for each, count in zip(self.body(x), channels, strict=True)], None
-
-    def held(self, choices: Choices, like: Mapping[str, Tensor]) -> dict[str, Tensor]:
-        """Slices of the supernet's tensors, as :meth:`Supernet.held` says."""
-        self.space.validate(choices)
-        ours = self.state_dict()
-        fitting = {
-            name: tensor
-            for name, tensor in like.items()
-            if name in ours and all(s <= o for s, o in zip(tensor.shape, ours[name].shape, strict=True))
-        }
-        return {name: ours[name] for name in like if name in ours} | cut(self, fitting)
 
 
 def _resize(module: nn.Module, block: Block) -> None:
