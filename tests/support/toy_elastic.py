@@ -32,10 +32,10 @@ class Student(Task):
         return divergence(F.log_softmax(teacher, -1), F.log_softmax(student, -1)).mean()
 
 
-def fit(strategy=None, *, epochs=1, task=None, checkpoint=None, callbacks=(), data=None, **arguments):
+def fit(rules=None, *, epochs=1, task=None, checkpoint=None, callbacks=(), data=None, **arguments):
     """A training of the toy; gives the hosted task and the Trainer."""
     task = task or Student()
     trainer = make_trainer(epochs, callbacks=list(callbacks), **arguments)
     torch.manual_seed(0)
-    trainer.fit(ElasticModule(task, strategy or Elastic()), datamodule=data or Data(), ckpt_path=checkpoint)
+    trainer.fit(ElasticModule(task, rules or Elastic()), datamodule=data or Data(), ckpt_path=checkpoint)
     return task, trainer
