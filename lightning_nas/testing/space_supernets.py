@@ -12,9 +12,14 @@ from torch import Tensor
 
 from lightning_nas.errors import NasError
 from lightning_nas.ops.mixing import Mixing
-from lightning_nas.spaces import SearchSpace
+from lightning_nas.spaces import Product, SearchSpace
 from lightning_nas.spaces.option_weights import OptionWeights
 from lightning_nas.testing.space_fixtures import SpaceFixtures, with_logits, with_supernet
+
+
+def _searched(space: SearchSpace) -> list[SearchSpace]:
+    """The parts that a product searches; a space that is none itself."""
+    return list(space.free.values()) if isinstance(space, Product) else [space]
 
 
 class SupernetContract(SpaceFixtures):
@@ -26,7 +31,7 @@ class SupernetContract(SpaceFixtures):
         supernet = space.supernet()
         logits = {id(p) for p in supernet.logits.parameters()}
         weights = {id(p) for p in supernet.weights().values()}
-        assert bool(logits) == any(part.mixes for part in space.named_parts().values())
+        assert bool(logits) == any(part.mixes for part in _searched(space))
         assert not logits & weights
         assert logits | weights == {id(p) for p in supernet.parameters()}
         assert all(group.dim() == 2 for group in supernet.logits.values())
@@ -197,7 +202,7 @@ class SupernetContract(SpaceFixtures):
         """Decoding such a space says that there is nothing to decode, instead of giving some architecture."""
         if space.mixes:
             pytest.skip(f"space {space.name!r} has logits")
-        if not any(part.mixes for part in space.named_parts().values()):
+        if not any(part.mixes for part in _searched(space)):
             assert not space.supernet().logits
         with pytest.raises(NasError, match="no logits"):
             space.decode({})
