@@ -45,7 +45,7 @@ class NasBenchMacro(Chain):
     Example:
         >>> space = NasBenchMacro()
         >>> space.to_text(space.from_text("01201201")), space.canonical(space.from_text("01201201"))
-        ('01201201', '01201210')
+        ('01201201', '01210210')
     """
 
     name: ClassVar[str] = "nasbench_macro"
