@@ -171,7 +171,8 @@ def load_front(run: str | os.PathLike[str]) -> Front:
         )
         for entry in record["networks"]
     ]  # fmt: skip
-    return Front(networks, record["metric"], record["chosen"])
+    numbers = [network.number for network in networks]
+    return Front(networks, record["metric"], numbers.index(record["chosen"]))
 
 
 def _task_of(run: RunFolder, arguments: dict[str, Any], allow: Sequence[str]) -> Callable[[Any], Any]:

@@ -56,7 +56,8 @@ def run(config: DictConfig) -> Path:
         missing = folder.found.last_checkpoint if folder.is_search else folder.last_checkpoint
         raise ConfigError(f"run = {config.run!r}: there is no {folder.named(missing)}, the trained network")
     try:
-        node: Any = OmegaConf.to_container(OmegaConf.create(evaluated_task(saved)), resolve=True)
+        named = dict(saved.task) if folder.front_record.is_file() else evaluated_task(saved)
+        node: Any = OmegaConf.to_container(OmegaConf.create(named), resolve=True)
     except (OmegaConfBaseException, TypeError) as error:
         raise ConfigError(f"{folder.config}: not a config of a run: {' '.join(str(error).split())}") from None
     require_own_classes(node, "task", config.allow)

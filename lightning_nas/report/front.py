@@ -48,6 +48,7 @@ def front_report(run: RunFolder) -> FrontReport | None:
         f"One training, {record['measured']} networks measured with the weights that it left; {len(networks)} of those that no "
         f"other one beats are kept, each with its weights. Number {record['chosen']} is the architecture of this run."
         + (" Each was trained by itself in the end." if tuned else "")
+        + (f" Latency before that: {record['latency_model']}." if record.get("latency_model") else "")
     )
     kept = [(_cost(entry, cost), entry["metric"]) for entry in networks]
     points = [*_measured(run, cost), *kept]

@@ -133,7 +133,14 @@ class Front(_Content):
     chosen: Amount
     measured: Amount
     task_arguments: dict[str, Any] = {}
+    latency_model: str | None = None
     networks: Annotated[list[FrontNetwork], Field(min_length=1)]
+
+
+class MeasuredLatencies(_Content):
+    """``latencies.json``."""
+
+    networks: dict[str, _Latency]
 
 
 class Trial(_Content):

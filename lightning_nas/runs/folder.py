@@ -9,6 +9,7 @@ from pathlib import Path
 import yaml
 
 from lightning_nas.errors import NasError
+from lightning_nas.runs.contents import Front, checked, read_text
 
 
 @dataclass(frozen=True)
@@ -165,6 +166,11 @@ class RunFolder:
         """What is known of the networks of a front that were trained together."""
         return self.path / "front.json"
 
+    @property
+    def latencies(self) -> Path:
+        """Latency of the networks that a search has measured to predict that of others."""
+        return self.path / "latencies.json"
+
     def front_network(self, number: int) -> RunFolder:
         """Where one of these networks lies, with its record and its weights."""
         return RunFolder(self.front / str(number))
@@ -208,6 +214,7 @@ class RunFolder:
         return (
             self.architecture, self.checkpoints, self.evaluation, self.candidates, self.history, self.metrics,
             self.pretraining.path, self.study, self.summary, self.path / "trials", self.trials, self.front, self.front_record,
+            self.latencies,
         )  # fmt: skip
 
     @property
@@ -226,8 +233,19 @@ class RunFolder:
         return isinstance(config, dict) and "strategy" in config
 
     @property
+    def chosen_of_front(self) -> int:
+        """Number of the network of the front that is the architecture of the run.
+
+        Raises:
+            RunFolderError: If the record of the front is damaged.
+        """
+        return int(checked(read_text(self.front_record), Front, str(self.front_record))["chosen"])
+
+    @property
     def trained_weights(self) -> Path | None:
         """The checkpoint of the run's own network, or None if it has not trained it."""
+        if self.front_record.is_file():
+            return self.front_network(self.chosen_of_front).weights
         if self.found.last_checkpoint.is_file():
             return self.found.last_checkpoint
         if self.weights.is_file():

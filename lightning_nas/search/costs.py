@@ -20,7 +20,6 @@ from lightning_nas.cost import (
 )
 from lightning_nas.cost.probe import probe_input, random_numbers_kept
 from lightning_nas.errors import ArgumentError, UncountableError
-from lightning_nas.search.lightning.distributed import of_first_rank
 from lightning_nas.search.lightning.families import pl
 from lightning_nas.spaces import Backbone
 from lightning_nas.spaces.image_size.network import image_part
@@ -143,33 +142,21 @@ def working_call(task: Any, datamodule: Any) -> Call:
 
 
 def costs_of_choice(
-    make_task: Callable[[Backbone], Any],
-    datamodule: Any,
-    build: Callable[[], Backbone],
-    *,
-    device: torch.device | str = "cpu",
-    timed: bool = False,
+    make_task: Callable[[Backbone], Any], datamodule: Any, build: Callable[[], Backbone]
 ) -> dict[str, float]:
-    """``macs`` and ``params`` of the whole network that is made of a backbone, untrained; ``latency_ms``, its median, if timed.
+    """``macs`` and ``params`` of the whole network that is made of a backbone, untrained.
 
     Args:
         make_task: Backbone -> the task.
         datamodule: The data.
         build: Makes the backbone; the random numbers are as before afterwards.
-        device: Where latency is measured; on several ranks the first one's counts.
-        timed: Whether it is measured.
 
     Raises:
         UncountableError: If the task's ``forward`` cannot be run.
     """
-    parts: tuple[Part, ...] = ("network",) if timed else ()
     with random_numbers_kept():
-        cost = cost_of_task(make_task(build()), datamodule, device, timed=parts).network
-    assert cost is not None
-    found: dict[str, float] = {"macs": cost.macs, "params": cost.parameters}
-    if cost.latency is not None:
-        found["latency_ms"] = of_first_rank(cost.latency.median_ms)
-    return found
+        cost = _first_that_works(make_task(build()), datamodule, cost_of_call)[0]
+    return {"macs": cost.macs, "params": cost.parameters}
 
 
 def input_size(task: Any, datamodule: Any) -> tuple[int, int, int]:

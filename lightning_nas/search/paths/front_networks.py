@@ -11,18 +11,19 @@ from safetensors.torch import save
 from torch import nn
 
 from lightning_nas.architecture import Architecture, Option, write_atomic
-from lightning_nas.errors import ArgumentError, NotFiniteError, WeightsError
+from lightning_nas.errors import ArgumentError, JobError, NotFiniteError, WeightsError
 from lightning_nas.networks.inherit import inherit_weights
 from lightning_nas.networks.weights import read_state_dict
 from lightning_nas.ops.layers.elastic import cut
 from lightning_nas.runs import RunFolder
-from lightning_nas.runs.contents import Front, FrontNetwork, checked, read_text
-from lightning_nas.search.costs import Part, cost_of_task
+from lightning_nas.runs.contents import FrontNetwork, checked, read_text
+from lightning_nas.search.costs import cost_of_task
 from lightning_nas.search.headline import validation_score
 from lightning_nas.search.job import Job
 from lightning_nas.search.lightning.callbacks import SeedBatches
 from lightning_nas.search.lightning.families import pl
 from lightning_nas.search.lightning.persistence import last_checkpoint
+from lightning_nas.search.paths.front_latency import PredictedLatency, deployed_latency
 from lightning_nas.search.paths.shared_weights import SharedWeights
 from lightning_nas.search.tasks import task_arguments
 from lightning_nas.spaces import Supernet
@@ -40,11 +41,13 @@ class FrontNetworks:
         strategy: Says how long each is tuned and which one is preferred.
         job: The search.
         scores: Holds the trained supernet, and measures.
+        latency: Has predicted that of the networks, where it mattered.
     """
 
     strategy: Elastic
     job: Job
     scores: SharedWeights
+    latency: PredictedLatency | None = None
 
     def keep(self, front: Sequence[Measured], measured: int) -> dict[str, Option]:
         """Keeps networks of a front, each in its folder; one that an earlier attempt has finished is read.
@@ -64,21 +67,32 @@ class FrontNetworks:
                 continue
             networks.append(self._kept(number, one))
             self._write(record, networks[-1])
+        networks = self._within_limits(networks)
         points = [(entry["metric"], _cost_of(entry, self.strategy.cost)) for entry in networks]
         best = max(range(len(points)), key=lambda index: points[index][0])
-        chosen = knee(points) if self.strategy.prefer == "knee" else best
+        chosen = networks[knee(points) if self.strategy.prefer == "knee" else best]["number"]
         name = self.scores.measure(front[chosen].choices)[0]
         content = {
             "metric": name, "cost": self.strategy.cost, "chosen": chosen, "measured": measured, "networks": networks,
             "task_arguments": task_arguments(self.job.datamodule),
+            "latency_model": None if self.latency is None else self.latency.described(),
         }  # fmt: skip
         self._write(run.front_record, content)
         return front[chosen].choices
 
-    @staticmethod
-    def chosen(run: RunFolder) -> int:
-        """Number of the preferred network of a finished search."""
-        return int(checked(read_text(run.front_record), Front, str(run.front_record))["chosen"])
+    def _within_limits(self, networks: list[dict[str, Any]]) -> list[dict[str, Any]]:
+        """Those whose measured latency keeps the limit, too: the search has known a prediction."""
+        limit = self.strategy.limits["latency_ms"]
+        if limit is None:
+            return networks
+        kept = [entry for entry in networks if _cost_of(entry, "latency_ms") <= limit]
+        if not kept:
+            least = min(_cost_of(entry, "latency_ms") for entry in networks)
+            raise JobError(
+                f"max_latency_ms = {limit:g}: predicted of {len(networks)} networks of the front, but measured of none; the "
+                f"fastest takes {least:.2f} ms"
+            )
+        return kept
 
     def _kept(self, number: int, one: Measured) -> dict[str, Any]:
         job, run = self.job, self.job.run.front_network(number)
@@ -86,10 +100,12 @@ class FrontNetworks:
         task = cut_task(job, self.scores.task, self.scores.supernet, one.choices)
         metric = one.value if not self.strategy.tune_epochs else self._tuned(task, run)
         trainer = self.scores.trainer
-        timed: tuple[Part, ...] = ("network",) if trainer.is_global_zero else ()
-        cost = cost_of_task(task, job.datamodule, trainer.strategy.root_device, timed=timed).network
+        cost = cost_of_task(task, job.datamodule, trainer.strategy.root_device).network
         assert cost is not None
+        latency = None
         if trainer.is_global_zero:
+            strict = "latency_ms" in self.strategy.costs
+            latency = deployed_latency(task, job.datamodule, trainer.strategy.root_device, strict=strict)
             run.path.mkdir(parents=True, exist_ok=True)
             state = {name: tensor.detach().cpu().clone().contiguous() for name, tensor in task.state_dict().items()}
             write_atomic(run.weights, save(state))
@@ -97,7 +113,7 @@ class FrontNetworks:
             job.space.architecture(one.choices, provenance).save(run.architecture)
         return {
             "number": number, "metric": metric, "inherited": one.value, "macs": cost.macs, "params": cost.parameters,
-            "latency": None if cost.latency is None else asdict(cost.latency),
+            "latency": None if latency is None else asdict(latency),
         }  # fmt: skip
 
     def _tuned(self, task: pl.LightningModule, run: RunFolder) -> float:

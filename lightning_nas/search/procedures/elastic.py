@@ -16,6 +16,7 @@ from lightning_nas.search.lightning.persistence import last_checkpoint
 from lightning_nas.search.lightning.progress import ReportedEpochs
 from lightning_nas.search.paths import measured_file
 from lightning_nas.search.paths.elastic_module import ElasticModule
+from lightning_nas.search.paths.front_latency import PredictedLatency
 from lightning_nas.search.paths.front_networks import FrontNetworks
 from lightning_nas.search.paths.scoring import fitness_of
 from lightning_nas.search.paths.shared_weights import SharedWeights
@@ -46,7 +47,8 @@ def search_front(strategy: Elastic, job: Job) -> dict[str, Option]:
     device = job.trainers.silent(job.folder).strategy.root_device
     try:  # what cannot be done is refused before any training
         strategy.check_space(job.space)
-        costs = partial(_costs, job, device, "latency_ms" in strategy.costs)
+        latency = PredictedLatency(job, device) if "latency_ms" in strategy.costs else None
+        costs = partial(_costs, job, latency)
         search = strategy.front(job.space, costs)
         pl.seed_everything(job.seed, workers=True, verbose=False)  # the weights of the supernet, too
         supernet, task = seeded_task(job)
@@ -69,16 +71,15 @@ def search_front(strategy: Elastic, job: Job) -> dict[str, Option]:
     kept = [
         front[index] for index in thinned([(one.value, one.costs[search.cost]) for one in front], strategy.front_size)
     ]
-    networks = FrontNetworks(strategy, job, scores)
+    networks = FrontNetworks(strategy, job, scores, latency)
     best = networks.keep(kept, measured=len(search.history))
     supernet.activate(None)
     return best
 
 
-def _costs(job: Job, device: object, timed: bool, choices: Choices) -> dict[str, float]:
-    return costs_of_choice(
-        job.supernet_task, job.datamodule, partial(job.space.network, choices), device=str(device), timed=timed
-    )
+def _costs(job: Job, latency: PredictedLatency | None, choices: Choices) -> dict[str, float]:
+    found = costs_of_choice(job.supernet_task, job.datamodule, partial(job.space.network, choices))
+    return found if latency is None else {**found, "latency_ms": latency(choices)}
 
 
 def _measure(strategy: Elastic, job: Job, search: FrontSearch, scores: SharedWeights) -> None:
@@ -98,7 +99,7 @@ def _measure(strategy: Elastic, job: Job, search: FrontSearch, scores: SharedWei
 
 def _chosen_before(job: Job) -> dict[str, Option]:
     """The network that an attempt has chosen which was interrupted just before it had written its architecture."""
-    number = FrontNetworks.chosen(job.run)
+    number = job.run.chosen_of_front
     _, choices = from_architecture(Architecture.load(job.run.front_network(number).architecture))
     job.space.validate(choices)
     return dict(choices)
