@@ -11,7 +11,7 @@ from torch.utils.data import DataLoader, TensorDataset
 
 import lightning_nas
 from lightning_nas.search import Job, SampledPaths, SupernetSettings, TrainEvaluator, TrialsSettings, recalibrate, run
-from lightning_nas.strategies import RandomSearch, SinglePath
+from lightning_nas.strategies import Elastic, RandomSearch, SinglePath
 
 QUIET = {
     "accelerator": "cpu", "logger": False, "enable_checkpointing": False, "enable_progress_bar": False,
@@ -111,3 +111,24 @@ def test_a_search_that_trains_every_part_by_itself_takes_it_as_well(tmp_path):
     )  # fmt: skip
     found = run(RandomSearch(net.space), job)
     assert type(net.network(found)) is UNet
+
+
+class Measured(Segmenter):
+    """The same, with what the cost of a network is counted by."""
+
+    input_size = (3, 8, 8)
+
+    def __init__(self, net):
+        super().__init__(net)
+        self.backbone = net
+
+    def forward(self, x):
+        return self.net(x)
+
+
+def test_a_search_for_a_front_keeps_parts_with_their_weights(tmp_path):
+    net = elastic_unet()
+    job = Job(net.space, Halves(), Measured, tmp_path, supernet=SupernetSettings(epochs=1, warmup_epochs=0))
+    found = run(Elastic(recalibration_batches=2, exhaustive=6, front_size=2, metric="val/loss"), job)
+    assert type(net.network(found)) is UNet
+    assert job.run.front_record.is_file()

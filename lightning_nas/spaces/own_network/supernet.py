@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, Self, cast
 
 from torch import Tensor, nn
@@ -109,6 +109,18 @@ class ElasticModel(Supernet, space=OwnNetwork):
         """
         state: dict[str, Tensor] = self.network(choices).state_dict()
         return state
+
+    def held(self, choices: Choices, like: Mapping[str, Tensor]) -> dict[str, Tensor]:
+        """What this network holds for a plain one of an architecture, by the plain one's names.
+
+        Args:
+            choices: The architecture.
+            like: Tensors of the plain network.
+
+        Raises:
+            ArchitectureError: If the choices are not an architecture of the space.
+        """
+        return {name: tensor for name, tensor in self.cut(choices).items() if name in like}
 
     def copied(self) -> Self:
         """A copy, weights and all, with nothing active."""
