@@ -3,9 +3,11 @@
 import json
 import re
 
+import numpy as np
 import onnxruntime
 import pytest
 import torch
+from PIL import Image
 
 import lightning_nas
 from lightning_nas.runs.contents import Summary, checked
@@ -77,3 +79,13 @@ def test_the_best_network_within_limits_is_exported_and_computes_the_same(here, 
 def test_an_export_that_cannot_be_is_refused(here, searched, arguments, said):
     with pytest.raises(SystemExit, match=re.escape(said)):
         here("export", *arguments)
+
+
+def test_the_chosen_network_of_the_front_predicts(here, searched):
+    images = here.folder / "images"
+    images.mkdir()
+    Image.fromarray(np.zeros((8, 8), np.uint8)).save(images / "dark.png")
+    here("predict", "run=elastic", "images=images", "device=cpu")
+    found = json.loads((searched / "predictions" / "predictions.json").read_text())
+    assert len(found["images"]) == 1
+    assert len(found["classes"]) == 10
