@@ -6,22 +6,23 @@ import pytest
 import pytorch_lightning as pl
 import torch
 
+from lightning_nas import spaces
 from lightning_nas.errors import ArgumentError
 from lightning_nas.networks import cut_network
-from lightning_nas.search import SampledPaths
+from lightning_nas.search import ElasticModule, SampledPaths
 from lightning_nas.spaces import (
     AtrousHead,
     Chain,
-    Elastic,
     ElasticNeck,
     ImageSize,
     Product,
     TowerHead,
     from_architecture,
 )
+from lightning_nas.strategies import Elastic
 from lightning_nas.tasks.detection import DetectionTask
 
-BODY = Elastic("mobilenetv2_050", kernels=(3, 5), depths=(1,), widths=(50,))
+BODY = spaces.Elastic("mobilenetv2_050", kernels=(3, 5), depths=(1,), widths=(50,))
 CHAIN = Chain(stem_channels=4, first_channels=4, widths=(4, 6, 8, 8), depths=(1,) * 4, strides=(2,) * 4)
 NECK = ElasticNeck("fpn", channels=32, widths=(50, 75), max_level=6)
 HEAD = TowerHead(convs=(1, 2, 3))
@@ -126,6 +127,19 @@ def test_sampled_paths_train_every_part(shapes, tmp_path, body):
     for part in ("backbone.parts.backbone", "backbone.parts.neck", "detector.head"):
         assert any(name.startswith(part) for name in moved)
     assert trainer.callback_metrics["train/loss"].isfinite()
+
+
+def test_small_networks_learn_from_the_largest_one_on_images_of_the_same_size(shapes, tmp_path):
+    strategy = Elastic(rule="sandwich", networks=1, distillation=0.5)
+    sizes = [[choices["image/size"] for choices in strategy.step(SPACE, step=step)] for step in range(8)]
+    assert {len(set(step)) for step in sizes} == {1}
+    assert {step[0] for step in sizes} == {50, 100}
+    trainer = pl.Trainer(
+        accelerator="cpu", max_epochs=1, limit_train_batches=3, limit_val_batches=0, logger=False,
+        enable_progress_bar=False, enable_checkpointing=False, enable_model_summary=False, default_root_dir=tmp_path,
+    )  # fmt: skip
+    trainer.fit(ElasticModule(task(SPACE.supernet()), strategy), datamodule=shapes)
+    assert trainer.callback_metrics["search/distillation"] > 0
 
 
 @pytest.mark.parametrize(

@@ -18,7 +18,7 @@ from lightning_nas.search.paths.sampled import require_unused_parameters
 from lightning_nas.search.wrapping.module import WrappedModule
 from lightning_nas.spaces import Supernet, find_supernets
 from lightning_nas.strategies.paths.elastic import Elastic
-from lightning_nas.strategies.paths.step_rules import is_largest, share_of_training
+from lightning_nas.strategies.paths.step_rules import share_of_training, teacher_of
 
 
 class ElasticModule(WrappedModule):
@@ -100,14 +100,15 @@ class ElasticModule(WrappedModule):
         """
         weight, space = self._strategy.distillation, self._supernet.space
         networks = self.networks(step=self.trainer.global_step, share=self._share(batch_idx))
-        taught_within = is_largest(space, networks[0]) if weight else True
+        largest = teacher_of(space, networks[0]) if weight else {}
+        taught_within = not weight or dict(networks[0]) == largest
         first: Any = None
         teacher: Any = None
         losses: list[Tensor] = []
         distances: list[Tensor] = []
         if not taught_within:
             with torch.no_grad(), self._silent(), self._same_random_numbers():
-                teacher = self._pass(space.largest(), batch, batch_idx)[1].detached()
+                teacher = self._pass(largest, batch, batch_idx)[1].detached()
         for place, choices in enumerate(networks):
             last = place == len(networks) - 1
             with (

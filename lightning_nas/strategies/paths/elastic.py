@@ -15,7 +15,14 @@ from lightning_nas.spaces import SearchSpace
 from lightning_nas.strategies.paths.base import PathStrategy
 from lightning_nas.strategies.paths.divergence import DIVERGENCES, Divergence, DivergenceName
 from lightning_nas.strategies.paths.front import FrontSearch
-from lightning_nas.strategies.paths.step_rules import STAGES, StepRule, check_rule, kinds_of, networks_of_step
+from lightning_nas.strategies.paths.step_rules import (
+    STAGES,
+    StepRule,
+    at_one_size,
+    check_rule,
+    kinds_of,
+    networks_of_step,
+)
 
 CostName = Literal["macs", "params", "latency_ms"]
 Preference = Literal["best", "knee"]
@@ -154,10 +161,11 @@ class Elastic(PathStrategy):
             )
 
     def step(self, space: SearchSpace, *, step: int, share: float = 0.0) -> list[dict[str, Option]]:
-        """The networks of a step, see :func:`networks_of_step`."""
-        return networks_of_step(
+        """The networks of a step, see :func:`networks_of_step`; where they learn from outputs all see one size of image."""
+        networks = networks_of_step(
             self.rule, space, seed=self.seed, step=step, share=share, networks=self.networks, stages=self.stages
         )
+        return at_one_size(space, networks) if self.distillation else networks
 
     def keeps_limits(self, costs: dict[str, float]) -> bool:
         """Whether a network of such costs keeps all limits."""

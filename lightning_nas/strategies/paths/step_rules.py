@@ -114,9 +114,29 @@ def kinds_of(space: SearchSpace, stages: Sequence[str] = STAGES) -> list[list[st
     return [names for names in (*by_kind.values(), rest) if names]
 
 
-def is_largest(space: SearchSpace, choices: Choices) -> bool:
-    """Whether these are the choices of the largest network."""
-    return dict(choices) == space.largest()
+def at_one_size(space: SearchSpace, networks: Sequence[Choices]) -> list[dict[str, Option]]:
+    """The networks of a step, all on images of the size that the last one of them has.
+
+    Outputs can then be compared place by place.
+
+    Args:
+        space: The search space; nothing changes if it does not decide the size of the image.
+        networks: Of the step.
+    """
+    return [{**choices, **image_choices(space, networks[-1])} for choices in networks]
+
+
+def teacher_of(space: SearchSpace, choices: Choices) -> dict[str, Option]:
+    """The largest network on images of the size that a network has."""
+    return {**space.largest(), **image_choices(space, choices)}
+
+
+def image_choices(space: SearchSpace, choices: Choices) -> dict[str, Option]:
+    """What was chosen of the image."""
+    names = [
+        f"{name}/{own}" for name, part in space.named_parts().items() if part.role == "image" for own in part.decisions
+    ]
+    return {name: choices[name] for name in names if name in choices}
 
 
 def share_of_training(epoch: int, epochs: int | None, batch: int, batches: float) -> float:
