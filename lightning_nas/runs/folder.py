@@ -232,7 +232,6 @@ class RunFolder:
             raise NasError(f"{self.config}: not a config of a run: {type(error).__name__}: {error}") from None
         return isinstance(config, dict) and "strategy" in config
 
-    @property
     def chosen_of_front(self) -> int:
         """Number of the network of the front that is the architecture of the run.
 
@@ -245,7 +244,7 @@ class RunFolder:
     def trained_weights(self) -> Path | None:
         """The checkpoint of the run's own network, or None if it has not trained it."""
         if self.front_record.is_file():
-            return self.front_network(self.chosen_of_front).weights
+            return self.front_network(self.chosen_of_front()).weights
         if self.found.last_checkpoint.is_file():
             return self.found.last_checkpoint
         if self.weights.is_file():

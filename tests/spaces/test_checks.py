@@ -18,7 +18,10 @@ KINDS = sorted(
 )
 WRONG = {int: [-1, True, "8", 1.5, None, 10**9, (2, 2)], bool: [1, "yes", None], str: ["nonsense", 3, None]}
 
-MAY_BE_EMPTY = ("features",)  # MetaQNN without fully connected layers
+MAY_BE_EMPTY = {  # MetaQNN without fully connected layers; options beside the largest one
+    ("AtrousHead", "rates"), ("AtrousHead", "widths"), ("Elastic", "depths"), ("Elastic", "expansions"),
+    ("Elastic", "kernels"), ("Elastic", "widths"), ("ElasticNeck", "widths"), ("MetaQnn", "features"),
+}  # fmt: skip
 
 
 def wrong_values(kind):
@@ -27,10 +30,10 @@ def wrong_values(kind):
         for value in WRONG.get(type(field.default), [] if field.default is None else ["abc", 7]):
             yield field.name, value
         if isinstance(field.default, tuple) and field.name != "pools":
-            first = field.default[0]
+            first = field.default[0] if field.default else 50
             for value in WRONG[type(first)]:
                 yield field.name, (value, *field.default[1:])
-            if field.name not in MAY_BE_EMPTY:
+            if (kind.__name__, field.name) not in MAY_BE_EMPTY:
                 yield field.name, ()
 
 

@@ -99,7 +99,7 @@ def _measure(strategy: Elastic, job: Job, search: FrontSearch, scores: SharedWei
 
 def _chosen_before(job: Job) -> dict[str, Option]:
     """The network that an attempt has chosen which was interrupted just before it had written its architecture."""
-    number = job.run.chosen_of_front
+    number = job.run.chosen_of_front()
     _, choices = from_architecture(Architecture.load(job.run.front_network(number).architecture))
     job.space.validate(choices)
     return dict(choices)

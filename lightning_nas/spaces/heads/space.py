@@ -47,7 +47,7 @@ class TowerHead(HeadSpace):
         lists_to_tuples(self, "convs")
         check_whole(self, convs=(1, 4))
         if not self.convs:
-            raise ArgumentError("convs must hold at least one number, got none")
+            raise ArgumentError("convs must hold at least one number, got ()")
 
     @cached_property
     def numbers(self) -> dict[str, tuple[int, ...]]:

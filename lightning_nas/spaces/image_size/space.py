@@ -47,7 +47,7 @@ class ImageSize(OrderedSpace):
         lists_to_tuples(self, "scales")
         check_whole(self, scales=(1, 1000), in_channels=(1, 4096))
         if not self.scales:
-            raise ArgumentError("scales must hold at least one percentage, got none")
+            raise ArgumentError("scales must hold at least one percentage, got ()")
 
     @cached_property
     def numbers(self) -> dict[str, tuple[int, ...]]:

@@ -55,6 +55,7 @@ class ElasticModel(Supernet, space=OwnNetwork):
             self.register_buffer(f"order_{index}", order)
         self._active: dict[str, Any] | None = None
         self._gone: dict[tuple[str, int], list[Tensor]] = {}
+        self.register_load_state_dict_post_hook(_forget)
         space.bind(self)
         if hasattr(model, "feature_info"):
             self.feature_info = cast(FeatureInfo, model.feature_info)
@@ -166,8 +167,8 @@ class ElasticModel(Supernet, space=OwnNetwork):
     def _skipped(self, choices: Choices) -> list[str]:
         return [block for block in self.space.blocks if choices.get(f"{block}.keep") == 0]
 
-    def _load_from_state_dict(self, *args: Any, **kwargs: Any) -> None:
-        """Other weights come with another order of their channels."""
-        super()._load_from_state_dict(*args, **kwargs)
-        self._gone = {}
-        self.activate(self._active)
+
+def _forget(model: ElasticModel, incompatible: Any) -> None:
+    """Other weights come with another order of their channels."""
+    model._gone = {}
+    model.activate(model._active)
