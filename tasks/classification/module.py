@@ -99,6 +99,7 @@ class ClassificationTask(ClassDistillation, ImageTask):
         self.lr, self.lr_min, self.momentum = lr, lr_min, momentum
         self.nesterov, self.weight_decay, self.auxiliary_weight = nesterov, weight_decay, auxiliary_weight
         self.grouping = Grouping(backbone_lr=backbone_lr, layer_decay=layer_decay, decay_norms=decay_norms)
+        self.grouping.check(backbone)
         self.backbone = backbone
         self.head = ClassificationHead(backbone.feature_info.channels()[-1], num_classes)
         self.auxiliary_head: nn.Module | None = None

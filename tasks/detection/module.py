@@ -108,6 +108,7 @@ class DetectionTask(BoxDistillation, ImageTask):
         self.optimizer_name, self.lr, self.momentum, self.weight_decay = optimizer, lr, momentum, weight_decay
         self.schedule, self.milestones, self.warmup_steps = schedule, tuple(milestones), warmup_steps
         self.grouping = Grouping(backbone_lr=backbone_lr, layer_decay=layer_decay, decay_norms=decay_norms)
+        self.grouping.check(backbone)
         self.min_size, self.norm = min_size, norm
         self.backbone = backbone
         has_neck = getattr(backbone, "role", "backbone") == "neck"  # backbones from elsewhere know no roles

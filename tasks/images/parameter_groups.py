@@ -43,6 +43,15 @@ class Grouping:
         if not isinstance(self.decay_norms, bool):
             raise ArgumentError(f"decay_norms must be true or false, got {self.decay_norms!r}")
 
+    def check(self, network: nn.Module) -> None:
+        """Asks before a training whether it can be had.
+
+        Raises:
+            ArgumentError: As :func:`parameter_groups`.
+        """
+        if self.layer_decay != 1:
+            stages(backbone_within(network))
+
 
 def parameter_groups(
     parameters: Iterable[nn.Parameter], network: nn.Module, grouping: Grouping, *, lr: float, weight_decay: float
@@ -105,8 +114,8 @@ def stages(backbone: nn.Module) -> list[list[nn.Parameter]]:
         ends.update(inside[-1:])
     if not ends:
         raise ArgumentError(
-            f"layer_decay must be 1 for {type(backbone).__name__}, whose maps do not come from stages in a row; backbone_lr "
-            "lowers the rate of all of it"
+            f"layer_decay must be 1 for {type(backbone).__name__}: its maps come from no stages in a row; "
+            "backbone_lr lowers the rate of all of it"
         )
     found: list[list[nn.Parameter]] = [[]]
     for place, p in enumerate(backbone.parameters()):

@@ -129,6 +129,7 @@ class SegmentationTask(PixelDistillation, ImageTask):
         self.momentum, self.weight_decay = momentum, weight_decay
         self.schedule, self.power, self.warmup_steps = schedule, power, warmup_steps
         self.grouping = Grouping(backbone_lr=backbone_lr, layer_decay=layer_decay, decay_norms=decay_norms)
+        self.grouping.check(backbone)
         window = None if eval_window is None else tuple(eval_window)
         self.validation = Evaluation(window, eval_overlap)
         self.testing = Evaluation(window, eval_overlap, tuple(eval_scales), eval_flip)
