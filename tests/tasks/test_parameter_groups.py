@@ -154,13 +154,19 @@ def test_the_neck_of_a_product_has_the_rate_of_the_head(kind):
 # ---- what a training makes of them ---------------------------------------------------------------------------------------
 
 
+def stepped(folder, **given):
+    """The task and its weights before the one step of SGD that it made."""
+    model = ClassificationTask(body(), 3, lr=0.1, momentum=0.0, **given)
+    torch.manual_seed(1)
+    torch.nn.init.normal_(model.head.linear.weight)
+    before = {name: p.detach().clone() for name, p in model.named_parameters()}
+    fitted(folder, model, limit_train_batches=1)
+    return model, before
+
+
 def test_a_step_of_sgd_moves_every_stage_by_its_share(tmp_path):
     def moved(**given):
-        model = ClassificationTask(body(), 3, lr=0.1, momentum=0.0, weight_decay=0.0, **given)
-        torch.manual_seed(1)
-        torch.nn.init.normal_(model.head.linear.weight)
-        before = {name: p.detach().clone() for name, p in model.named_parameters()}
-        fitted(tmp_path, model, limit_train_batches=1)
+        model, before = stepped(tmp_path, weight_decay=0.0, **given)
         return {name: p.detach() - before[name] for name, p in model.named_parameters()}
 
     plain, decayed = moved(), moved(backbone_lr=0.5, layer_decay=0.8)
@@ -168,6 +174,14 @@ def test_a_step_of_sgd_moves_every_stage_by_its_share(tmp_path):
     for prefix, share in shares.items():
         for name in (name for name in plain if name.startswith(prefix)):
             torch.testing.assert_close(decayed[name], share * plain[name], rtol=1e-3, atol=1e-6)
+
+
+def test_a_step_of_sgd_leaves_norms_as_large_as_they_are_where_asked_for(tmp_path):
+    plain, before = stepped(tmp_path, weight_decay=0.5)
+    spared, _ = stepped(tmp_path, weight_decay=0.5, decay_norms=False)
+    for (name, p), kept in zip(plain.named_parameters(), spared.parameters(), strict=True):
+        expected = 0.1 * 0.5 * before[name] if p.ndim == 1 else torch.zeros_like(p)
+        torch.testing.assert_close(kept.detach() - p.detach(), expected, rtol=1e-4, atol=1e-6)
 
 
 def test_a_resumed_training_ends_at_the_same_weights(tmp_path):
