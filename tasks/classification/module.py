@@ -25,6 +25,8 @@ from lightning_nas.tasks.classification.mixing import mixing
 from lightning_nas.tasks.classification.predict import predict_images
 from lightning_nas.tasks.classification.preparation import Preparation
 from lightning_nas.tasks.images.norm_checks import explaining_single_values
+from lightning_nas.tasks.images.optimization import cosine_schedule, make_optimizer
+from lightning_nas.tasks.images.parameter_groups import Grouping, parameter_groups
 from lightning_nas.tasks.images.task import FolderOfImages, ImageTask
 
 
@@ -46,6 +48,10 @@ class ClassificationTask(ClassDistillation, ImageTask):
         momentum: Of SGD.
         nesterov: Whether SGD looks ahead.
         weight_decay: Of SGD.
+        backbone_lr: Factor of the learning rate in the backbone, e.g. 0.1 where it is pretrained.
+        layer_decay: Factor of the learning rate from a stage of the backbone to the one before it, counted from the head, see
+            :class:`~lightning_nas.tasks.images.parameter_groups.Grouping`.
+        decay_norms: Whether norms and biases have weight decay, too.
         label_smoothing: Share of the target that is spread over all classes.
         auxiliary_weight: Weight of the auxiliary classifier's loss; 0 for none.
         mixup_alpha: Mixes training images in pairs; parameter of the Beta distribution, 0 for none.
@@ -70,6 +76,9 @@ class ClassificationTask(ClassDistillation, ImageTask):
         momentum: float = 0.9,
         nesterov: bool = False,
         weight_decay: float = 3e-4,
+        backbone_lr: float = 1.0,
+        layer_decay: float = 1.0,
+        decay_norms: bool = True,
         label_smoothing: float = 0.0,
         auxiliary_weight: float = 0.0,
         mixup_alpha: float = 0.0,
@@ -89,6 +98,8 @@ class ClassificationTask(ClassDistillation, ImageTask):
         self.schedule, self.lr_decay = schedule, lr_decay
         self.lr, self.lr_min, self.momentum = lr, lr_min, momentum
         self.nesterov, self.weight_decay, self.auxiliary_weight = nesterov, weight_decay, auxiliary_weight
+        self.grouping = Grouping(backbone_lr=backbone_lr, layer_decay=layer_decay, decay_norms=decay_norms)
+        self.grouping.check(backbone)
         self.backbone = backbone
         self.head = ClassificationHead(backbone.feature_info.channels()[-1], num_classes)
         self.auxiliary_head: nn.Module | None = None
@@ -160,9 +171,10 @@ class ClassificationTask(ClassDistillation, ImageTask):
 
     def configure_optimizers(self) -> Any:
         """SGD with a schedule per epoch."""
-        optimizer = torch.optim.SGD(
-            self.parameters(), self.lr, self.momentum, weight_decay=self.weight_decay, nesterov=self.nesterov
+        groups = parameter_groups(
+            self.parameters(), self.backbone, self.grouping, lr=self.lr, weight_decay=self.weight_decay
         )
+        optimizer = make_optimizer("sgd", groups, momentum=self.momentum, nesterov=self.nesterov)
         schedule: torch.optim.lr_scheduler.LRScheduler
         if self.schedule == "exponential":
             schedule = torch.optim.lr_scheduler.ExponentialLR(optimizer, self.lr_decay)
@@ -171,7 +183,7 @@ class ClassificationTask(ClassDistillation, ImageTask):
             schedule = torch.optim.lr_scheduler.LinearLR(optimizer, 1.0, self.lr_min / self.lr, epochs)
         else:
             epochs = max(self.trainer.max_epochs or 1, 1)
-            schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, epochs, self.lr_min)
+            schedule = cosine_schedule(optimizer, epochs, lr=self.lr, lr_min=self.lr_min)
         return {"optimizer": optimizer, "lr_scheduler": {"scheduler": schedule, "interval": "epoch"}}
 
     def _evaluate(

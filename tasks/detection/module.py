@@ -21,6 +21,7 @@ from lightning_nas.tasks.detection.necks import Neck, build_neck
 from lightning_nas.tasks.detection.predict import predict_images
 from lightning_nas.tasks.detection.records import TestRecord
 from lightning_nas.tasks.images.optimization import OptimizerName, check_named, make_optimizer, make_schedules
+from lightning_nas.tasks.images.parameter_groups import Grouping, parameter_groups
 from lightning_nas.tasks.images.task import FolderOfImages, ImageTask
 
 Batch = tuple[list[Tensor], list[Target]]
@@ -55,6 +56,10 @@ class DetectionTask(BoxDistillation, ImageTask):
         lr: Learning rate after the warm-up.
         momentum: Of SGD.
         weight_decay: Of the optimizer.
+        backbone_lr: Factor of the learning rate in the backbone, e.g. 0.1 where it is pretrained.
+        layer_decay: Factor of the learning rate from a stage of the backbone to the one before it, counted from the head, see
+            :class:`~lightning_nas.tasks.images.parameter_groups.Grouping`.
+        decay_norms: Whether norms and biases have weight decay, too.
         schedule: ``"steps"``: times 0.1 at each of the milestones; ``"cosine"``: down to 0 over the epochs.
         milestones: Epochs after which the learning rate falls.
         warmup_steps: Batches over which the learning rate rises linearly.
@@ -87,6 +92,9 @@ class DetectionTask(BoxDistillation, ImageTask):
         lr: float = 0.01,
         momentum: float = 0.9,
         weight_decay: float = 1e-4,
+        backbone_lr: float = 1.0,
+        layer_decay: float = 1.0,
+        decay_norms: bool = True,
         schedule: Literal["steps", "cosine"] = "steps",
         milestones: Sequence[int] = (8, 11),
         warmup_steps: int = 500,
@@ -99,6 +107,8 @@ class DetectionTask(BoxDistillation, ImageTask):
             raise ArgumentError(f"warmup_steps must be at least 0, got {warmup_steps}")
         self.optimizer_name, self.lr, self.momentum, self.weight_decay = optimizer, lr, momentum, weight_decay
         self.schedule, self.milestones, self.warmup_steps = schedule, tuple(milestones), warmup_steps
+        self.grouping = Grouping(backbone_lr=backbone_lr, layer_decay=layer_decay, decay_norms=decay_norms)
+        self.grouping.check(backbone)
         self.min_size, self.norm = min_size, norm
         self.backbone = backbone
         has_neck = getattr(backbone, "role", "backbone") == "neck"  # backbones from elsewhere know no roles
@@ -199,13 +209,14 @@ class DetectionTask(BoxDistillation, ImageTask):
 
     def configure_optimizers(self) -> Any:
         """The optimizer, with a warm-up per batch and a schedule per epoch."""
-        optimizer = make_optimizer(
-            self.optimizer_name, self.parameters(), lr=self.lr, momentum=self.momentum, weight_decay=self.weight_decay
-        )
+        trained = [p for p in self.parameters() if p.requires_grad]
+        groups = parameter_groups(trained, self.backbone, self.grouping, lr=self.lr, weight_decay=self.weight_decay)
+        optimizer = make_optimizer(self.optimizer_name, groups, momentum=self.momentum)
         schedules = make_schedules(
             optimizer,
             self.schedule,
             self.trainer.max_epochs,
+            lr=self.lr,
             warmup_steps=self.warmup_steps,
             milestones=self.milestones,
         )

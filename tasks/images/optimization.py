@@ -1,13 +1,20 @@
-"""Optimizers and schedules that tasks of dense prediction share."""
+"""Optimizers and schedules that the tasks on images share."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+import math
+from collections.abc import Sequence
 from typing import Any, Literal
 
 import torch
-from torch import nn
-from torch.optim.lr_scheduler import CosineAnnealingLR, LinearLR, LRScheduler, MultiStepLR, PolynomialLR
+from torch.optim.lr_scheduler import (
+    CosineAnnealingLR,
+    LinearLR,
+    LRScheduler,
+    MultiplicativeLR,
+    MultiStepLR,
+    PolynomialLR,
+)
 
 from lightning_nas.errors import ArgumentError
 
@@ -15,13 +22,31 @@ OptimizerName = Literal["sgd", "adamw"]
 
 
 def make_optimizer(
-    name: OptimizerName, parameters: Iterable[nn.Parameter], *, lr: float, momentum: float, weight_decay: float
+    name: OptimizerName, groups: Sequence[dict[str, Any]], *, momentum: float, nesterov: bool = False
 ) -> torch.optim.Optimizer:
-    """SGD or AdamW over the parameters that are trained."""
-    trained = [p for p in parameters if p.requires_grad]
+    """SGD or AdamW over groups that say their rate and decay, see :func:`parameter_groups`."""
     if name == "adamw":
-        return torch.optim.AdamW(trained, lr, weight_decay=weight_decay)
-    return torch.optim.SGD(trained, lr, momentum, weight_decay=weight_decay)
+        return torch.optim.AdamW(groups)
+    return torch.optim.SGD(groups, momentum=momentum, nesterov=nesterov)
+
+
+def cosine_schedule(optimizer: torch.optim.Optimizer, epochs: int, *, lr: float, lr_min: float) -> LRScheduler:
+    """Half a cosine from ``lr`` to ``lr_min``; groups of another rate end at the same share of theirs.
+
+    Args:
+        optimizer: Its groups have their rates.
+        epochs: Of the training.
+        lr: Rate to which ``lr_min`` belongs.
+        lr_min: Where it ends.
+    """
+    if not lr_min or all(group["lr"] == lr for group in optimizer.param_groups):
+        return CosineAnnealingLR(optimizer, epochs, lr_min)
+    floor = lr_min / lr
+
+    def share(epoch: int) -> float:
+        return floor + (1 - floor) * (1 + math.cos(math.pi * epoch / epochs)) / 2
+
+    return MultiplicativeLR(optimizer, lambda epoch: share(epoch) / share(epoch - 1))
 
 
 def make_schedules(
@@ -29,6 +54,7 @@ def make_schedules(
     kind: Literal["cosine", "steps", "poly"],
     epochs: int | None,
     *,
+    lr: float,
     warmup_steps: int,
     lr_min: float = 0.0,
     milestones: Sequence[int] = (),
@@ -41,6 +67,7 @@ def make_schedules(
         kind: ``"cosine"`` down to ``lr_min``; ``"steps"``: times 0.1 at each milestone; ``"poly"``:
             ``(1 - epoch / epochs) ** power``.
         epochs: Of the training.
+        lr: Rate of the head.
         warmup_steps: Batches of the warm-up; 0 for none.
         lr_min: Of the cosine.
         milestones: Epochs of the steps.
@@ -49,7 +76,7 @@ def make_schedules(
     last = max(epochs or 1, 1)
     schedule: LRScheduler
     if kind == "cosine":
-        schedule = CosineAnnealingLR(optimizer, last, lr_min)
+        schedule = cosine_schedule(optimizer, last, lr=lr, lr_min=lr_min)
     elif kind == "poly":
         schedule = PolynomialLR(optimizer, last, power)
     else:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
 import torch
@@ -13,6 +13,8 @@ from lightning_nas.ops.layers.resize import resize
 
 Network = Callable[[Tensor], Tensor]
 """``(B, 3, H, W) ->`` logits ``(B, classes, H, W)``."""
+Batch = tuple[Tensor | list[Tensor], Tensor | list[Tensor]]
+"""Images ``(B, 3, H, W)`` from 0 to 1 and labels ``(B, H, W)``; lists where sizes differ."""
 
 
 @dataclass(frozen=True)
@@ -90,3 +92,13 @@ def window_starts(size: int, window: int, overlap: float) -> Sequence[int]:
 def predicted_labels(probabilities: Tensor) -> Tensor:
     """``(B, classes, H, W) -> (B, H, W)``."""
     return torch.argmax(probabilities, dim=1)
+
+
+def of_equal_size(batch: Batch) -> Iterator[tuple[Tensor, Tensor]]:
+    """A batch as it is, or image by image where sizes differ."""
+    images, labels = batch
+    if isinstance(images, Tensor) and isinstance(labels, Tensor):
+        yield images, labels
+        return
+    for image, label in zip(images, labels, strict=True):
+        yield image[None], label[None]

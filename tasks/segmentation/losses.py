@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import torch
 from torch import Tensor
 from torch.nn import functional as F
 
+from lightning_nas.errors import ArgumentError
 from lightning_nas.search.lightning.distributed import average_over_ranks
 
 
@@ -44,6 +47,21 @@ def pixel_cross_entropy(
         weights = weights * class_weights.to(plain)[target.clamp(0, len(class_weights) - 1)]
     (total,) = average_over_ranks([weights.sum()])
     return (plain * weights).sum() / torch.where(total > 0, total, torch.ones_like(total))
+
+
+def checked_class_weights(weights: Sequence[float] | None, num_classes: int) -> Tensor | None:
+    """One weight per class as a tensor; None for equal ones.
+
+    Raises:
+        ArgumentError: If there is another number of them, or a negative one.
+    """
+    if weights is None:
+        return None
+    if len(weights) != num_classes or min(weights) < 0:
+        raise ArgumentError(
+            f"class_weights must be {num_classes} numbers of at least 0, one per class, got {weights!r}"
+        )
+    return torch.tensor(weights, dtype=torch.float32)
 
 
 def _hard(losses: Tensor, counts: Tensor, hard_below: float, least_kept: float) -> Tensor:

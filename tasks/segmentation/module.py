@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from typing import Any, ClassVar, Literal
 
 import torch
@@ -17,20 +17,18 @@ from lightning_nas.spaces.heads.network import head_part
 from lightning_nas.spaces.ordered import share
 from lightning_nas.tasks.images import IMAGENET_MEAN, IMAGENET_STD
 from lightning_nas.tasks.images.optimization import OptimizerName, check_named, make_optimizer, make_schedules
+from lightning_nas.tasks.images.parameter_groups import Grouping, parameter_groups
 from lightning_nas.tasks.images.task import FolderOfImages, ImageTask
 from lightning_nas.tasks.segmentation.data.labels import IGNORE
 from lightning_nas.tasks.segmentation.distillation import PixelDistillation
 from lightning_nas.tasks.segmentation.drawing import default_palette
 from lightning_nas.tasks.segmentation.elastic_heads import check_numbers, make_head_elastic
-from lightning_nas.tasks.segmentation.evaluation import Evaluation, predicted_labels
+from lightning_nas.tasks.segmentation.evaluation import Batch, Evaluation, of_equal_size, predicted_labels
 from lightning_nas.tasks.segmentation.heads import Head, build_head
-from lightning_nas.tasks.segmentation.losses import pixel_cross_entropy
+from lightning_nas.tasks.segmentation.losses import checked_class_weights, pixel_cross_entropy
 from lightning_nas.tasks.segmentation.metrics import ConfusionMatrix, iou_table, summarize
 from lightning_nas.tasks.segmentation.predict import predict_images
 from lightning_nas.tasks.segmentation.records import TestRecord
-
-Batch = tuple[Tensor | list[Tensor], Tensor | list[Tensor]]
-"""Images ``(B, 3, H, W)`` from 0 to 1 and labels ``(B, H, W)``; lists where sizes differ."""
 
 
 class SegmentationTask(PixelDistillation, ImageTask):
@@ -58,6 +56,10 @@ class SegmentationTask(PixelDistillation, ImageTask):
         lr_min: Where the cosine ends.
         momentum: Of SGD.
         weight_decay: Of the optimizer.
+        backbone_lr: Factor of the learning rate in the backbone, e.g. 0.1 where it is pretrained.
+        layer_decay: Factor of the learning rate from a stage of the backbone to the one before it, counted from the head, see
+            :class:`~lightning_nas.tasks.images.parameter_groups.Grouping`.
+        decay_norms: Whether norms and biases have weight decay, too.
         schedule: ``"poly"`` or ``"cosine"``, both per epoch.
         power: Of poly.
         warmup_steps: Batches over which the learning rate rises linearly.
@@ -97,6 +99,9 @@ class SegmentationTask(PixelDistillation, ImageTask):
         lr_min: float = 0.0,
         momentum: float = 0.9,
         weight_decay: float = 4e-5,
+        backbone_lr: float = 1.0,
+        layer_decay: float = 1.0,
+        decay_norms: bool = True,
         schedule: Literal["poly", "cosine"] = "poly",
         power: float = 0.9,
         warmup_steps: int = 0,
@@ -117,15 +122,14 @@ class SegmentationTask(PixelDistillation, ImageTask):
         ):
             if not low <= value <= high:
                 raise ArgumentError(f"{name} must be from {low} to {high}, got {value!r}")
-        if class_weights is not None and (len(class_weights) != num_classes or min(class_weights) < 0):
-            raise ArgumentError(
-                f"class_weights must be {num_classes} numbers of at least 0, one per class, got {class_weights!r}"
-            )
+        weights = checked_class_weights(class_weights, num_classes)
         self.num_classes, self.norm = num_classes, norm
         self.ohem_threshold, self.ohem_least = ohem_threshold, ohem_least
         self.optimizer_name, self.lr, self.lr_min = optimizer, lr, lr_min
         self.momentum, self.weight_decay = momentum, weight_decay
         self.schedule, self.power, self.warmup_steps = schedule, power, warmup_steps
+        self.grouping = Grouping(backbone_lr=backbone_lr, layer_decay=layer_decay, decay_norms=decay_norms)
+        self.grouping.check(backbone)
         window = None if eval_window is None else tuple(eval_window)
         self.validation = Evaluation(window, eval_overlap)
         self.testing = Evaluation(window, eval_overlap, tuple(eval_scales), eval_flip)
@@ -144,7 +148,6 @@ class SegmentationTask(PixelDistillation, ImageTask):
             raise ArgumentError(
                 f"recompute = True: {type(backbone).__name__} has no cells or blocks that can be recomputed"
             )
-        weights = None if class_weights is None else torch.tensor(class_weights, dtype=torch.float32)
         self.register_buffer("class_weights", weights, persistent=False)
         self.register_buffer("mean", torch.tensor(IMAGENET_MEAN).view(1, 3, 1, 1), persistent=False)
         self.register_buffer("std", torch.tensor(IMAGENET_STD).view(1, 3, 1, 1), persistent=False)
@@ -182,7 +185,7 @@ class SegmentationTask(PixelDistillation, ImageTask):
 
     def validation_step(self, batch: Batch, batch_idx: int) -> None:
         """Counts pixels."""
-        for images, labels in _of_equal_size(batch):
+        for images, labels in of_equal_size(batch):
             self.val_matrix.update(predicted_labels(self.validation.probabilities(self, images)), labels)
 
     def on_validation_epoch_end(self) -> None:
@@ -194,7 +197,7 @@ class SegmentationTask(PixelDistillation, ImageTask):
 
     def test_step(self, batch: Batch, batch_idx: int) -> None:
         """Counts pixels, keeps some images."""
-        for images, labels in _of_equal_size(batch):
+        for images, labels in of_equal_size(batch):
             predicted = predicted_labels(self.testing.probabilities(self, images))
             self.test_matrix.update(predicted, labels)
             for image, truth, found in zip(images, labels, predicted, strict=True):
@@ -231,25 +234,16 @@ class SegmentationTask(PixelDistillation, ImageTask):
 
     def configure_optimizers(self) -> Any:
         """The optimizer, with a warm-up per batch and a schedule per epoch."""
-        optimizer = make_optimizer(
-            self.optimizer_name, self.parameters(), lr=self.lr, momentum=self.momentum, weight_decay=self.weight_decay
-        )
+        trained = [p for p in self.parameters() if p.requires_grad]
+        groups = parameter_groups(trained, self.backbone, self.grouping, lr=self.lr, weight_decay=self.weight_decay)
+        optimizer = make_optimizer(self.optimizer_name, groups, momentum=self.momentum)
         schedules = make_schedules(
             optimizer,
             self.schedule,
             self.trainer.max_epochs,
+            lr=self.lr,
             warmup_steps=self.warmup_steps,
             lr_min=self.lr_min,
             power=self.power,
         )
         return [optimizer], schedules
-
-
-def _of_equal_size(batch: Batch) -> Iterator[tuple[Tensor, Tensor]]:
-    """A batch as it is, or image by image where sizes differ."""
-    images, labels = batch
-    if isinstance(images, Tensor) and isinstance(labels, Tensor):
-        yield images, labels
-        return
-    for image, label in zip(images, labels, strict=True):
-        yield image[None], label[None]
