@@ -12,14 +12,16 @@ from torch import Tensor
 
 from lightning_nas.errors import NasError
 from lightning_nas.ops.mixing import Mixing
-from lightning_nas.spaces import Product, SearchSpace
+from lightning_nas.spaces import SearchSpace
 from lightning_nas.spaces.option_weights import OptionWeights
 from lightning_nas.testing.space_fixtures import SpaceFixtures, with_logits, with_supernet
 
 
 def _searched(space: SearchSpace) -> list[SearchSpace]:
     """The parts that a product searches; a space that is none itself."""
-    return list(space.free.values()) if isinstance(space, Product) else [space]
+    parts = space.named_parts()
+    searched = [part for name, part in parts.items() if any(own.startswith(f"{name}/") for own in space.decisions)]
+    return searched or [space]
 
 
 class SupernetContract(SpaceFixtures):
