@@ -46,7 +46,9 @@ def test_the_seed_network_in_its_usual_sizes_is_what_it_is_compared_with(searche
     baselines = {entry["name"]: entry["network"]["parameters"] for entry in comparison if entry["kind"] == "baseline"}
     assert list(baselines) == ["resnet18", "resnet18 at 75 %", "resnet18 at 50 %"]
     assert sorted(baselines.values(), reverse=True) == list(baselines.values())
-    assert "resnet18 at 50 %" in (searched / "report.html").read_text()
+    page = (searched / "report.html").read_text()
+    assert "resnet18 at 50 %" in page
+    assert "Beside other networks" in page
 
 
 def test_the_best_network_within_limits_is_exported_and_computes_the_same(here, searched, capsys):

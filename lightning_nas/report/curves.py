@@ -72,7 +72,13 @@ def fitness_chart(fitness: Sequence[float], of: str = "candidate") -> str:
     return line_chart(lines, seed="fitness", over=of)
 
 
-def scatter_chart(points: Sequence[tuple[float, float]], marked: Sequence[int], across: str, up: str) -> str:
+def scatter_chart(
+    points: Sequence[tuple[float, float]],
+    marked: Sequence[int],
+    across: str,
+    up: str,
+    named: Mapping[str, tuple[float, float]] | None = None,
+) -> str:
     """Points, some of them filled and joined by steps.
 
     Args:
@@ -80,6 +86,7 @@ def scatter_chart(points: Sequence[tuple[float, float]], marked: Sequence[int], 
         marked: Indices of those that are filled.
         across: Title of the x axis.
         up: Title of the y axis.
+        named: Others, with their names beside them.
     """
     with matplotlib.rc_context(_settings("scatter")):
         figure, axes = _axes()
@@ -88,6 +95,9 @@ def scatter_chart(points: Sequence[tuple[float, float]], marked: Sequence[int], 
         x, y = zip(*sorted(points[index] for index in marked), strict=True)
         axes.step(x, y, where="post", color=_LINES[1], linewidth=1.2)
         axes.scatter(x, y, s=20, color=_LINES[1])
+        for name, (right, above) in (named or {}).items():
+            axes.scatter([right], [above], s=26, marker="D", color=_LINES[2])
+            axes.annotate(name, (right, above), xytext=(-5, -3), textcoords="offset points", ha="right", fontsize=7)
         axes.set(xlabel=across, ylabel=up)
         return _as_svg(figure)
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -58,6 +58,29 @@ def front_report(run: RunFolder) -> FrontReport | None:
         Markup(scatter_chart(points, list(marked), TITLES[cost], metric)),
         tuple(_rows(networks, cost, metric, tuned=tuned)),
     )
+
+
+def beside_chart(run: RunFolder, comparison: Sequence[Mapping[str, Any]], metric: str) -> Markup | None:
+    """SVG of the test images: the networks of a front beside random ones and those that one would take without a search.
+
+    Args:
+        run: The folder.
+        comparison: Of its summary.
+        metric: That decides.
+
+    Returns:
+        None if the run has no front, or nothing was measured.
+    """
+    shown = [entry for entry in comparison if entry["metrics"].get(metric) is not None and entry.get("network")]
+    places = [(_scaled("macs", entry["network"]["macs"]), entry["metrics"][metric]) for entry in shown]
+    kinds = [entry["kind"] for entry in shown]
+    points = [place for place, kind in zip(places, kinds, strict=True) if kind != "baseline"]
+    own = [kind in ("found", "front") for kind in kinds if kind != "baseline"]
+    if not run.front_record.is_file() or not any(own):
+        return None
+    named = {entry["name"]: place for entry, place in zip(shown, places, strict=True) if entry["kind"] == "baseline"}
+    marked = [index for index, is_own in enumerate(own) if is_own]
+    return Markup(scatter_chart(points, marked, TITLES["macs"], f"{metric}, test images", named))
 
 
 def _measured(run: RunFolder, cost: str) -> list[tuple[float, float]]:
