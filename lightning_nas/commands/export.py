@@ -54,7 +54,7 @@ def run(config: DictConfig) -> Path:
         out.mkdir(parents=True, exist_ok=True)
         write_atomic(out / "model.onnx", path.read_bytes())
     shutil.copyfile(network.folder.weights, out / "model.safetensors")
-    network.architecture.save(out / "architecture.json")
+    network.architecture.save(RunFolder(out).architecture)
     record = {
         "metric": {front.metric: network.metric},
         "macs": network.macs,
