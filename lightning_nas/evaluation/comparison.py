@@ -50,7 +50,8 @@ def compare(
 ) -> list[ContenderResult]:
     """Trains and tests the networks; those that have finished in the run's folder are read.
 
-    What a search has trained already, the networks of a front, is tested as it is.
+    What a search has trained already, the networks of a front, is tested as it is; the others are then trained for as many
+    epochs as their supernet.
 
     Args:
         job: The search.
@@ -65,16 +66,18 @@ def compare(
         JobError: If the nearest of several draws is wanted and the task's multiply-adds cannot be counted.
     """
     space = job.space
+    kept = job.run.front_record.is_file()
+    epochs = job.supernet.epochs if kept else settings.epochs
     contest = Contest(
         job.run.path,
         make_task=job.make_task,
         make_trainer=lambda folder: job.trainers.training(
-            folder, settings.epochs, [SeedBatches(job.seed), ReportedEpochs(job.progress)]
+            folder, epochs, [SeedBatches(job.seed), ReportedEpochs(job.progress)]
         ),
         datamodule=job.datamodule,
         seed=job.seed,
     )
-    if job.run.front_record.is_file():
+    if kept:
         results = _front(job, contest)
     else:
         begin("found")

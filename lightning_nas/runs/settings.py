@@ -65,7 +65,7 @@ class ComparisonSettings:
     """The comparison after the search; every network gets the same budget.
 
     Args:
-        epochs: Of every network.
+        epochs: Of every network. Where a search leaves trained networks, the others have as many as its supernet.
         random: How many random architectures of the space.
         draws: Each is the nearest in multiply-adds of the whole network to the found one among so many draws.
         hand_made: Whether one that was made by hand is compared, too.
