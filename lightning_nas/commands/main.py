@@ -35,8 +35,10 @@ from lightning_nas.errors import ConfigError
 from lightning_nas.runs import RunFolder
 from lightning_nas.runs.contents import read_overrides
 
-COMMANDS = ("search", "train", "report", "predict", "export", "benchmark")
-"""Modules of ``commands/``, imported once the settings have been checked: it takes seconds."""
+COMPOSED = ("search", "train", "report", "predict", "export", "benchmark")
+"""Modules of ``commands/`` whose settings Hydra composes; imported once these have been checked: it takes seconds."""
+
+COMMANDS = (*COMPOSED, "auto")
 
 
 def main(argv: Sequence[str] | None = None) -> None:
@@ -60,6 +62,33 @@ def main(argv: Sequence[str] | None = None) -> None:
     register_schemas()
     hush()
     in_full = os.environ.get(FULL_ERRORS) == "1"
+    if command == "auto":
+        with nullcontext() if in_full else in_words("search"):
+            _automatic(overrides)
+        return
+    _composed(command, overrides, in_full=in_full, own_script=argv is not None)
+
+
+def _automatic(arguments: list[str]) -> None:
+    """The one command that starts others."""
+    from lightning_nas.commands import auto  # takes seconds
+    from lightning_nas.commands.auto_settings import USAGE
+
+    if not arguments or {"-h", "--help"} & set(arguments):
+        print(USAGE)
+        raise SystemExit(0 if arguments else 2)
+    auto.run(arguments, lambda command, overrides: _composed(command, list(overrides), in_full=True, own_script=False))
+
+
+def _composed(command: str, overrides: list[str], *, in_full: bool, own_script: bool) -> None:
+    """Runs a command whose settings Hydra composes.
+
+    Args:
+        command: One of :data:`COMPOSED`.
+        overrides: Of its settings.
+        in_full: Whether errors keep their tracebacks.
+        own_script: Whether the process was started by a script that adds the command itself, such as scripts/train.py.
+    """
     with nullcontext() if in_full else in_words(command):
         refuse_old_names(overrides)
         if {"-h", "--help"} & set(overrides):
@@ -67,8 +96,7 @@ def main(argv: Sequence[str] | None = None) -> None:
             raise SystemExit(0)
         overrides = _locate_resumed_run(command, overrides)
         sys.argv = [sys.argv[0], *overrides]
-        # A script such as scripts/train.py adds the command itself.
-        of_ranks = [*([command] if argv is None else []), *overrides]
+        of_ranks = [*([] if own_script else [command]), *overrides]
         end_with_the_first(overrides)
 
         def job(config: DictConfig) -> object:

@@ -20,6 +20,7 @@ from lightning_nas.tasks.classification.data import (
     stratified,
 )
 from lightning_nas.tasks.classification.folders import class_folders, leave_out_damaged, list_images
+from lightning_nas.tasks.classification.layout import recognise_class_folders
 from lightning_nas.tasks.classification.splits import check_level, find_parts
 from lightning_nas.tasks.images import IMAGENET_MEAN, IMAGENET_STD, ImageDataModule, read_rgb
 
@@ -53,6 +54,8 @@ class ImageFolderDataModule(ImageDataModule):
             lacks, or ``root`` lies above the folder that was meant.
         FileNotFoundError: If folders or images are missing.
     """
+
+    recognise = staticmethod(recognise_class_folders)
 
     def __init__(
         self,

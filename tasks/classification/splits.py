@@ -1,4 +1,4 @@
-"""Which folder trains, validates and tests, by the names that people and export tools give to them."""
+"""Which folder of class folders trains, validates and tests."""
 
 from __future__ import annotations
 
@@ -7,25 +7,8 @@ from pathlib import Path
 
 from lightning_nas.errors import MissingFileError
 from lightning_nas.tasks.images.contents import named
+from lightning_nas.tasks.images.parts import NAMES, part_of
 from lightning_nas.tasks.images.problems import DataError
-
-NAMES = {
-    "train": ("train", "training", "trainset", "trainingset", "traindata", "trainingdata", "trn"),
-    "val": ("val", "valid", "validation", "valset", "validset", "validationset", "validationdata", "dev", "devset"),
-    "test": ("test", "testing", "testset", "testingset", "testdata", "tst"),
-}
-"""Part -> how its folder may be called; upper case, digits, blanks, ``_`` and ``-`` do not matter."""
-
-
-def part_of(name: str) -> str | None:
-    """The part that a folder of such a name holds, if any.
-
-    Example:
-        >>> [part_of(name) for name in ("Train", "valid", "test_set", "train2017", "trains")]
-        ['train', 'val', 'test', 'train', None]
-    """
-    letters = "".join(character for character in name.lower() if character.isalpha())
-    return next((part for part, known in NAMES.items() if letters in known), None)
 
 
 def find_parts(root: Path) -> dict[str, Path]:

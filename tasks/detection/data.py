@@ -12,6 +12,7 @@ from lightning_nas.errors import ArgumentError
 from lightning_nas.tasks.detection.coco import CocoError, CocoSplit, read_coco, with_categories
 from lightning_nas.tasks.detection.coco_fields import Category
 from lightning_nas.tasks.detection.dataset import CocoDataset, Recipe, collate
+from lightning_nas.tasks.detection.layout import recognise_coco
 from lightning_nas.tasks.images import ImageDataModule
 from lightning_nas.tasks.images.contents import named
 
@@ -48,6 +49,7 @@ class CocoDataModule(ImageDataModule):
     """
 
     collate = staticmethod(collate)
+    recognise = staticmethod(recognise_coco)
 
     def __init__(
         self,

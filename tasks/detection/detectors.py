@@ -46,6 +46,7 @@ class Pyramid(nn.Module):
     Attributes:
         out_channels: Width of every map.
         strides: Of every map.
+        merged_stride: Of the coarsest one that is merged with finer ones; the coarsest of all if the network says nothing.
 
     Raises:
         ValueError: If the maps differ in width.
@@ -59,6 +60,7 @@ class Pyramid(nn.Module):
         self._parts = tuple(parts)
         self._given: Sequence[Tensor] | None = None
         self.out_channels, self.strides = info.channels()[0], info.reduction()
+        self.merged_stride: int = getattr(parts[-1], "merged_stride", max(self.strides))
         self._image = next(((found,) for part in parts if (found := image_part(part)) is not None), ())
 
     @property
@@ -139,9 +141,9 @@ def build_detector(
     head_convs = head_convs if towers is None else towers.numbers["convs"]
     channels, strides = pyramid.out_channels, pyramid.strides
     groups = head_groups(pyramid.network, channels)
-    # Sides that every stride divides: merges then meet maps whose sizes are exact multiples. Where the size is searched, that
-    # would make many sizes one.
-    divisible = 32 if pyramid.image is not None else max(32, *strides)
+    # Sides that the strides of all merged maps divide: their sizes are exact multiples then. Where the size is searched, more
+    # than 32 would make many sizes one.
+    divisible, least = (32, 32) if pyramid.image is not None else (max(32, pyramid.merged_stride), max(strides))
     shared = {
         "min_size": min_size,
         "max_size": max_size,
@@ -174,7 +176,7 @@ def build_detector(
     if is_sliced(pyramid.network, towers):
         for sliced in (detector.rpn.head, detector.roi_heads) if name == "faster_rcnn" else (detector.head,):
             make_head_elastic(sliced, towers)
-    detector.transform = Resizing(min_size, max_size, mean, std, divisible, pyramid.image)
+    detector.transform = Resizing(min_size, max_size, mean, std, divisible, least, pyramid.image)
     accept_single_values(detector)  # one small image is a map of 1x1 on the coarsest level
     return detector
 

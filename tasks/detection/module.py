@@ -140,9 +140,8 @@ class DetectionTask(BoxDistillation, ImageTask):
     @property
     def input_size(self) -> tuple[int, int, int]:
         """Channels, height and width of a square image as the backbone sees it: resized and padded."""
-        divisor = self.detector.transform.size_divisible
         shorter, _ = self.detector.transform.active_sides
-        side = -(-shorter // divisor) * divisor
+        side = self.detector.transform.padded_side(shorter)
         return (3, side, side)
 
     def forward(self, images: list[Tensor]) -> list[dict[str, Tensor]]:

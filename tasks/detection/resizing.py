@@ -6,7 +6,7 @@ import math
 from collections.abc import Sequence
 from typing import Any
 
-from torch import Tensor
+from torch import Tensor, nn
 from torchvision.models.detection.transform import GeneralizedRCNNTransform
 
 from lightning_nas.spaces.image_size.network import ImagePart, scaled_side
@@ -22,7 +22,8 @@ class Resizing(GeneralizedRCNNTransform):
         longer: ... as long as the longer one stays below that.
         mean: Of each channel.
         std: Of each channel.
-        divisible: Sides of a batch are padded to multiples of this.
+        divisible: Sides of a batch are padded to multiples of this ...
+        least: ... and to so many pixels at least.
         image: A part of the network that resizes images. That is done here instead, to so many percent of both sides, so that
             boxes go along and come back in the coordinates of the given image.
     """
@@ -36,10 +37,11 @@ class Resizing(GeneralizedRCNNTransform):
         mean: Sequence[float],
         std: Sequence[float],
         divisible: int,
+        least: int = 1,
         image: ImagePart | None = None,
     ) -> None:
         super().__init__(shorter, longer, list(mean), list(std), size_divisible=divisible)
-        self.sides = (shorter, longer)
+        self.sides, self.least = (shorter, longer), least
         self._image = () if image is None else (image,)  # its owner is the network
         for part in self._image:
             part.take_over()
@@ -57,6 +59,17 @@ class Resizing(GeneralizedRCNNTransform):
         shorter, self.max_size = self.active_sides
         self.min_size = (shorter,)
         return super().forward(images, targets)
+
+    def padded_side(self, side: int) -> int:
+        """What a side becomes in a batch of images of that size alone."""
+        return math.ceil(max(side, self.least) / self.size_divisible) * self.size_divisible
+
+    def batch_images(self, images: list[Tensor], size_divisible: int = 32) -> Tensor:
+        """Images ``(C, H, W)`` of any sizes, padded with zeros -> ``(B, C, H, W)``."""
+        first, *others = images
+        below, beside = (max(self.least - side, 0) for side in first.shape[-2:])
+        batch: Tensor = super().batch_images([nn.functional.pad(first, (0, beside, 0, below)), *others], size_divisible)
+        return batch
 
     def resize(self, image: Tensor, target: dict[str, Tensor] | None = None) -> tuple[Tensor, dict[str, Tensor] | None]:
         """``(C, H, W)`` and its boxes, resized."""

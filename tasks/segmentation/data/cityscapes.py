@@ -11,6 +11,7 @@ from lightning_nas.tasks.segmentation.data.augmentation import Recipe
 from lightning_nas.tasks.segmentation.data.base import Files, SegmentationDataModule, check_folder
 from lightning_nas.tasks.segmentation.data.contents import refuse_train_ids
 from lightning_nas.tasks.segmentation.data.labels import cityscapes_table
+from lightning_nas.tasks.segmentation.data.layout import recognise_cityscapes
 from lightning_nas.tasks.segmentation.data.pairs import Pair
 
 IMAGE, MASK = "_leftImg8bit.png", "_gtFine_labelIds.png"
@@ -44,6 +45,7 @@ class CityscapesDataModule(SegmentationDataModule):
     """
 
     table = cityscapes_table()
+    recognise = staticmethod(recognise_cityscapes)
 
     def __init__(
         self,

@@ -10,6 +10,7 @@ from lightning_nas.tasks.images.files import image_files
 from lightning_nas.tasks.segmentation.data.augmentation import Recipe
 from lightning_nas.tasks.segmentation.data.base import Files, SegmentationDataModule, check_folder
 from lightning_nas.tasks.segmentation.data.labels import IGNORE, numbered_table
+from lightning_nas.tasks.segmentation.data.layout import recognise_masks
 from lightning_nas.tasks.segmentation.data.pairs import keyed
 from lightning_nas.tasks.segmentation.drawing import default_palette
 
@@ -46,6 +47,8 @@ class MasksDataModule(SegmentationDataModule):
         FileNotFoundError: If a folder is missing.
         SegmentationError: If images or masks are invalid; it names the file.
     """
+
+    recognise = staticmethod(recognise_masks)
 
     def __init__(
         self,

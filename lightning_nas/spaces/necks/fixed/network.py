@@ -68,6 +68,9 @@ class PooledLevels(ExtraFPNBlock):
 class FpnNetwork(NeckNetwork, space=Fpn):
     """torchvision's feature pyramid on the maps of a backbone; coarser levels are convolved or pooled.
 
+    Attributes:
+        merged_stride: Of the coarsest map that is merged with finer ones; what is added to the pyramid is not.
+
     Raises:
         ValueError: If the backbone lacks a level.
     """
@@ -78,6 +81,7 @@ class FpnNetwork(NeckNetwork, space=Fpn):
         self.sources = source_maps(inputs, min_level, max_level)
         assert inputs is not None  # source_maps has checked
         widths = [inputs.channels()[index] for index in self.sources]
+        self.merged_stride = max(inputs.reduction()[index] for index in self.sources)
         extra = max_level - min_level + 1 - len(self.sources)
         block = PooledLevels(extra) if space.extra == "pool" else StridedLevels(channels, extra)
         self.fpn = FeaturePyramidNetwork(widths, channels, block if extra else None)

@@ -1,0 +1,81 @@
+"""A model card: what a model was trained on, how good it is and how sure that is, what it costs, what it is for."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from lightning_nas.architecture import write_atomic
+from lightning_nas.auto.layout import Layout
+from lightning_nas.report.reading import read_run
+from lightning_nas.report.tables import comparison_sentence, count, decimal
+from lightning_nas.runs.automatic import AutomaticFolder
+
+
+def write_card(folder: AutomaticFolder, layout: Layout, pretrained: str | None) -> None:
+    """Writes the card beside the finished model (after Mitchell et al. 2019, "Model Cards", arXiv 1810.03993).
+
+    Args:
+        folder: Holds the finished search and training.
+        layout: Of the data.
+        pretrained: Weights that the training started from.
+    """
+    search, training = read_run(folder.search.path), read_run(folder.training.path)
+    metrics = training.summary["metrics"]
+    metric, mode = training.presentation.deciding(metrics)
+    compared = search.summary["comparison"]
+    worth = comparison_sentence(compared, metric, mode) if len(compared) > 1 else "It was compared with nothing."
+    lines = [
+        f"# A model for {layout.task}",
+        "",
+        f"Trained on {layout.images['train']:,} images ({layout.kind}), tested on {layout.images['val']:,} that it was not trained on.",
+        "",
+        f"- **Classes**: {', '.join(layout.classes)}",
+        f"- **{metric}**: {decimal(metrics[metric])}{_interval(metrics, metric)}",
+        f"- **Cost of the whole network**: {_cost(training.summary['cost'])}",
+        f"- **Was the search worth it?** {worth}",
+        f"- **Pretrained weights**: {_source(pretrained)}",
+        f"- **Data**: {layout.sides[0]} x {layout.sides[1]} pixels in the median"
+        + "".join(f"; {note}" for note in layout.notes),
+        "",
+        "## Intended use",
+        "",
+        f"Images like those that it was trained on, with the same {len(layout.classes)} classes. The number above says nothing of",
+        "images from other cameras, places or times; measure it there before relying on it. It was tested on the images that chose",
+        "its best epoch and its architecture, so it is somewhat too good."
+        if "test" not in layout.images
+        else "images from other cameras, places or times; measure it there before relying on it.",
+        "",
+        "## Use",
+        "",
+        "```python",
+        "import lightning_nas",
+        f'model = lightning_nas.load_model("{folder.model}")',
+        'print(model.predict("image.jpg"))',
+        "```",
+    ]
+    folder.model.mkdir(parents=True, exist_ok=True)
+    write_atomic(folder.card, "\n".join(lines) + "\n")
+
+
+def _interval(metrics: Mapping[str, Any], name: str) -> str:
+    low, high = metrics.get(f"{name}_low"), metrics.get(f"{name}_high")
+    if low is None or high is None:
+        return ""
+    return f" (95 % interval {decimal(low)} to {decimal(high)}, bootstrap over the images)"
+
+
+def _cost(cost: Mapping[str, Any]) -> str:
+    numbers = cost["network"] or cost["backbone"]
+    text = f"{count(numbers['parameters'])} parameters, {count(numbers['macs'])} multiply-adds"
+    latency = numbers.get("latency")
+    return text + (f", {latency['median_ms']:.1f} ms an image on the machine that trained it" if latency else "")
+
+
+def _source(pretrained: str | None) -> str:
+    if pretrained is None:
+        return "none, so no licence of others holds for the model"
+    return (
+        f"{pretrained}; the terms of these weights hold for the model as well (torchvision's: BSD-3-Clause, trained on ImageNet, "
+        "whose images are for research)"
+    )

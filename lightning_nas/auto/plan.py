@@ -1,0 +1,179 @@
+"""What fits into a given time: size of the images, epochs of the search and of the training, networks to compare with."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from lightning_nas.auto.layout import Layout
+from lightning_nas.auto.pace import Pace
+from lightning_nas.errors import NasError
+
+SIDES = (64, 96, 128, 160, 192, 224, 256, 320, 384, 448, 512, 640)
+"""Sides of images that are considered, multiples of the stride of a backbone's last map."""
+
+SMALLEST_BATCH, LARGEST_BATCH = 4, 32
+STEPS = 64
+"""Steps an epoch has at least, as far as the batch may shrink for it: small data need steps more than large batches."""
+
+OVERHEAD = 60.0
+"""Seconds that starting, counting costs, exporting and reporting take in all."""
+
+MARGIN = 0.06
+"""Share of the time that is left free."""
+
+TRAINING = 0.35
+"""Share of the rest in which the found network is trained to the end."""
+
+SMALLER = 0.75
+"""Mean cost of a network of the space, relative to the largest one."""
+
+FEWEST, MOST = 5, 60
+"""Epochs of the search that are wanted at least, and that are enough."""
+
+MOST_OF_TRAINING = 150
+"""Epochs of the training that are enough."""
+
+
+class TimeError(NasError):
+    """A time in which nothing can be trained; the text says how long it takes at least."""
+
+
+@dataclass(frozen=True)
+class Plan:
+    """How the time is used.
+
+    Args:
+        side: Of the images, in pixels.
+        batch_size: Images per batch.
+        search_epochs: Of the supernet, and of each network that it is compared with.
+        train_epochs: Of the found network afterwards.
+        measured: Networks of the supernet that are measured.
+        random: Random networks to compare with.
+        hand_made: Whether the seed network in its usual sizes is compared, too.
+        seconds: Expected of search, comparison and training.
+    """
+
+    side: int
+    batch_size: int
+    search_epochs: int
+    train_epochs: int
+    measured: int
+    random: int
+    hand_made: bool
+    seconds: tuple[float, float, float]
+
+
+def batch_size(images: int) -> int:
+    """Images per batch for so many training images: a power of two.
+
+    Example:
+        >>> [batch_size(images) for images in (100, 272, 1000, 100_000)]
+        [4, 4, 8, 32]
+    """
+    size = SMALLEST_BATCH
+    while size < LARGEST_BATCH and images // (2 * size) >= STEPS:
+        size *= 2
+    return size
+
+
+def largest_side(layout: Layout) -> int:
+    """The largest of the sides that does not enlarge the images; the smallest one for tiny images."""
+    return max((side for side in SIDES if side <= layout.sides[0]), default=SIDES[0])
+
+
+def make_plan(
+    layout: Layout,
+    seconds: float,
+    pace: Callable[[int, int], Pace],
+    *,
+    side: int | None = None,
+    batch: int | None = None,
+) -> Plan:
+    """Measures the largest network, and divides the time.
+
+    Args:
+        layout: The data.
+        seconds: From now to the end.
+        pace: Side, batch size -> how long a step of the largest network takes.
+        side: Of the images, if it is given.
+        batch: Images per batch, if it is given.
+
+    Raises:
+        TimeError: If not one epoch of search and training fits.
+    """
+    size = batch or batch_size(layout.images["train"])
+    if side is not None:
+        return divided(side, size, seconds, pace(side, size))
+    first = min(128, largest_side(layout))
+    measured = pace(first, size)
+    chosen = _affordable(measured, first, largest_side(layout), seconds)
+    return divided(chosen, size, seconds, measured if chosen == first else pace(chosen, size))
+
+
+def _affordable(measured: Pace, side: int, largest: int, seconds: float) -> int:
+    """The largest side at which search and training still have twice the fewest epochs; cost grows with the area."""
+    fitting = [SIDES[0]]
+    for wanted in (option for option in SIDES if option <= largest):
+        epoch = measured.epoch * (wanted / side) ** 2
+        if _search_epochs(_left(seconds), epoch, measured.validation * (wanted / side) ** 2, 4, 12) >= 2 * FEWEST:
+            fitting.append(wanted)
+    return max(fitting)
+
+
+def _left(seconds: float) -> float:
+    return seconds * (1 - MARGIN) - OVERHEAD
+
+
+def _search_epochs(left: float, epoch: float, validation: float, others: int, measured: int) -> int:
+    rest = left * (1 - TRAINING) - measured * 2 * validation
+    return int(rest / (SMALLER * epoch * (1 + others)))
+
+
+def divided(side: int, batch: int, seconds: float, pace: Pace) -> Plan:
+    """The plan for one size of images.
+
+    Args:
+        side: Of the images.
+        batch: Images per batch.
+        seconds: From now to the end.
+        pace: Of the largest network.
+
+    Raises:
+        TimeError: If not one epoch of search and training fits.
+
+    Example:
+        >>> pace = Pace(0.1, 0.05, train_batches=60, val_batches=20, start=1.0, memory=0)
+        >>> plan = divided(128, 4, 1200.0, pace)
+        >>> plan.search_epochs, plan.train_epochs, plan.random, plan.hand_made
+        (24, 70, 1, True)
+    """
+    left, epoch = _left(seconds), pace.epoch
+    measured = int(min(max(0.08 * left / max(2 * pace.validation, 1e-9), 8), 30))
+    for random, hand_made in ((1, True), (1, False), (0, False)):
+        others = random + 3 * hand_made
+        epochs = min(_search_epochs(left, epoch, pace.validation, others, measured), MOST)
+        if epochs >= FEWEST or (others == 0 and epochs >= 1):
+            break
+    train_epochs = min(int(left * TRAINING / (SMALLER * epoch)), MOST_OF_TRAINING)
+    if epochs < 1 or train_epochs < 1:
+        least = (OVERHEAD + (SMALLER * epoch + measured * 2 * pace.validation) / (1 - TRAINING)) / (1 - MARGIN)
+        raise TimeError(
+            f"time = {seconds:.0f} s: one epoch takes about {epoch:.0f} s on this machine, so that a search and a training of one "
+            f"epoch each need {max(least, (OVERHEAD + SMALLER * epoch / TRAINING) / (1 - MARGIN)):.0f} s at least"
+        )
+    once = SMALLER * epoch
+    return Plan(
+        side, batch, epochs, train_epochs, measured, random, hand_made,
+        (epochs * once + measured * 2 * pace.validation, others * epochs * once, train_epochs * once),
+    )  # fmt: skip
+
+
+def training_epochs(seconds: float, pace: Pace) -> int:
+    """Epochs of the chosen network that fit into a time, a twentieth of it left free; one at least.
+
+    Example:
+        >>> training_epochs(160.0, Pace(0.1, 0.05, train_batches=60, val_batches=20, start=1.0, memory=0))
+        13
+    """
+    return max(min(int((0.95 * seconds - OVERHEAD) / pace.epoch), MOST_OF_TRAINING), 1)
