@@ -11,6 +11,10 @@ from lightning_nas.report.reading import read_run
 from lightning_nas.report.tables import comparison_sentence, count, decimal
 from lightning_nas.runs.automatic import AutomaticFolder
 
+_CHOSEN_ON_TEST = [
+    "It was tested on the images that chose its architecture and its best epoch, so the number is somewhat too good."
+]
+
 
 def write_card(folder: AutomaticFolder, layout: Layout, pretrained: str | None) -> None:
     """Writes the card beside the finished model (after Mitchell et al. 2019, "Model Cards", arXiv 1810.03993).
@@ -28,23 +32,20 @@ def write_card(folder: AutomaticFolder, layout: Layout, pretrained: str | None) 
     lines = [
         f"# A model for {layout.task}",
         "",
-        f"Trained on {layout.images['train']:,} images ({layout.kind}), tested on {layout.images['val']:,} that it was not trained on.",
+        f"Trained on {layout.images['train']:,} images ({layout.kind}), tested on {layout.images['val']:,} others.",
         "",
         f"- **Classes**: {', '.join(layout.classes)}",
         f"- **{metric}**: {decimal(metrics[metric])}{_interval(metrics, metric)}",
         f"- **Cost of the whole network**: {_cost(training.summary['cost'])}",
         f"- **Was the search worth it?** {worth}",
         f"- **Pretrained weights**: {_source(pretrained)}",
-        f"- **Data**: {layout.sides[0]} x {layout.sides[1]} pixels in the median"
-        + "".join(f"; {note}" for note in layout.notes),
+        "; ".join([f"- **Data**: {layout.sides[0]} x {layout.sides[1]} pixels in the median", *layout.notes]),
         "",
         "## Intended use",
         "",
-        f"Images like those that it was trained on, with the same {len(layout.classes)} classes. The number above says nothing of",
-        "images from other cameras, places or times; measure it there before relying on it. It was tested on the images that chose",
-        "its best epoch and its architecture, so it is somewhat too good."
-        if "test" not in layout.images
-        else "images from other cameras, places or times; measure it there before relying on it.",
+        f"Images like those that it was trained on, with the same {len(layout.classes)} classes. The number above says nothing",
+        "of images from other cameras, places or times; measure it there before relying on it.",
+        *([] if "test" in layout.images else _CHOSEN_ON_TEST),
         "",
         "## Use",
         "",
@@ -76,6 +77,6 @@ def _source(pretrained: str | None) -> str:
     if pretrained is None:
         return "none, so no licence of others holds for the model"
     return (
-        f"{pretrained}; the terms of these weights hold for the model as well (torchvision's: BSD-3-Clause, trained on ImageNet, "
-        "whose images are for research)"
+        f"{pretrained}; the terms of these weights hold for the model as well (torchvision's: BSD-3-Clause, trained on "
+        "ImageNet, whose images are for research)"
     )

@@ -157,10 +157,10 @@ def divided(side: int, batch: int, seconds: float, pace: Pace) -> Plan:
             break
     train_epochs = min(int(left * TRAINING / (SMALLER * epoch)), MOST_OF_TRAINING)
     if epochs < 1 or train_epochs < 1:
-        least = (OVERHEAD + (SMALLER * epoch + measured * 2 * pace.validation) / (1 - TRAINING)) / (1 - MARGIN)
+        shares = ((SMALLER * epoch + measured * 2 * pace.validation) / (1 - TRAINING), SMALLER * epoch / TRAINING)
         raise TimeError(
-            f"time = {seconds:.0f} s: one epoch takes about {epoch:.0f} s on this machine, so that a search and a training of one "
-            f"epoch each need {max(least, (OVERHEAD + SMALLER * epoch / TRAINING) / (1 - MARGIN)):.0f} s at least"
+            f"time = {seconds:.0f} s: one epoch takes about {epoch:.0f} s on this machine, so that a search and a training of "
+            f"one epoch each need {(OVERHEAD + max(shares)) / (1 - MARGIN):.0f} s at least"
         )
     once = SMALLER * epoch
     return Plan(

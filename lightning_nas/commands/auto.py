@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -14,7 +13,6 @@ from typing import Any
 from hydra import compose, initialize_config_module
 from hydra.core.global_hydra import GlobalHydra
 from hydra.utils import get_class
-from omegaconf import OmegaConf
 
 from lightning_nas.architecture import Architecture
 from lightning_nas.auto.at_hand import weights_at_hand
@@ -28,6 +26,7 @@ from lightning_nas.commands.job import make_trainers
 from lightning_nas.commands.network import named_seed
 from lightning_nas.commands.phases import in_words
 from lightning_nas.commands.refusing import CONFIGS, options_of
+from lightning_nas.commands.saved import read_config
 from lightning_nas.errors import ConfigError
 from lightning_nas.networks.backbone import build_network
 from lightning_nas.networks.remapping import remap
@@ -35,6 +34,8 @@ from lightning_nas.runs.automatic import AutomaticFolder
 
 SEED = "mobilenet_v2"
 """The network whose smaller versions are searched."""
+
+CALLBACKS: list[str] = []
 
 Command = Callable[[str, Sequence[str]], object]
 """Runs one of the other commands with such overrides."""
@@ -132,9 +133,9 @@ def _same(before: dict[str, Any] | None, now: dict[str, Any], folder: AutomaticF
 def recognisers() -> dict[str, Recognise]:
     """Of every config of data whose class knows its layout."""
     place = Path(next(iter(import_module(CONFIGS).__path__)), "data")
-    found = {}
+    found: dict[str, Recognise] = {}
     for name in options_of("data"):
-        target = OmegaConf.load(place / f"{name}.yaml").get("_target_")
+        target = read_config(place / f"{name}.yaml").get("_target_")
         recognise = None if target is None else getattr(get_class(target), "recognise", None)
         if recognise is not None and recognise not in found.values():
             found[name] = recognise
@@ -196,7 +197,7 @@ def _pace(layout: Layout, settings: AutoSettings, base: Sequence[str], side: int
 def _composed(command: str, overrides: Sequence[str]) -> Any:
     GlobalHydra.instance().clear()
     with initialize_config_module(CONFIGS, version_base="1.3"):
-        return compose(command, [item for item in overrides])
+        return compose(command, list(overrides))
 
 
 def _said(plan: Plan, settings: AutoSettings) -> list[str]:
@@ -244,7 +245,7 @@ def _training(
         layout, settings, [item for item in base if not item.startswith("pretrained=")], plan.side, plan.batch_size
     )
     shared = [
-        "recipe=default/small_train", *common, f"architecture={folder.search}/front/{number}", "callbacks=best_early",
+        "recipe=default/small_train", *common, f"architecture={folder.search}/front/{number}", *CALLBACKS,
     ]  # fmt: skip
     if "train_epochs" not in state:
         config = _composed("train", [*shared, *settings.overrides_of("train")])

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TypeVar
 
 from lightning_nas.errors import ConfigError
+
+Number = TypeVar("Number", int, float)
 
 USAGE = """usage: lightning-nas auto data=<folder> time=<hh:mm:ss, 1h, 20m> [key=value ...]
 
@@ -125,9 +128,9 @@ def seconds_of(text: str) -> float:
     raise ConfigError(f"time = {text!r}: expected hh:mm:ss, or e.g. 1h, 20m, 1h30m")
 
 
-def _number(key: str, text: str, kind: type, least: float = 1e-9) -> float | int:
+def _number(key: str, text: str, kind: Callable[[str], Number], least: float = 1e-9) -> Number:
     try:
-        value = kind(text)
+        value: Number | None = kind(text)
     except ValueError:
         value = None
     if value is None or not least <= value < float("inf"):

@@ -100,8 +100,8 @@ def _parts(folder: Path) -> tuple[dict[str, Part], str]:
 def _with_training(found: dict[str, Part], folder: Path) -> dict[str, Part]:
     if "train" not in found:
         raise LayoutError(
-            f"data = {str(folder)!r}: annotations in COCO's format for {', '.join(found)}, and none that trains; expected a file "
-            "for train, e.g. annotations/instances_train.json"
+            f"data = {str(folder)!r}: annotations in COCO's format for {', '.join(found)}, and none that trains; expected a "
+            "file for train, e.g. annotations/instances_train.json"
         )
     return found
 

@@ -7,6 +7,7 @@ from PIL import Image
 from street_files import cities, city_files, random_labels, write_cities, write_pair
 
 from lightning_nas.tasks.segmentation import MasksDataModule
+from lightning_nas.tasks.segmentation.data.labels import IGNORE
 from lightning_nas.tasks.segmentation.data.pairs import SegmentationError
 
 
@@ -43,12 +44,7 @@ def damaged_mask(root):
     return r"aachen_000001_000019_gtFine_labelIds\.png: not an image that can be read"
 
 
-def small_image(root):
-    write_pair(*city_files(root, "train", "aachen", 1), random_labels(24, 64, 0))
-    return r"aachen_000001_000019_leftImg8bit\.png is 24 x 64, smaller than the crop, which needs 32 x 40"
-
-
-FAULTS = [no_mask, no_image, other_size, unknown_label, truncated, damaged_mask, small_image]
+FAULTS = [no_mask, no_image, other_size, unknown_label, truncated, damaged_mask]
 
 
 @pytest.mark.parametrize("fault", FAULTS)
@@ -65,6 +61,17 @@ def test_what_is_invalid_is_left_out_and_counted(tmp_path, fault):
     with pytest.warns(UserWarning, match="left out because invalid: .*: 1"):
         data.setup()
     assert len(data.train_set) == 2
+
+
+def test_images_smaller_than_the_crop_are_counted_and_padded_with_pixels_that_do_not_count(tmp_path):
+    root = write_cities(tmp_path)
+    write_pair(*city_files(root, "train", "aachen", 1), random_labels(24, 64, 0))
+    data = cities(tmp_path, augmentation="flip")
+    with pytest.warns(UserWarning, match="1 of 3 images are smaller than the crop of 32 x 40, e.g. 24 x 64"):
+        data.setup()
+    masks = [data.train_set[index][1] for index in range(3)]
+    assert all(mask.shape == (32, 40) for mask in masks)
+    assert sorted(int((mask == IGNORE).all(dim=1).sum()) for mask in masks) == [0, 0, 8]
 
 
 @pytest.mark.parametrize("skip_invalid", [False, True])

@@ -12,7 +12,7 @@ from lightning_nas.tasks.segmentation.data.augmentation import Recipe, make_pipe
 from lightning_nas.tasks.segmentation.data.contents import check_counted, check_training, warn_of_other_colours
 from lightning_nas.tasks.segmentation.data.dataset import SegmentationDataset, collate
 from lightning_nas.tasks.segmentation.data.labels import LabelClass, LabelTable
-from lightning_nas.tasks.segmentation.data.pairs import Checks, Pair, check_pairs
+from lightning_nas.tasks.segmentation.data.pairs import Checks, Pair, check_pairs, warn_of_small
 
 Files = Mapping[str, Path]
 """Key, equal for an image and its mask -> file."""
@@ -112,15 +112,15 @@ class SegmentationDataModule(ImageDataModule):
         """The pairs of a split, found and checked once."""
         if split not in self._pairs:
             folder, images, masks = self.files(split)
-            crop = self.crop if split == "train" else None
-            least = None if crop is None else (self._needed(crop[0]), self._needed(crop[1]))
-            checks = Checks(self.table, self.palette, least, self.decode, self.skip_invalid)
+            checks = Checks(self.table, self.palette, self.decode, self.skip_invalid)
             self._pairs[split] = check_pairs(folder, images, masks, checks)
         return self._pairs[split]
 
     def read_sets(self) -> tuple[SegmentationDataset, SegmentationDataset, SegmentationDataset]:
         """Reads all splits, and looks whether they hold something to learn and to measure."""
         train, val = self.pairs("train")[: self.subset], self.pairs("val")
+        if self.crop is not None:
+            warn_of_small(self.files("train")[0], train, self.crop, self.image_scale)
         tests_on_val = self.files("test") == self.files("val")
         test = val if tests_on_val else self.pairs("test")
         for split, pairs in (("train", train), ("val", val), *(() if tests_on_val else (("test", test),))):
@@ -138,10 +138,6 @@ class SegmentationDataModule(ImageDataModule):
 
     def check_values(self, place: Path, pairs: Sequence[Pair]) -> None:
         """Refuses masks whose values are those of another kind of file, where a layout knows of one."""
-
-    def _needed(self, length: int) -> int:
-        """Pixels of a file that give so many after scaling."""
-        return next(n for n in range(int(length / self.image_scale), 10**9) if round(n * self.image_scale) >= length)
 
 
 def check_folder(folder: Path, what: str) -> Path:

@@ -53,9 +53,7 @@ def recognise_masks(folder: Path, written: Path) -> Layout | None:
         parts = {**parts, **_held_out(parts["train"], written)}
         notes.append(f"no part validates, so {len(image_files(parts['val'][0]))} images were held out")
     kinds, said = _values(sampled(image_files(parts["train"][1]), LOOKED_AT), folder)
-    sizes = readable_sizes(sampled(image_files(parts["train"][0])))
-    least = min((min(size) for size in sizes), default=0)
-    middle = median_sides(sizes)
+    middle = median_sides(readable_sizes(sampled(image_files(parts["train"][0]))))
     paths = [
         f"data.{part}_{name}={json.dumps(str(path.resolve()))}"
         for part in ("train", "val", "test")
@@ -65,8 +63,7 @@ def recognise_masks(folder: Path, written: Path) -> Layout | None:
 
     def sized(side: int) -> list[str]:
         scale = round(min(side / max(middle[0], 1), 1.0), 4)
-        crop = max(min(side, int(least * scale)), 16)
-        return [f"data.image_scale={scale}", f"data.crop=[{crop},{crop}]", "data.scales=[1.0,1.5]"]
+        return [f"data.image_scale={scale}", f"data.crop=[{side},{side}]", "data.scales=[0.75,1.5]"]
 
     return Layout(
         "images and masks", "segmentation", "masks",
@@ -90,7 +87,7 @@ def recognise_cityscapes(folder: Path, written: Path) -> Layout | None:
 
     def sized(side: int) -> list[str]:
         scale = round(min(side / max(sides[0], 1), 1.0), 4)
-        return [f"data.image_scale={scale}", f"data.crop=[{side},{side}]", "data.scales=[1.0,1.5]"]
+        return [f"data.image_scale={scale}", f"data.crop=[{side},{side}]", "data.scales=[0.75,1.5]"]
 
     return Layout(
         "Cityscapes", "segmentation", "cityscapes", (f"data.root={json.dumps(str(folder))}", *SETTINGS), sized,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
@@ -48,14 +49,12 @@ class Checks:
     Args:
         table: The values that masks may hold.
         palette: Colours of coloured masks.
-        least_size: Height and width that every image must have at least, for crops; None for any.
         decode: Decode image and mask wholly, and look at the values; otherwise only their sizes are read.
         skip_invalid: Leave out what is invalid with a warning that counts it, instead of raising.
     """
 
     table: LabelTable
     palette: Sequence[Sequence[int]] | None = None
-    least_size: tuple[int, int] | None = None
     decode: bool = True
     skip_invalid: bool = False
 
@@ -76,6 +75,25 @@ def keyed(paths: Iterable[Path], folder: Path) -> dict[str, Path]:
             )
         found[key] = path
     return found
+
+
+def warn_of_small(folder: Path, pairs: Sequence[Pair], crop: tuple[int, int], image_scale: float) -> None:
+    """Counts the images that are smaller than the crop, so that what is missing is padded.
+
+    Args:
+        folder: Named in the warning.
+        pairs: That train.
+        crop: Height and width.
+        image_scale: Of every image, before.
+    """
+    scaled = [(round(pair.height * image_scale), round(pair.width * image_scale)) for pair in pairs]
+    small = [size for size in scaled if size[0] < crop[0] or size[1] < crop[1]]
+    if small:
+        warnings.warn(
+            f"{folder}: {len(small)} of {len(pairs)} images are smaller than the crop of {crop[0]} x {crop[1]}, e.g. "
+            f"{small[0][0]} x {small[0][1]}: they are padded with pixels that do not count; see data.crop",
+            stacklevel=2,
+        )
 
 
 def match(images: Mapping[str, Path], masks: Mapping[str, Path], problems: Problems) -> list[tuple[Path, Path]]:
@@ -100,7 +118,7 @@ def check_pairs(
 
     Raises:
         SegmentationError: If a partner is missing, a file does not decode, a mask has another size than its image or a value
-            that is not known, an image is smaller than the crop, or nothing is left. It names the file.
+            that is not known, or nothing is left. It names the file.
     """
     problems = Problems(folder, SegmentationError, checks.skip_invalid)
     candidates = match(images, masks, problems)
@@ -139,10 +157,6 @@ def _examine(image: Path, mask: Path, checks: Checks) -> Pair | tuple[str, str]:
     unknown = checks.table.unknown(list(pixels))
     if unknown:
         return "unknown label", f"{mask}: label id {unknown[0]} is unknown; known are {sorted(checks.table.known)}"
-    least = checks.least_size
-    if least is not None and (size[0] < least[0] or size[1] < least[1]):
-        text = f"{image} is {size[0]} x {size[1]}, smaller than the crop, which needs {least[0]} x {least[1]}"
-        return "image smaller than the crop", text
     height, width = size
     if content is None:
         return Pair(image, mask, height, width)
