@@ -32,7 +32,7 @@ def recognise_class_folders(folder: Path, written: Path) -> Layout | None:
         return None
     known = {*IMAGES, *LABELS}
     inside = [parts["train"] / name for name in names]
-    if len(names) < 2 or {name.lower() for name in names} & known or any(_annotated(part) for part in parts.values()):
+    if len(names) < 2 or {name.lower() for name in names} & known or any(map(_annotated, [*parts.values(), *inside])):
         return None
     if not all(any(is_image(entry, place) for entry in place.iterdir() if entry.is_file()) for place in inside):
         return None

@@ -118,7 +118,7 @@ def _folders(folder: Path) -> list[Path]:
 
 
 def _named(folder: Path, names: Sequence[str]) -> Path | None:
-    return next((entry for entry in _folders(folder) if entry.name.lower() in names), None)
+    return next((entry for entry in _folders(folder) if entry.name.lower() in names and image_files(entry)), None)
 
 
 def _values(masks: Sequence[Path], folder: Path) -> tuple[list[str], list[str]]:

@@ -1,0 +1,106 @@
+"""How the time is divided, and what is asked for."""
+
+from pathlib import Path
+
+import pytest
+
+from lightning_nas.auto.layout import Layout
+from lightning_nas.auto.pace import Pace
+from lightning_nas.auto.plan import FEWEST, MARGIN, SIDES, TimeError, divided, make_plan, training_epochs
+from lightning_nas.commands.auto_settings import read_settings
+from lightning_nas.errors import ConfigError
+
+DATA = Layout(
+    "class folders",
+    "classification",
+    "imagefolder",
+    (),
+    lambda side: [],
+    {"train": 256, "val": 64},
+    ("a", "b"),
+    (300, 400),
+)
+
+
+def pace(side, batch):
+    """Cost grows with the area: at 128 pixels 20 ms an image."""
+    step = 0.02 * batch * (side / 128) ** 2
+    return Pace(step, step / 3, train_batches=256 // batch, val_batches=64 // batch, start=1.0, memory=2**30)
+
+
+@pytest.mark.parametrize("seconds", [300.0, 1200.0, 7200.0])
+def test_a_plan_keeps_the_time_and_uses_most_of_it(seconds):
+    plan = make_plan(DATA, seconds, pace)
+    assert sum(plan.seconds) <= seconds * (1 - MARGIN)
+    assert sum(plan.seconds) >= 0.6 * seconds - 60 or plan.search_epochs == 60
+    assert plan.search_epochs >= FEWEST
+
+
+def test_more_time_gives_larger_images_up_to_those_that_there_are():
+    sides = [make_plan(DATA, seconds, pace).side for seconds in (200.0, 1200.0, 7200.0, 10**6)]
+    assert sides == sorted(sides)
+    assert sides[0] < sides[-1] == max(side for side in SIDES if side <= 300)
+
+
+def test_what_is_given_is_kept():
+    plan = make_plan(DATA, 1200.0, pace, side=96, batch=16)
+    assert (plan.side, plan.batch_size) == (96, 16)
+
+
+def test_short_times_leave_out_the_comparison_and_shorter_ones_are_refused():
+    slow = Pace(1.0, 0.1, train_batches=60, val_batches=10, start=1.0, memory=0)
+    short = divided(128, 4, 360.0, slow)
+    assert (short.random, short.hand_made) == (0, False)
+    with pytest.raises(TimeError, match=r"time = 60 s: one epoch takes about 61 s .* need \d+ s at least"):
+        divided(128, 4, 60.0, slow)
+    least = next(seconds for seconds in range(60, 400) if _fits(slow, seconds))
+    with pytest.raises(TimeError, match=f"need {least}|{least - 1}|{least + 1} s at least"):
+        divided(128, 4, least - 5, slow)
+
+
+def _fits(slow, seconds):
+    try:
+        return divided(128, 4, float(seconds), slow).train_epochs >= 1
+    except TimeError:
+        return False
+
+
+def test_the_training_takes_what_is_left():
+    assert training_epochs(10.0, pace(128, 4)) == 1
+    assert training_epochs(600.0, pace(128, 4)) == int((0.95 * 600 - 60) / pace(128, 4).epoch)
+
+
+def test_settings_are_read_and_the_rest_is_handed_on():
+    settings = read_settings(
+        [
+            "data=photos",
+            "time=1h30m",
+            "latency_ms=15",
+            "task.lr=0.1",
+            "search.epochs=3",
+            "epochs=9",
+            "+trainer.precision=16",
+        ]
+    )
+    assert (settings.seconds, settings.latency_ms, settings.out) == (5400.0, 15.0, Path("runs/auto/photos"))
+    assert settings.overrides_of("search") == ["task.lr=0.1", "search.epochs=3", "+trainer.precision=16"]
+    assert settings.overrides_of("train") == ["task.lr=0.1", "epochs=9", "+trainer.precision=16"]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["time=1h"], "data is missing"),
+        (["data=x"], "time is missing"),
+        (["data=x", "time=soon"], "time = 'soon': expected hh:mm:ss"),
+        (["data=x", "time="], "time is missing"),
+        (["data=x", "time=0s"], "time = '0s'"),
+        (["data=x", "time=1h", "latency_ms=-3"], "latency_ms = '-3': expected a number"),
+        (["data=x", "time=1h", "size=12.5"], "size = '12.5': expected a whole number"),
+        (["data=x", "time=1h", "time=2h"], "time is there twice"),
+        (["data=x", "time=1h", "fast"], "'fast': expected key=value"),
+    ],
+)
+def test_wrong_settings_are_named(arguments, said):
+    with pytest.raises(ConfigError, match=said):
+        read_settings(arguments)
