@@ -2,54 +2,62 @@
 
 from __future__ import annotations
 
-import time
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
-from dataclasses import asdict
-from importlib import import_module
-from pathlib import Path
+import os
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass
+from functools import partial
 from typing import Any
 
-from hydra import compose, initialize_config_module
-from hydra.core.global_hydra import GlobalHydra
-from hydra.utils import get_class
-
-from lightning_nas.architecture import Architecture
-from lightning_nas.auto.at_hand import weights_at_hand
-from lightning_nas.auto.card import write_card
-from lightning_nas.auto.layout import Layout, Recognise, recognised
-from lightning_nas.auto.pace import Pace, measure
-from lightning_nas.auto.plan import Plan, make_plan, training_epochs
-from lightning_nas.commands.auto_settings import AutoSettings, read_settings
-from lightning_nas.commands.components import make_data, make_space, task_maker
-from lightning_nas.commands.job import make_trainers
-from lightning_nas.commands.network import named_seed
+from lightning_nas.automatic.at_hand import weights_at_hand
+from lightning_nas.automatic.card import write_card
+from lightning_nas.automatic.layout import recognised
+from lightning_nas.automatic.plan import Plan, make_plan, training_epochs
+from lightning_nas.commands.automating.clock import Clock, spent_before
+from lightning_nas.commands.automating.overrides import SEED, Commands
+from lightning_nas.commands.automating.recognising import recognisers
+from lightning_nas.commands.automating.settings import AutoSettings, read_settings
 from lightning_nas.commands.phases import in_words
-from lightning_nas.commands.refusing import CONFIGS, options_of
-from lightning_nas.commands.saved import read_config
 from lightning_nas.errors import ConfigError
-from lightning_nas.networks.backbone import build_network
-from lightning_nas.networks.remapping import remap
+from lightning_nas.models import Model, load_model
 from lightning_nas.runs.automatic import AutomaticFolder
 
-SEED = "mobilenet_v2"
-"""The network whose smaller versions are searched."""
+EXPORT_SECONDS = 30.0
+"""Kept free for the end."""
 
-CALLBACKS: list[str] = []
+FREE = ("seconds", "formats", "out")
+"""What may differ when a run goes on."""
 
 Command = Callable[[str, Sequence[str]], object]
 """Runs one of the other commands with such overrides."""
 
 
-def run(arguments: Sequence[str], command: Command) -> Path:
+@dataclass(frozen=True)
+class Automatic:
+    """A finished run.
+
+    Args:
+        folder: Where everything is.
+    """
+
+    folder: AutomaticFolder
+
+    @property
+    def model(self) -> Model:
+        """The network with all that belongs to it."""
+        return load_model(self.folder.model)
+
+    @property
+    def card(self) -> str:
+        """What the model is, for people."""
+        return self.folder.card.read_text(encoding="utf-8")
+
+
+def run(arguments: Sequence[str], command: Command) -> Automatic:
     """Finds out what the data are, plans, searches, trains, exports.
 
     Args:
-        arguments: ``key=value ...``, see :data:`~lightning_nas.commands.auto_settings.USAGE`.
+        arguments: ``key=value ...``, see :data:`~lightning_nas.commands.automating.settings.USAGE`.
         command: Runs ``search``, ``train`` and ``export``.
-
-    Returns:
-        Folder of the finished model.
 
     Raises:
         NasError: If the folder holds no data that are known, or the time is too short; nothing has been trained then.
@@ -60,206 +68,79 @@ def run(arguments: Sequence[str], command: Command) -> Path:
     asked = {**asdict(settings), "data": str(settings.data.resolve()), "out": str(settings.out)}
     asked["overrides"] = list(settings.overrides)
     _same(state.get("asked"), asked, folder)
-    spent = _spent(state, folder)
-    clock = _Clock(settings.seconds, spent)
+    clock = Clock(settings.seconds, spent_before(state, folder))
     layout = recognised(settings.data, folder.split.absolute(), recognisers())
     print("\n".join(layout.described()))
-    if "plan" in state:
+    weights = state["weights"] if state else _weights(settings)
+    commands = Commands(layout, settings, weights)
+    if state:
         plan = Plan(**{**state["plan"], "seconds": tuple(state["plan"]["seconds"])})
-        print(f"resumed:  {in_words(spent)} of {in_words(settings.seconds)} are spent")
+        print(f"resumed:  {in_words(clock.spent)} of {in_words(settings.seconds)} are spent")
     else:
-        base = _base(layout, settings)
-        plan = make_plan(
-            layout, clock.left, lambda side, batch: _pace(layout, settings, base, side, batch), side=settings.size,
-            batch=_given_batch(settings),
-        )  # fmt: skip
-        state = {"asked": asked, "plan": asdict(plan), "base": base, "spent": clock.spent}
-        folder.write_state(state)
-    base = state["base"]
-    print("\n".join(_said(plan, settings)))
-    with clock.phase(state, folder):
-        if not folder.search.summary.is_file():
-            command("search", _search(layout, settings, base, plan, folder, clock))
-    with clock.phase(state, folder):
-        if not folder.training.summary.is_file():
-            command("train", _training(layout, settings, base, plan, folder, clock, state))
+        plan = make_plan(layout, clock.left, commands.pace, side=settings.size, batch=settings.batch_size)
+        state = {"asked": asked, "plan": asdict(plan), "weights": weights}
+    print("\n".join(plan.described(settings.seconds)))
+    if not folder.search.summary.is_file():
+        with clock.phase(state, folder):
+            command("search", commands.search(plan, folder.search))
+    if not folder.training.summary.is_file():
+        with clock.phase(state, folder):
+            if "training" not in state:
+                left = clock.left - EXPORT_SECONDS
+                epochs = partial(training_epochs, left)
+                state["training"] = commands.training(plan, folder.search, folder.training, max(left, 10.0), epochs)
+                folder.write_state({**folder.read_state(), "training": state["training"]})
+            command("train", state["training"])
     with clock.phase(state, folder):
         command("export", [f"run={folder.training}", f"format=[{settings.formats}]", f"out={folder.model}"])
-        write_card(folder, layout, settings.pretrained or _weights(base))
+        write_card(folder, layout, weights)
     print(f"time:     {in_words(clock.spent)} of {in_words(settings.seconds)}")
     print(f"model:    {folder.model}; {folder.card} says what it is")
     print(f"reports:  {folder.search.report}, {folder.training.report}")
-    return folder.model
+    return Automatic(folder)
 
 
-class _Clock:
-    """Time that is spent, that of earlier attempts counted."""
+def auto(data: str | os.PathLike[str], time: str, **settings: Any) -> Automatic:
+    """From a folder to a model, as the command ``lightning-nas auto`` does it.
 
-    def __init__(self, seconds: float, spent: float) -> None:
-        self._seconds, self._began = seconds, time.monotonic() - spent
+    Args:
+        data: Folder of images with annotations in COCO's format, of images and masks, Cityscapes, or of class folders.
+        time: For everything, e.g. ``"1h"``, ``"20m"``, ``"01:30:00"``.
+        settings: As of the command: ``latency_ms``, ``pretrained``, ``size``, ``format``, ``out``, ``seed``; others with two
+            underscores for the dot: ``data__batch_size=8``.
 
-    @property
-    def spent(self) -> float:
-        return time.monotonic() - self._began
+    Raises:
+        NasError: If the folder holds no data that are known, or the time is too short; nothing has been trained then.
 
-    @property
-    def left(self) -> float:
-        return max(self._seconds - self.spent, 1.0)
+    Example:
+        >>> result = auto("photos", time="1h", latency_ms=15)  # doctest: +SKIP
+        >>> result.model.predict("street.jpg")  # doctest: +SKIP
+    """
+    from lightning_nas.commands.main import compose_and_run
 
-    @contextmanager
-    def phase(self, state: dict[str, Any], folder: AutomaticFolder) -> Iterator[None]:
-        """Keeps how much is spent, before and after."""
-        folder.write_state({**state, "spent": self.spent, "since": time.time()})
-        yield
-        folder.write_state({**state, "spent": self.spent})
-
-
-def _spent(state: dict[str, Any], folder: AutomaticFolder) -> float:
-    """Seconds of earlier attempts; of a phase that was interrupted until it wrote something last."""
-    since, sign = state.get("since"), folder.last_sign()
-    return float(state.get("spent", 0.0)) + (max(sign - since, 0.0) if since is not None and sign is not None else 0.0)
+    given = [f"{name.replace('__', '.')}={value}" for name, value in settings.items() if value is not None]
+    return run([f"data={os.fspath(data)}", f"time={time}", *given], compose_and_run)
 
 
 def _same(before: dict[str, Any] | None, now: dict[str, Any], folder: AutomaticFolder) -> None:
-    free = ("seconds", "formats", "out")
-    changed = [key for key in now if before is not None and key not in free and before.get(key) != now[key]]
-    if before is not None and changed:
-        listed = ", ".join(f"{key} ({before.get(key)}, now {now[key]})" for key in changed)
+    """Refuses to go on with another command."""
+    if before is None:
+        return
+    listed = ", ".join(
+        f"{key} ({before.get(key)}, now {now[key]})" for key in now if key not in FREE and before.get(key) != now[key]
+    )
+    if listed:
         raise ConfigError(
             f"out = {folder}: another command was run there, from which this one differs in {listed}; name another folder"
         )
 
 
-def recognisers() -> dict[str, Recognise]:
-    """Of every config of data whose class knows its layout."""
-    place = Path(next(iter(import_module(CONFIGS).__path__)), "data")
-    found: dict[str, Recognise] = {}
-    for name in options_of("data"):
-        target = read_config(place / f"{name}.yaml").get("_target_")
-        recognise = None if target is None else getattr(get_class(target), "recognise", None)
-        if recognise is not None and recognise not in found.values():
-            found[name] = recognise
-    return found
-
-
-def _base(layout: Layout, settings: AutoSettings) -> list[str]:
-    """What search and training share, but for the size of images and batches."""
+def _weights(settings: AutoSettings) -> str | None:
+    """What training starts from, and a line where that is nothing."""
     weights = settings.pretrained or weights_at_hand(SEED)
     if weights is None:
         print(
             f"weights:  none of {SEED} are at hand, so training starts from random ones; pretrained=true downloads them, "
             "pretrained=<file> takes yours"
         )
-    return [
-        f"task={layout.task}",
-        f"data={layout.data}",
-        *layout.settings,
-        *([f"pretrained={weights}"] if weights else []),
-    ]
-
-
-def _weights(base: Sequence[str]) -> str | None:
-    return next((item.partition("=")[2] for item in base if item.startswith("pretrained=")), None)
-
-
-def _given_batch(settings: AutoSettings) -> int | None:
-    values = [item.partition("=")[2] for item in settings.overrides if item.startswith("data.batch_size=")]
-    return int(values[-1]) if values and values[-1].isdigit() else None
-
-
-def _common(layout: Layout, settings: AutoSettings, base: Sequence[str], side: int, batch: int) -> list[str]:
-    return [*base, *layout.sized(side), f"data.batch_size={batch}", f"seed={settings.seed}"]
-
-
-def _space(settings: AutoSettings) -> list[str]:
-    return ["recipe=default/small", "space=elastic", f"space.seed={SEED}", "strategy=elastic"]
-
-
-def _pace(layout: Layout, settings: AutoSettings, base: Sequence[str], side: int, batch: int) -> Pace:
-    """How fast the largest network of the space trains here."""
-    overrides = [*_space(settings), *_common(layout, settings, base, side, batch), *settings.overrides_of("search")]
-    config = _composed("search", overrides)
-    datamodule = make_data(config)
-    space = make_space(config.space, datamodule.in_channels)
-    network = space.network(space.largest())
-    seed = named_seed(config, space)
-    if seed is not None:
-        remap(seed, network)
-    task = task_maker(config.task, datamodule)(network)
-    pace = measure(make_trainers(config), task, datamodule)
-    print(
-        f"measured: at {side} pixels and {batch} images a batch {1000 * pace.train_step:.0f} ms a step, "
-        f"{in_words(pace.epoch)} an epoch, {pace.memory / 2**30:.1f} GiB"
-    )
-    return pace
-
-
-def _composed(command: str, overrides: Sequence[str]) -> Any:
-    GlobalHydra.instance().clear()
-    with initialize_config_module(CONFIGS, version_base="1.3"):
-        return compose(command, list(overrides))
-
-
-def _said(plan: Plan, settings: AutoSettings) -> list[str]:
-    search, comparison, training = plan.seconds
-    others = plan.random + 3 * plan.hand_made
-    return [
-        f"plan:     images of {plan.side} pixels, {plan.batch_size} a batch; of {in_words(settings.seconds)}",
-        f"          {in_words(search)}: {plan.search_epochs} epochs of all networks at once, {plan.measured} of them measured",
-        f"          {in_words(comparison)}: {others} others, {plan.search_epochs} epochs each, to see what the search is worth"
-        if others
-        else "          no comparison: the time is too short for it",
-        f"          {in_words(training)}: about {plan.train_epochs} epochs of the chosen one",
-    ]
-
-
-def _search(
-    layout: Layout, settings: AutoSettings, base: Sequence[str], plan: Plan, folder: AutomaticFolder, clock: _Clock
-) -> list[str]:
-    limit = settings.latency_ms
-    initial = max(plan.measured * 2 // 3, 2)
-    return [
-        *_space(settings),
-        *_common(layout, settings, base, plan.side, plan.batch_size),
-        *([] if limit is None else ["strategy.cost=latency_ms", f"strategy.max_latency_ms={limit:g}"]),
-        "strategy.exhaustive=0", f"strategy.initial={initial}", "strategy.rounds=1",
-        f"strategy.per_round={max(plan.measured - initial, 1)}", "strategy.front_size=5",
-        f"search.epochs={plan.search_epochs}", f"evaluate.random={plan.random}",
-        f"evaluate.hand_made={str(plan.hand_made).lower()}", f"max_time={_clock_time(1.3 * plan.seconds[0] + 30)}",
-        *settings.overrides_of("search"), f"hydra.run.dir={folder.search}",
-    ]  # fmt: skip
-
-
-def _training(
-    layout: Layout,
-    settings: AutoSettings,
-    base: Sequence[str],
-    plan: Plan,
-    folder: AutomaticFolder,
-    clock: _Clock,
-    state: dict[str, Any],
-) -> list[str]:
-    """Epochs follow from the time that is left now, and from how fast the chosen network trains."""
-    number = folder.search.chosen_of_front()
-    common = _common(
-        layout, settings, [item for item in base if not item.startswith("pretrained=")], plan.side, plan.batch_size
-    )
-    shared = [
-        "recipe=default/small_train", *common, f"architecture={folder.search}/front/{number}", *CALLBACKS,
-    ]  # fmt: skip
-    if "train_epochs" not in state:
-        config = _composed("train", [*shared, *settings.overrides_of("train")])
-        datamodule = make_data(config)
-        network = build_network(Architecture.load(folder.search.front_network(number).architecture))
-        pace = measure(make_trainers(config), task_maker(config.task, datamodule)(network), datamodule)
-        state["train_epochs"] = training_epochs(clock.left, pace)
-    limit = max(clock.left - 30, 10)
-    return [
-        *shared, f"epochs={state['train_epochs']}", f"max_time={_clock_time(limit)}", *settings.overrides_of("train"),
-        f"hydra.run.dir={folder.training}",
-    ]  # fmt: skip
-
-
-def _clock_time(seconds: float) -> str:
-    whole = int(seconds)
-    return f"{whole // 86400:02d}:{whole // 3600 % 24:02d}:{whole // 60 % 60:02d}:{whole % 60:02d}"
+    return weights

@@ -72,12 +72,23 @@ def main(argv: Sequence[str] | None = None) -> None:
 def _automatic(arguments: list[str]) -> None:
     """The one command that starts others."""
     from lightning_nas.commands import auto  # takes seconds
-    from lightning_nas.commands.auto_settings import USAGE
+    from lightning_nas.commands.automating.settings import USAGE
 
     if not arguments or {"-h", "--help"} & set(arguments):
         print(USAGE)
         raise SystemExit(0 if arguments else 2)
-    auto.run(arguments, lambda command, overrides: _composed(command, list(overrides), in_full=True, own_script=False))
+    auto.run(arguments, compose_and_run)
+
+
+def compose_and_run(command: str, overrides: Sequence[str]) -> None:
+    """Runs a command within this process; its errors are raised as they are.
+
+    Args:
+        command: One of :data:`COMPOSED`.
+        overrides: Of its settings.
+    """
+    register_schemas()
+    _composed(command, list(overrides), in_full=True, own_script=False)
 
 
 def _composed(command: str, overrides: list[str], *, in_full: bool, own_script: bool) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
-from lightning_nas.auto.layout import Layout
+from lightning_nas.automatic.layout import Layout
 from lightning_nas.errors import NasError
 from lightning_nas.tasks.classification.folders import class_folders, list_images
 from lightning_nas.tasks.classification.splits import find_parts

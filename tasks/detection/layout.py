@@ -10,7 +10,7 @@ from statistics import median
 from typing import Any
 
 from lightning_nas.architecture import decode_text, parse_json, write_atomic
-from lightning_nas.auto.layout import Layout, LayoutError
+from lightning_nas.automatic.layout import Layout, LayoutError
 from lightning_nas.tasks.images.parts import part_of
 
 HELD_OUT = 0.2

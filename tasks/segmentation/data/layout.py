@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from lightning_nas.auto.layout import Layout, LayoutError
+from lightning_nas.automatic.layout import Layout, LayoutError
 from lightning_nas.tasks.images.files import image_files
 from lightning_nas.tasks.images.parts import IMAGES, LABELS, part_of
 from lightning_nas.tasks.images.sampled import median_sides, readable_sizes, sampled

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from lightning_nas.architecture import write_atomic
-from lightning_nas.auto.layout import Layout
+from lightning_nas.automatic.layout import Layout
 from lightning_nas.report.reading import read_run
 from lightning_nas.report.tables import comparison_sentence, count, decimal
 from lightning_nas.runs.automatic import AutomaticFolder

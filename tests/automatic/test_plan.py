@@ -4,10 +4,10 @@ from pathlib import Path
 
 import pytest
 
-from lightning_nas.auto.layout import Layout
-from lightning_nas.auto.pace import Pace
-from lightning_nas.auto.plan import FEWEST, MARGIN, SIDES, TimeError, divided, make_plan, training_epochs
-from lightning_nas.commands.auto_settings import read_settings
+from lightning_nas.automatic.layout import Layout
+from lightning_nas.automatic.pace import Pace
+from lightning_nas.automatic.plan import FEWEST, MARGIN, SIDES, TimeError, divided, make_plan, training_epochs
+from lightning_nas.commands.automating.settings import read_settings
 from lightning_nas.errors import ConfigError
 
 DATA = Layout(

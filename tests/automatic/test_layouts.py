@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from lightning_nas.auto.layout import LayoutError, recognised
-from lightning_nas.commands.auto import recognisers
+from lightning_nas.automatic.layout import LayoutError, recognised
+from lightning_nas.commands.automating.recognising import recognisers
 
 KNOWN = recognisers()
 

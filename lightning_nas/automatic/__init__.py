@@ -1,5 +1,5 @@
 """From a folder to a model: what the data are, how long things take here, and a plan that fits into the time."""
 
-from lightning_nas.auto.layout import Layout, LayoutError, recognised
+from lightning_nas.automatic.layout import Layout, LayoutError, recognised
 
 __all__ = ["Layout", "LayoutError", "recognised"]

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from lightning_nas.auto.layout import Layout
-from lightning_nas.auto.pace import Pace
+from lightning_nas.automatic.layout import Layout
+from lightning_nas.automatic.pace import Pace
 from lightning_nas.errors import NasError
 
 SIDES = (64, 96, 128, 160, 192, 224, 256, 320, 384, 448, 512, 640)
@@ -62,6 +62,23 @@ class Plan:
     random: int
     hand_made: bool
     seconds: tuple[float, float, float]
+
+    def described(self, seconds: float) -> list[str]:
+        """Lines for people.
+
+        Args:
+            seconds: That there are for everything.
+        """
+        search, comparison, training = (f"{part / 60:.1f} min" for part in self.seconds)
+        others = self.random + 3 * self.hand_made
+        return [
+            f"plan:     images of {self.side} pixels, {self.batch_size} a batch; of {seconds / 60:.0f} min",
+            f"          {search}: {self.search_epochs} epochs of all networks at once, {self.measured} of them measured",
+            f"          {comparison}: {others} others, {self.search_epochs} epochs each, to see what the search is worth"
+            if others
+            else "          no comparison: the time is too short for it",
+            f"          {training}: about {self.train_epochs} epochs of the chosen one",
+        ]
 
 
 def batch_size(images: int) -> int:

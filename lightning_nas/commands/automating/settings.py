@@ -67,9 +67,11 @@ class AutoSettings:
         others = OF_TRAINING if command == "search" else OF_SEARCH
         return [item for item in self.overrides if _key(item).partition(".")[0] not in others]
 
-    def given(self, key: str) -> bool:
-        """Whether the user has said what a key of the commands is."""
-        return any(_key(item) == key for item in self.overrides)
+    @property
+    def batch_size(self) -> int | None:
+        """Images per batch, if the user has said how many."""
+        values = [item.partition("=")[2] for item in self.overrides if _key(item) == "data.batch_size"]
+        return int(values[-1]) if values and values[-1].isdigit() else None
 
 
 def read_settings(arguments: Sequence[str]) -> AutoSettings:
