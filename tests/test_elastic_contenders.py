@@ -14,7 +14,8 @@ from lightning_nas.runs.contents import Summary, checked
 
 TINY = (
     "trainer.accelerator=cpu", "trainer.limit_train_batches=2", "trainer.limit_val_batches=1", "trainer.limit_test_batches=1",
-    "search.epochs=1", "evaluate.epochs=1", "evaluate.random=1", "data.batch_size=8", "strategy.recalibration_batches=1",
+    "search.epochs=1", "evaluate.epochs=1", "evaluate.random=1", "evaluate.alone=1", "data.batch_size=8",
+    "strategy.recalibration_batches=1",
 )  # fmt: skip
 
 
@@ -33,12 +34,20 @@ def test_what_was_found_is_tested_with_the_weights_that_it_has(searched):
     summary = checked((searched / "summary.json").read_text(), Summary, "summary.json")
     front = json.loads((searched / "front.json").read_text())
     kinds = [entry["kind"] for entry in summary["comparison"]]
-    assert kinds == ["found", *["front"] * (len(front["networks"]) - 1), "random", *["baseline"] * 3]
+    assert kinds == ["found", *["front"] * (len(front["networks"]) - 1), "random", *["baseline"] * 3, "alone"]
     found, *others = summary["comparison"]
     assert found["seconds"] == 0
     assert all(entry["seconds"] == 0 for entry in others if entry["kind"] == "front")
     assert all(entry["seconds"] > 0 for entry in others if entry["kind"] != "front")
     assert found["network"]["macs"] == front["networks"][front["chosen"]]["macs"]
+
+
+def test_a_network_of_the_front_is_trained_by_itself_as_well(searched):
+    *_, alone = json.loads((searched / "summary.json").read_text())["comparison"]
+    front = json.loads((searched / "front.json").read_text())["networks"]
+    assert alone["name"] == f"front {front[-1]['number']} by itself"
+    assert alone["network"]["macs"] == front[-1]["macs"]
+    assert alone["seconds"] > 0
 
 
 def test_the_seed_network_in_its_usual_sizes_is_what_it_is_compared_with(searched):

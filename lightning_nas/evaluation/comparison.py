@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import partial
 
 from lightning_nas.architecture import Architecture, Component, Option
@@ -34,7 +34,8 @@ def contestants(settings: ComparisonSettings, space: SearchSpace, *, trained: bo
     """
     hand = [*(_family(space) or [HAND_MADE])] if settings.hand_made else []
     found = [] if trained else ["found"]
-    return [*found, *(f"random {index}" for index in range(settings.random)), *hand]
+    alone = [alone_name(place) for place in range(settings.alone)] if trained else []
+    return [*found, *(f"random {index}" for index in range(settings.random)), *hand, *alone]
 
 
 def training(name: str) -> str:
@@ -100,7 +101,37 @@ def compare(
         in_channels = job.datamodule.in_channels
         name, build = hand_made(architecture, in_channels, strides_given=not space.levels_follow_choices)
         results.append(contest.run(name, "baseline", build))
+    if kept:
+        for place, number in enumerate(spread(_numbers(job), settings.alone)):
+            begin(alone_name(place))
+            member = Architecture.load(job.run.front_network(number).architecture)
+            results.append(contest.run(f"front {number} by itself", "alone", partial(_started, job, member)))
     return results
+
+
+def alone_name(place: int) -> str:
+    """The phase in which a network of the front is trained by itself, by its place among those."""
+    return f"{place + 1} of the front by itself"
+
+
+def spread(numbers: Sequence[int], count: int) -> list[int]:
+    """So many of them at most, evenly spread, the first and the last among them.
+
+    Example:
+        >>> spread([0, 1, 2, 3, 4, 5], 3), spread([0, 1], 3), spread([0, 1, 2], 1), spread([0, 1], 0)
+        ([0, 2, 5], [0, 1], [2], [])
+    """
+    if count >= len(numbers):
+        return list(numbers)
+    if count < 2:
+        return list(numbers[-1:])[:count]
+    return [numbers[round(place * (len(numbers) - 1) / (count - 1))] for place in range(count)]
+
+
+def _numbers(job: Job) -> list[int]:
+    """Of the networks of the front, cheapest first."""
+    record = checked(read_text(job.run.front_record), Front, str(job.run.front_record))
+    return [entry["number"] for entry in record["networks"]]
 
 
 def _front(job: Job, contest: Contest) -> list[ContenderResult]:

@@ -30,7 +30,8 @@ class ContenderResult:
 
     Args:
         name: Shown to people, e.g. ``"random 0"``.
-        kind: ``found``, ``random``, ``baseline``, or ``front`` for another network of the front of a search.
+        kind: ``found``, ``random``, ``baseline``, ``front`` for another network of the front of a search, or ``alone`` for one
+            of the front that was trained by itself.
         metrics: Test metrics; None for one that is no finite number. What nothing defines is not there.
         backbone: Cost of the backbone alone, for one image; the latency of the found network's.
         network: The same of the whole network, see :func:`~lightning_nas.search.costs.cost_of_task`; None if the task's

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from markupsafe import Markup
+from scipy.stats import spearmanr  # type: ignore[import-untyped]
 
 from lightning_nas.errors import ReportError
 from lightning_nas.report.curves import scatter_chart
@@ -74,13 +75,46 @@ def beside_chart(run: RunFolder, comparison: Sequence[Mapping[str, Any]], metric
     shown = [entry for entry in comparison if entry["metrics"].get(metric) is not None and entry.get("network")]
     places = [(_scaled("macs", entry["network"]["macs"]), entry["metrics"][metric]) for entry in shown]
     kinds = [entry["kind"] for entry in shown]
-    points = [place for place, kind in zip(places, kinds, strict=True) if kind != "baseline"]
-    own = [kind in ("found", "front") for kind in kinds if kind != "baseline"]
+    points = [place for place, kind in zip(places, kinds, strict=True) if kind not in ("baseline", "alone")]
+    own = [kind in ("found", "front") for kind in kinds if kind not in ("baseline", "alone")]
     if not run.front_record.is_file() or not any(own):
         return None
     named = {entry["name"]: place for entry, place in zip(shown, places, strict=True) if entry["kind"] == "baseline"}
     marked = [index for index, is_own in enumerate(own) if is_own]
     return Markup(scatter_chart(points, marked, TITLES["macs"], f"{metric}, test images", named))
+
+
+def agreement(run: RunFolder, comparison: Sequence[Mapping[str, Any]], metric: str) -> str | None:
+    """Whether the weights that networks of a front shared rank them as trainings of their own do, on the test images.
+
+    Args:
+        run: The folder.
+        comparison: Of its summary.
+        metric: That decides.
+
+    Returns:
+        A sentence with Spearman's rank correlation; None if fewer than three networks were trained both ways.
+    """
+    if not run.front_record.is_file():
+        return None
+    chosen = checked(read_text(run.front_record, ReportError), Front, str(run.front_record), ReportError)["chosen"]
+    values = {entry["name"]: entry["metrics"].get(metric) for entry in comparison}
+    both = []
+    for entry in comparison:
+        if entry["kind"] == "alone":
+            name = str(entry["name"]).removesuffix(" by itself")
+            both.append((values.get("found" if name == f"front {chosen}" else name), values[entry["name"]]))
+    pairs = [(together, alone) for together, alone in both if together is not None and alone is not None]
+    if len(pairs) < 3:
+        return None
+    together, alone = zip(*pairs, strict=True)
+    equal = len(set(together)) == 1 or len(set(alone)) == 1
+    said = "not defined, as networks are equal" if equal else f"{spearmanr(together, alone).statistic:.2f}"
+    listed = ", ".join(f"{a:.4f} / {b:.4f}" for a, b in pairs)
+    return (
+        f"{len(pairs)} networks of the front were trained by themselves, too, for as many epochs: {metric} from the one "
+        f"training / by itself {listed}, cheapest first; rank correlation (Spearman) {said}."
+    )
 
 
 def _measured(run: RunFolder, cost: str) -> list[tuple[float, float]]:

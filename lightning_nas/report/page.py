@@ -16,7 +16,7 @@ from lightning_nas.errors import ReportError
 from lightning_nas.report.cells import draw
 from lightning_nas.report.costs import PARTS, cost_note, cost_rows, part_of
 from lightning_nas.report.curves import controller_charts, fitness_chart, line_chart, training_charts
-from lightning_nas.report.front import beside_chart, front_report
+from lightning_nas.report.front import agreement, beside_chart, front_report
 from lightning_nas.report.probabilities import probability_groups
 from lightning_nas.report.reading import FinishedRun, read_run
 from lightning_nas.report.tables import (
@@ -84,6 +84,7 @@ def _values(run: FinishedRun) -> dict[str, Any]:
         "entropy_chart": _chart(entropies, run.history, "entropy"),
         "trials": _trials(run),
         "front": front_report(run.folder),
+        "front_agreement": agreement(run.folder, comparison, metric),
         "front_beside": beside_chart(run.folder, comparison, metric),
         "fitness_chart": Markup(fitness_chart(run.fitness)) if run.fitness else None,
         "controller": [(chart.title, Markup(chart.svg)) for chart in controller_charts(run.curves)],

@@ -58,7 +58,7 @@ class Result(_Costs):
     """``result.json`` of a network, and an entry of a comparison."""
 
     name: str
-    kind: Literal["found", "random", "baseline", "front"]
+    kind: Literal["found", "random", "baseline", "front", "alone"]
     metrics: Metrics
     seconds: Duration = 0.0
     input_size: Annotated[list[Amount], Field(min_length=3, max_length=3)] | None = None

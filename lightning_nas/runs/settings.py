@@ -69,9 +69,12 @@ class ComparisonSettings:
         random: How many random architectures of the space.
         draws: Each is the nearest in multiply-adds of the whole network to the found one among so many draws.
         hand_made: Whether one that was made by hand is compared, too.
+        alone: How many networks of a front are trained by themselves, too, evenly spread over it: whether the weights that they
+            shared rank them as their own training does. 0 for none.
     """
 
     epochs: int = 10
     random: int = 3
     draws: int = 1
     hand_made: bool = True
+    alone: int = 0
