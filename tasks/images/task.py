@@ -9,7 +9,10 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
+import numpy as np
 import pytorch_lightning as pl
+import torch
+from rich.progress import track
 
 from lightning_nas.networks.normalization import Normalization
 from lightning_nas.tasks.images.loss_watch import LossWatch
@@ -18,6 +21,7 @@ from lightning_nas.tasks.images.norm_checks import (
     refuse_sync_without_gpu,
     warn_of_small_batches,
 )
+from lightning_nas.tasks.images.sources import as_pixels, listed
 
 
 @dataclass(frozen=True)
@@ -112,4 +116,50 @@ class ImageTask(pl.LightningModule):
 
     def predict_images(self, folder: FolderOfImages) -> None:
         """Writes what the network makes of a folder of images."""
+        raise NotImplementedError
+
+    def predict_any(
+        self, images: Any, classes: Sequence[Mapping[str, Any]], *, preparation: Mapping[str, Any], batch_size: int = 4
+    ) -> Any:
+        """What the network makes of images; :meth:`lightning_nas.models.Model.predict` calls it.
+
+        Args:
+            images: A file, an array ``(H, W, 3)`` of ``uint8`` or a picture of Pillow: one answer; a folder or a list of these:
+                a list of answers.
+            classes: ``id``, ``name`` and perhaps ``color`` of each.
+            preparation: The data module's.
+            batch_size: Images at a time.
+
+        Raises:
+            NasError: If there are no images, or one cannot be read.
+        """
+        items, alone = listed(images)
+        answers: list[Any] = []
+        channels = self.channels_of(preparation)
+        training = self.training
+        self.eval()
+        try:
+            starts = range(0, len(items), batch_size)
+            for start in track(starts, "predicting", disable=len(starts) < 2, transient=True):
+                part = [as_pixels(item, channels) for item in items[start : start + batch_size]]
+                with torch.inference_mode():
+                    answers += self.predict_pixels(part, classes, preparation)
+        finally:
+            self.train(training)
+        return answers[0] if alone else answers
+
+    def channels_of(self, preparation: Mapping[str, Any]) -> int:
+        """How many channels images are read with."""
+        return 3
+
+    def predict_pixels(
+        self, images: Sequence[np.ndarray], classes: Sequence[Mapping[str, Any]], preparation: Mapping[str, Any]
+    ) -> list[Any]:
+        """An answer for each image ``(H, W, C)`` of ``uint8``; gradients are off.
+
+        Args:
+            images: Of any sizes.
+            classes: Of the run.
+            preparation: Of the run.
+        """
         raise NotImplementedError
