@@ -180,7 +180,7 @@ def test_a_detector_goes_on_with_its_own_neck_and_head(runs, capsys):
     assert lightning_nas.load_model("further").task.neck.feature_info.channels()[0] == 16
     with pytest.raises(SystemExit, match=r"model = 'saved_detection' and architecture = 'body.json' are given"):
         runs("train", "model=saved_detection", *BRIEF, *data, "hydra.run.dir=both")
-    with pytest.raises(SystemExit, match="is a network of .*DetectionTask, got .*: add task=detection"):
+    with pytest.raises(SystemExit, match=r"is a network of .*DetectionTask, got .*: add task=detection"):
         runs("train", "model=saved_detection", "task=classification", *brief, "hydra.run.dir=other")
 
 

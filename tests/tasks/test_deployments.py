@@ -17,7 +17,7 @@ from lightning_nas.tasks.detection.deployment import framed
 from lightning_nas.tasks.segmentation import SegmentationTask
 
 IMAGES = 50
-PREPARATION = {"channels": 3, "resize": 40, "crop": 32, "mean": [0.4, 0.5, 0.6], "std": [0.2, 0.25, 0.3]}
+PREPARATION = {"channels": 3, "resize": 32, "crop": 32, "mean": [0.4, 0.5, 0.6], "std": [0.2, 0.25, 0.3]}
 DETECTORS = ("retinanet", "fcos", "faster_rcnn")
 
 
@@ -38,14 +38,12 @@ def detector(name, **arguments):
     )  # fmt: skip
     generator = torch.Generator().manual_seed(1)
     if name == "faster_rcnn":
-        last = [task.detector.roi_heads.box_predictor.cls_score]
-    else:
-        head = task.detector.head.classification_head.cls_logits
-        last = [head]
+        last, spread = task.detector.roi_heads.box_predictor.cls_score, 0.1
+    else:  # the nine anchors of a place have scores that are far apart: nothing hangs on the last digit
+        last, spread = task.detector.head.classification_head.cls_logits, 3.0 if name == "retinanet" else 0.1
     with torch.no_grad():
-        for layer in last:
-            layer.weight.normal_(0, 0.1, generator=generator)
-            layer.bias.normal_(-1.0, 0.3, generator=generator)
+        last.weight.normal_(0, spread, generator=generator)
+        last.bias.normal_(-3.0 if name == "retinanet" else -1.0, 0.3, generator=generator)
     return lively(task)
 
 
@@ -85,12 +83,20 @@ def test_a_detector_finds_the_same_boxes_in_onnx_runtime(name, tmp_path):
     session = session_of(tmp_path / "a.onnx")
     counts = []
     for seed in range(IMAGES):
-        image = pixels(1, 48, 64, 3, seed=seed) if seed else np.zeros((1, 48, 64, 3), np.uint8)
+        image = pixels(1, 48, 64, 3, seed=seed)
         found = session.run(None, {"pixels": image})
         same_boxes(found, of_pytorch(task, record(), (48, 64), image))
         counts.append(len(found[0]))
     assert max(counts) > 10
     assert all(parameter.requires_grad for parameter in task.parameters())
+
+
+def test_an_image_without_objects_has_no_boxes(tmp_path):
+    task = detector("fcos")
+    nn.init.constant_(task.detector.head.classification_head.cls_logits.bias, -20.0)
+    write_formats(task, record(), {"onnx": tmp_path / "a.onnx"}, (32, 32))
+    shapes = [value.shape for value in session_of(tmp_path / "a.onnx").run(None, {"pixels": pixels(1, 32, 32, 3)})]
+    assert shapes == [(0, 4), (0,), (0,)]
 
 
 @pytest.mark.parametrize("head", ["deeplab", "per_level", "light"])
@@ -135,14 +141,23 @@ def test_a_classifier_knows_its_normalisation(tmp_path):
         np.testing.assert_allclose(session.run(None, {"pixels": image})[0], answers, atol=1e-4)
 
 
-@pytest.mark.parametrize("kind", ["torch", "torchscript"])
-@pytest.mark.parametrize("name", [*DETECTORS, "deeplab"])
+SLOW = pytest.mark.slow
+
+
+@pytest.mark.parametrize(
+    ("kind", "name"),
+    [
+        *(("torchscript", name) for name in (*DETECTORS, "deeplab")),
+        ("torch", "faster_rcnn"), *(pytest.param("torch", name, marks=SLOW) for name in ("retinanet", "fcos")),
+        ("torch", "light"), *(pytest.param("torch", name, marks=SLOW) for name in ("deeplab", "per_level")),
+    ],
+)  # fmt: skip
 def test_pytorchs_own_formats_compute_the_same(kind, name, tmp_path):
     task, size = (detector(name), (48, 64)) if name in DETECTORS else (segmenter(name), (32, 48))
     file = tmp_path / ("a.pt2" if kind == "torch" else "a.torchscript")
     write_formats(task, record(), {kind: file}, size)
     module = torch.export.load(str(file)).module() if kind == "torch" else torch.jit.load(str(file))
-    for seed in range(5):
+    for seed in range(3):
         image = (
             pixels(1, *size, 3, seed=seed) if name in DETECTORS else pixels(1 + seed % 2, 40 + seed, 57, 3, seed=seed)
         )
@@ -154,22 +169,19 @@ def test_pytorchs_own_formats_compute_the_same(kind, name, tmp_path):
             np.testing.assert_allclose(found[1], expected[1], atol=1e-5)
 
 
-def test_the_file_of_a_detector_can_stand_for_it(tmp_path):
-    """An image of the size of the file as it is; another one scaled into it, and its boxes scaled back."""
-    task = detector("fcos")
-    deployment = task.deployment(record(), (64, 64))
+def test_the_file_of_a_detector_can_stand_for_it():
+    """An image is scaled into the frame of the file, and its boxes are scaled back."""
+    asked, forward = [], detector("fcos").deployment(record(), (64, 64)).forward
 
     def run(image):
-        return deployment.module(image)
+        asked.append(image)
+        return torch.tensor([[1.0, 2.0, 3.0, 4.0]]), torch.tensor([2]), torch.tensor([0.5])
 
-    with torch.no_grad():
-        image = torch.from_numpy(pixels(64, 64, 3)).permute(2, 0, 1) / 255
-        (found,) = deployment.forward(run, [image])
-        (expected,) = task([image])
-        torch.testing.assert_close(found, expected, atol=1e-4, rtol=0)
-        large = nn.functional.interpolate(image[None], scale_factor=2)[0]
-        (twice,) = deployment.forward(run, [large])
-        torch.testing.assert_close(twice["boxes"][:5], 2 * found["boxes"][:5], atol=2.0, rtol=0)
+    same, twice = forward(run, [torch.rand(3, 64, 64), torch.rand(3, 128, 64)])
+    assert [tuple(image.shape) for image in asked] == [(1, 64, 64, 3)] * 2
+    assert same["boxes"].tolist() == [[1, 2, 3, 4]]
+    assert twice["boxes"].tolist() == [[2, 4, 6, 8]]
+    assert (same["labels"].tolist(), same["scores"].tolist()) == ([3], [0.5])
 
 
 def test_a_frame_holds_the_whole_image_at_the_top_left():
