@@ -148,7 +148,7 @@ def test_an_export_can_be_used_and_loaded(runs, task):
 def test_a_model_is_trained_on_for_other_classes_of_other_images(runs, capsys):
     for label in ("cat", "dog", "owl"):
         (runs.folder / "pets" / label).mkdir(parents=True)
-        for number in range(8):
+        for number in range(10):
             pixels = np.random.default_rng(number).integers(0, 255, (20, 24, 3), np.uint8)
             Image.fromarray(pixels).save(runs.folder / "pets" / label / f"{number}.png")
     capsys.readouterr()
@@ -235,3 +235,30 @@ def test_a_record_of_a_stranger_runs_nothing(runs, change, said):
     with pytest.raises(NasError, match=said):
         lightning_nas.load_model("strange")
     assert not (runs.folder / "executed").exists()
+
+
+@EACH
+def test_a_checkpoint_is_enough_to_build_the_task_again(runs, task):
+    from lightning_nas.tasks.classification import ClassificationTask
+    from lightning_nas.tasks.detection import DetectionTask
+    from lightning_nas.tasks.segmentation import SegmentationTask
+
+    kind = {"classification": ClassificationTask, "detection": DetectionTask, "segmentation": SegmentationTask}[task]
+    loaded = kind.load_from_checkpoint(runs.folder / task / "checkpoints" / "last.ckpt", lr=0.5)
+    expected = lightning_nas.load_model(task).task.state_dict()
+    assert all(torch.equal(value, expected[name]) for name, value in loaded.state_dict().items())
+    assert loaded.lr == loaded.hparams.lr == 0.5
+    assert loaded.hparams.num_classes == len(lightning_nas.load_model(task).classes)
+
+
+def test_a_checkpoint_without_a_record_asks_for_the_network(runs, tmp_path):
+    from lightning_nas.tasks.classification import ClassificationTask
+
+    path = runs.folder / "classification" / "checkpoints" / "last.ckpt"
+    checkpoint = torch.load(path, weights_only=True)
+    del checkpoint["hyper_parameters"]["architecture"]
+    torch.save(checkpoint, tmp_path / "older.ckpt")
+    with pytest.raises(NasError, match="no record of the network's architecture: pass backbone="):
+        ClassificationTask.load_from_checkpoint(tmp_path / "older.ckpt")
+    backbone = lightning_nas.load_backbone("classification")
+    assert ClassificationTask.load_from_checkpoint(tmp_path / "older.ckpt", backbone=backbone).backbone is backbone

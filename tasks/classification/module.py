@@ -90,6 +90,7 @@ class ClassificationTask(ClassDistillation, ImageTask):
         cutmix_alpha: float = 0.0,
     ) -> None:
         super().__init__()
+        self.save_arguments(locals())
         if num_classes < 2:
             raise ArgumentError(f"num_classes must be at least 2, got {num_classes}")
         if schedule not in ("cosine", "linear", "exponential"):

@@ -104,6 +104,7 @@ class DetectionTask(BoxDistillation, ImageTask):
         warmup_steps: int = 500,
     ) -> None:
         super().__init__()
+        self.save_arguments(locals())
         if num_classes < 1:
             raise ArgumentError(f"num_classes must be at least 1, got {num_classes}")
         check_named(optimizer=(optimizer, ("sgd", "adamw")), schedule=(schedule, ("steps", "cosine")))

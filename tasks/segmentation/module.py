@@ -115,6 +115,7 @@ class SegmentationTask(PixelDistillation, ImageTask):
         eval_flip: bool = False,
     ) -> None:
         super().__init__()
+        self.save_arguments(locals())
         check_named(optimizer=(optimizer, ("sgd", "adamw")), schedule=(schedule, ("poly", "cosine")))
         for name, value, low, high in (
             ("num_classes", num_classes, 2, IGNORE),

@@ -43,6 +43,8 @@ def detector(name, **arguments):
         last, spread = task.detector.head.classification_head.cls_logits, 3.0 if name == "retinanet" else 0.1
     with torch.no_grad():
         last.weight.normal_(0, spread, generator=generator)
+        if name == "retinanet":  # nor do boxes overlap by just so much as neighbouring anchors do
+            task.detector.head.regression_head.bbox_reg.weight.normal_(0, 1.0, generator=generator)
         last.bias.normal_(-3.0 if name == "retinanet" else -1.0, 0.3, generator=generator)
     return lively(task)
 
