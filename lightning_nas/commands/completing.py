@@ -7,6 +7,7 @@ import json
 from collections.abc import Sequence
 from pathlib import Path
 
+from lightning_nas.errors import MissingFileError
 from lightning_nas.runs import ModelFolder, RunFolder
 
 
@@ -28,6 +29,8 @@ def completed(command: str, overrides: Sequence[str]) -> list[str]:
         return [_as_list(item) for item in overrides]
     model = given.get("model", "").strip("'\"")
     if command == "train" and model not in ("", "null") and "task" not in given:
+        if not Path(model).exists():
+            raise MissingFileError(f"model = {model!r}: there is no such file or folder")
         name = _task_of(Path(model))
         return [*overrides, *([f"task={name}"] if name else [])]  # without one the command says what is wrong
     return list(overrides)

@@ -73,8 +73,9 @@ def record_of_front(network: RunFolder, said: str) -> tuple[ModelRecord, Path]:
     summary = checked(read_text(run.summary, ConfigError), Summary, str(run.summary), ConfigError)
     node, architecture = task_node(run, evaluated=False), Architecture.load(network.architecture)
     with _reading(run.summary):
-        mode = (summary.get("presentation") or {}).get("mode", "max")
-        metric = {"name": front["metric"], "value": entries[0]["metric"], "mode": mode, "on": "validation images"}
+        falls, name = front["metric"].startswith("-"), front["metric"].removeprefix("-").removeprefix("val/")
+        value = -entries[0]["metric"] if falls else entries[0]["metric"]
+        metric = {"name": name, "value": value, "mode": "min" if falls else "max", "on": "validation images"}
         cost = {name: entries[0][name] for name in ("params", "macs")}
         return _record(run, node, architecture, summary, metric, cost), network.weights
 
