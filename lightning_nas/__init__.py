@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from lightning_nas import cost, networks, search, spaces, strategies
     from lightning_nas.architecture import Architecture
-    from lightning_nas.commands.front import load_front
+    from lightning_nas.models import load_model
+    from lightning_nas.models.front import load_front
     from lightning_nas.networks import load_backbone
     from lightning_nas.search import BilevelDataModule, SearchModule
     from lightning_nas.spaces.own_network.make import elastic
@@ -22,6 +23,7 @@ __all__ = [
     "elastic",
     "load_backbone",
     "load_front",
+    "load_model",
     "networks",
     "search",
     "spaces",
@@ -35,7 +37,8 @@ _HOMES = {
     "SearchModule": "lightning_nas.search",
     "elastic": "lightning_nas.spaces.own_network.make",
     "load_backbone": "lightning_nas.networks",
-    "load_front": "lightning_nas.commands.front",
+    "load_front": "lightning_nas.models.front",
+    "load_model": "lightning_nas.models",
 }
 _FOLDERS = {"cost", "networks", "search", "spaces", "strategies"}
 

@@ -66,22 +66,34 @@ def test_the_best_network_within_limits_is_exported_and_computes_the_same(here, 
     here("export", "run=elastic", f"macs={cheapest.macs}", "latency_ms=10000")
     assert f"front/{cheapest.number}" in capsys.readouterr().out
     out = searched / "export"
-    record = json.loads((out / "export.json").read_text())
-    assert record["number"] == cheapest.number
-    assert record["latency"]["runtime"].startswith("onnxruntime")
-    assert record["latency"]["median_ms"] <= 10000
-    images = torch.rand(1, *record["input_size"])
+    model = lightning_nas.load_model(out)
+    assert model.record.architecture.provenance["front"] == cheapest.number
+    assert model.record.metric == {
+        "name": "accuracy", "value": cheapest.metric, "mode": "max", "on": "validation images",
+    }  # fmt: skip
+    latency = model.record.exported["onnx"]["latency"]
+    assert latency["runtime"].startswith("onnxruntime")
+    assert latency["median_ms"] <= 10000
+    pixels = np.random.default_rng(0).integers(0, 256, (1, *model.image_size, 1), np.uint8)
     session = onnxruntime.InferenceSession(str(out / "model.onnx"), providers=["CPUExecutionProvider"])
-    (answer,) = session.run(None, {session.get_inputs()[0].name: images.numpy()})
-    with torch.no_grad():
-        torch.testing.assert_close(torch.from_numpy(answer), cheapest.model()(images), atol=1e-4, rtol=1e-4)
+    (answer,) = session.run(None, {"pixels": pixels})
+    np.testing.assert_allclose(answer[0], model.predict(pixels[0]).probabilities, atol=1e-4)
+
+
+def test_every_network_of_the_front_is_a_model(searched):
+    for network in lightning_nas.load_front(searched):
+        state = lightning_nas.load_model(searched / "front" / str(network.number)).task.state_dict()
+        assert all(torch.equal(value, state[name]) for name, value in network.model().state_dict().items())
+    assert lightning_nas.load_model(searched).record.cost["macs"] in {
+        one.macs for one in lightning_nas.load_front(searched)
+    }
 
 
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
         ([], "run = null: name the folder"),
-        (["run=nowhere"], "no finished search with strategy=elastic"),
+        (["run=nowhere"], "model = 'nowhere': there is no such file or folder"),
         (["run=elastic", "latency_ms=0"], "latency_ms = 0.0: expected a positive number"),
         (["run=elastic", "latency_ms=1e-6"], "no network of the front is that fast here; the fastest takes"),
         (["run=elastic", "macs=1"], "no network keeps both; the least are"),

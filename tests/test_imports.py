@@ -19,6 +19,7 @@ ORDER = [
     "search",
     "evaluation",
     "report",
+    "models",
     "benchmark",
 ]
 
@@ -94,7 +95,7 @@ TASKS = re.compile(r"classification|detection|segmentation|num_classes|miou|(val
 OF_EARLIER = {"report/earlier.py", "commands/renamed.py"}  # versions that listed the tasks
 
 
-@pytest.mark.parametrize("folder", ["runs", "search", "evaluation", "report", "commands", "strategies"])
+@pytest.mark.parametrize("folder", ["runs", "search", "evaluation", "report", "models", "commands", "strategies"])
 def test_the_library_names_no_task(folder):
     """Neither their names, nor their metrics, nor what one of them is built with; help may show a command with one."""
     for path in (LIBRARY / folder).rglob("*.py"):

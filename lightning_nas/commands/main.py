@@ -16,6 +16,7 @@ from hydra.core.hydra_config import HydraConfig
 from omegaconf import DictConfig
 
 from lightning_nas.commands.check import check_early
+from lightning_nas.commands.completing import completed
 from lightning_nas.commands.help_page import help_page
 from lightning_nas.commands.quiet import hush
 from lightning_nas.commands.ranks import end_with_the_first, say_how_to_start_others
@@ -105,6 +106,7 @@ def _composed(command: str, overrides: list[str], *, in_full: bool, own_script: 
         if {"-h", "--help"} & set(overrides):
             print(help_page(command, [item for item in overrides if not item.startswith("-")]))
             raise SystemExit(0)
+        overrides = completed(command, overrides)
         overrides = _locate_resumed_run(command, overrides)
         sys.argv = [sys.argv[0], *overrides]
         of_ranks = [*([] if own_script else [command]), *overrides]

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 from omegaconf import DictConfig, OmegaConf
-from torch import nn
+from torch import Tensor, nn
 
 from lightning_nas.architecture import Architecture
 from lightning_nas.errors import ConfigError
@@ -107,7 +108,17 @@ def start_from_front(task: nn.Module, config: DictConfig) -> None:
     named = [config[key] for key in ("weights", "backbone_weights", "inherit", "pretrained") if config[key]]
     if not file.is_file() or any(not isinstance(name, str) or Path(name) != file for name in named):
         return
-    state, wanted = read_state_dict(file), task.state_dict()
+    fitting, wanted = filled(task, read_state_dict(file))
+    print(f"{fitting} tensors start from {file}, {wanted - fitting} anew")
+
+
+def filled(task: nn.Module, state: Mapping[str, Tensor]) -> tuple[int, int]:
+    """Gives a task those tensors that have its names and shapes.
+
+    Returns:
+        How many these were, and how many the task has.
+    """
+    wanted = task.state_dict()
     fitting = {name: state[name] for name in wanted if name in state and state[name].shape == wanted[name].shape}
     task.load_state_dict({**wanted, **fitting})
-    print(f"{len(fitting)} tensors start from {file}, {len(wanted) - len(fitting)} anew")
+    return len(fitting), len(wanted)

@@ -46,6 +46,7 @@ class TrainSchema:
     task: dict[str, Any] = field(default_factory=dict)
     data: dict[str, Any] = field(default_factory=dict)
     trainer: dict[str, Any] = field(default_factory=dict)
+    model: str | None = None
     architecture: str | None = None
     part: str | None = None
     network: dict[str, Any] = field(default_factory=dict)
@@ -73,6 +74,7 @@ class PredictSchema:
     """Of ``predict.yaml``."""
 
     run: str | None = None
+    model: str | None = None
     images: str | None = None
     out: str | None = None
     batch_size: int = 4
@@ -86,6 +88,11 @@ class ExportSchema:
     """Of ``export.yaml``."""
 
     run: str | None = None
+    model: str | None = None
+    format: list[str] = field(default_factory=lambda: ["onnx", "safetensors"])
+    size: list[int] | None = None
+    int8: bool = False
+    int8_images: int = 100
     latency_ms: float | None = None
     macs: float | None = None
     params: float | None = None

@@ -15,8 +15,8 @@ from omegaconf import DictConfig, OmegaConf
 from rich.console import Console
 
 from lightning_nas.architecture import write_atomic
-from lightning_nas.commands.trust import own_class
 from lightning_nas.runs import RunFolder, SweepFolder
+from lightning_nas.runs.trust import own_class
 
 if TYPE_CHECKING:
     from lightning_nas.benchmark import Benchmark

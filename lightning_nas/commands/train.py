@@ -12,6 +12,7 @@ from lightning_nas.commands.finish import finish
 from lightning_nas.commands.job import make_trainers, prepare
 from lightning_nas.commands.network import named_architecture, resized, start_from, start_from_front
 from lightning_nas.commands.phases import Phases
+from lightning_nas.commands.start import read_start
 from lightning_nas.evaluation.contender import ContenderResult
 from lightning_nas.networks.backbone import build_network
 from lightning_nas.runs import RunFolder
@@ -29,17 +30,21 @@ def run(config: DictConfig) -> Path:
     Raises:
         ConfigError: If there is no architecture, or a key or value is wrong.
     """
-    architecture = named_architecture(config)
+    start = None if config.model is None else read_start(config)
+    architecture = named_architecture(config) if start is None else start.record.architecture
     folder = prepare(config, ["task", "data", "trainer"])
     datamodule = make_data(config)
     architecture = resized(architecture, config, datamodule.in_channels)
     for name, part in architecture.components.items():
-        print(f"building {name} of {config.architecture}: {part.to_dict()}")
+        print(f"building {name} of {config.model or config.architecture}: {part.to_dict()}")
 
     backbone = build_network(architecture)
     start_from(backbone, architecture, config)
     task = task_maker(config.task, datamodule)(backbone)
-    start_from_front(task, config)
+    if start is None:
+        start_from_front(task, config)
+    else:
+        start.fill(task, datamodule)
     phases = Phases(["training", "testing"])
     callbacks = [SeedBatches(config.seed), DropPathSchedule(config.drop_path), ReportedEpochs(phases.progress)]
     claim_architecture(architecture, folder)

@@ -65,7 +65,9 @@ def build_network(architecture: Architecture) -> Backbone:
     """
     space, choices = from_architecture(architecture)
     _require_memory(space, choices)
-    return space.network(choices)
+    network = space.network(choices)
+    network.built_from = architecture
+    return network
 
 
 def _require_memory(space: SearchSpace, choices: Choices) -> None:

@@ -10,6 +10,7 @@ import yaml
 
 from lightning_nas.errors import NasError
 from lightning_nas.runs.contents import Front, checked, read_text
+from lightning_nas.runs.model import ModelFolder
 
 
 @dataclass(frozen=True)
@@ -247,8 +248,9 @@ class RunFolder:
             return self.front_network(self.chosen_of_front()).weights
         if self.found.last_checkpoint.is_file():
             return self.found.last_checkpoint
-        if self.weights.is_file():
-            return self.weights
+        for weights in (self.weights, ModelFolder(self.path).weights):
+            if weights.is_file():
+                return weights
         return self.last_checkpoint if self.last_checkpoint.is_file() and not self.is_search else None
 
     def named(self, path: Path) -> str:

@@ -16,6 +16,15 @@ On the task, as attributes of the class or of the object::
         def predict_folder(self, images, out, classes, *, batch_size, preparation, skip_invalid):
             ...  # what the command ``predict`` calls
 
+        def predict_any(self, images, classes, *, preparation, batch_size):
+            ...  # an answer for a file, an array or a picture; a list of them for a list or a folder: ``Model.predict``
+
+        def network_parts(self):
+            return {"head": self.head}  # ``Model.head``, and ``neck`` where there is one
+
+        def deployment(self, record, size):  # what an export writes; without it, ``forward`` as it is
+            return lightning_nas.models.Deployment(...)
+
 ``input_size`` (channels, height, width) or Lightning's ``example_input_array`` says what ``forward`` takes, where it is no
 batch of images or a list of them.
 

@@ -7,6 +7,7 @@ from typing import Any, overload
 
 from torch import Tensor, nn
 
+from lightning_nas.architecture import Architecture
 from lightning_nas.errors import ArgumentError
 from lightning_nas.spaces.places import Place
 
@@ -234,6 +235,7 @@ class Backbone(nn.Module):
         auxiliary_info: The map for an auxiliary classifier in training, or None where the space has no such tap.
         role: What its maps are: those of a ``"backbone"``, or those that a ``"neck"`` has made of them.
         slices: Whether smaller networks share its tensors by slicing, so that the order of its channels matters.
+        built_from: The record that the network was built from, where it was built from one.
 
     Example:
         >>> from lightning_nas.spaces import NasBench201
@@ -245,6 +247,7 @@ class Backbone(nn.Module):
     auxiliary_info: FeatureLevel | None = None
     role: str = "backbone"
     slices: bool = False
+    built_from: Architecture | None = None
 
     def places(self) -> dict[str, Place]:
         """Where its modules stand, by name, if it is a chain of well-known blocks: so pretrained weights find their way."""

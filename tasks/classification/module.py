@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Literal
 
+import numpy as np
 import torch
 import torchmetrics
 from torch import Tensor, nn
@@ -16,14 +18,17 @@ from torchmetrics.classification import (
 )
 
 from lightning_nas.errors import ArgumentError
+from lightning_nas.models import Deployment, ModelRecord
 from lightning_nas.spaces import Backbone
 from lightning_nas.tasks.classification.confusion import draw_confusion
+from lightning_nas.tasks.classification.deployment import classifier_deployment
 from lightning_nas.tasks.classification.distillation import ClassDistillation
 from lightning_nas.tasks.classification.heads import AuxiliaryHead, ClassificationHead
 from lightning_nas.tasks.classification.metrics import MeanRecall
 from lightning_nas.tasks.classification.mixing import mixing
 from lightning_nas.tasks.classification.predict import predict_images
 from lightning_nas.tasks.classification.preparation import Preparation
+from lightning_nas.tasks.classification.results import ClassProbabilities
 from lightning_nas.tasks.images.norm_checks import explaining_single_values
 from lightning_nas.tasks.images.optimization import cosine_schedule, make_optimizer
 from lightning_nas.tasks.images.parameter_groups import Grouping, parameter_groups
@@ -85,6 +90,7 @@ class ClassificationTask(ClassDistillation, ImageTask):
         cutmix_alpha: float = 0.0,
     ) -> None:
         super().__init__()
+        self.save_arguments(locals())
         if num_classes < 2:
             raise ArgumentError(f"num_classes must be at least 2, got {num_classes}")
         if schedule not in ("cosine", "linear", "exponential"):
@@ -168,6 +174,27 @@ class ClassificationTask(ClassDistillation, ImageTask):
             self, folder.images, folder.out, folder.classes, self.device, Preparation.of(folder.preparation),
             batch_size=folder.batch_size, skip_invalid=folder.skip_invalid,
         )  # fmt: skip
+
+    def channels_of(self, preparation: Mapping[str, Any]) -> int:
+        """As in validation."""
+        return Preparation.of(preparation).channels
+
+    def predict_pixels(
+        self, images: Sequence[np.ndarray], classes: Sequence[Mapping[str, Any]], preparation: Mapping[str, Any]
+    ) -> list[ClassProbabilities]:
+        """The probability of every class on each image."""
+        pipeline = Preparation.of(preparation).pipeline()
+        names = tuple(str(entry["name"]) for entry in classes)
+        batch = torch.stack([pipeline(pixels) for pixels in images]).to(self.device)
+        return [ClassProbabilities(row, names) for row in self(batch).float().softmax(dim=1).cpu().numpy()]
+
+    def network_parts(self) -> dict[str, nn.Module]:
+        """The head."""
+        return {"head": self.head}
+
+    def deployment(self, record: ModelRecord, size: tuple[int, int] | None) -> Deployment:
+        """The network with normalisation and probabilities; see :func:`classifier_deployment`."""
+        return classifier_deployment(self, Preparation.of(record.preparation), size)
 
     def configure_optimizers(self) -> Any:
         """SGD with a schedule per epoch."""

@@ -2,24 +2,28 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, ClassVar, Literal
 
+import numpy as np
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from lightning_nas.errors import ArgumentError
+from lightning_nas.models import Deployment, ModelRecord
 from lightning_nas.networks.normalization import Normalization, convert_norms
 from lightning_nas.search.presentation import MetricTable
 from lightning_nas.spaces import Backbone
 from lightning_nas.spaces.necks.neck import StackedNeck
 from lightning_nas.tasks.detection.dataset import Target
+from lightning_nas.tasks.detection.deployment import detector_deployment, detector_parts
 from lightning_nas.tasks.detection.detectors import Detector, HeadNorm, Pyramid, build_detector
 from lightning_nas.tasks.detection.distillation import BoxDistillation
 from lightning_nas.tasks.detection.metrics import AP_TABLE, AveragePrecision
 from lightning_nas.tasks.detection.necks import Neck, build_neck
 from lightning_nas.tasks.detection.predict import predict_images
 from lightning_nas.tasks.detection.records import TestRecord
+from lightning_nas.tasks.detection.results import Detections
 from lightning_nas.tasks.images.optimization import OptimizerName, check_named, make_optimizer, make_schedules
 from lightning_nas.tasks.images.parameter_groups import Grouping, parameter_groups
 from lightning_nas.tasks.images.task import FolderOfImages, ImageTask
@@ -100,6 +104,7 @@ class DetectionTask(BoxDistillation, ImageTask):
         warmup_steps: int = 500,
     ) -> None:
         super().__init__()
+        self.save_arguments(locals())
         if num_classes < 1:
             raise ArgumentError(f"num_classes must be at least 1, got {num_classes}")
         check_named(optimizer=(optimizer, ("sgd", "adamw")), schedule=(schedule, ("steps", "cosine")))
@@ -205,6 +210,21 @@ class DetectionTask(BoxDistillation, ImageTask):
         predict_images(
             self, folder.images, folder.out, folder.classes, folder.batch_size, skip_invalid=folder.skip_invalid
         )
+
+    def predict_pixels(
+        self, images: Sequence[np.ndarray], classes: Sequence[Mapping[str, Any]], preparation: Mapping[str, Any]
+    ) -> list[Detections]:
+        """The objects on each image."""
+        batch = [torch.from_numpy(pixels.transpose(2, 0, 1).copy()).to(self.device).float() / 255 for pixels in images]
+        return [Detections.of(found, classes) for found in self(batch)]
+
+    def network_parts(self) -> dict[str, nn.Module]:
+        """Neck and head."""
+        return detector_parts(self)
+
+    def deployment(self, record: ModelRecord, size: tuple[int, int] | None) -> Deployment:
+        """The detector with the suppression of boxes, for images of one size; see :func:`detector_deployment`."""
+        return detector_deployment(self, size)
 
     def configure_optimizers(self) -> Any:
         """The optimizer, with a warm-up per batch and a schedule per epoch."""

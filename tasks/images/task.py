@@ -7,17 +7,25 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from types import MappingProxyType
-from typing import Any
+from typing import Any, Self
 
+import numpy as np
 import pytorch_lightning as pl
+import torch
+from rich.progress import track
 
+from lightning_nas.architecture import Architecture
+from lightning_nas.errors import CheckpointError
+from lightning_nas.networks.backbone import build_network
 from lightning_nas.networks.normalization import Normalization
+from lightning_nas.search.lightning.persistence import read_checkpoint
 from lightning_nas.tasks.images.loss_watch import LossWatch
 from lightning_nas.tasks.images.norm_checks import (
     explaining_single_values,
     refuse_sync_without_gpu,
     warn_of_small_batches,
 )
+from lightning_nas.tasks.images.sources import as_pixels, listed
 
 
 @dataclass(frozen=True)
@@ -55,6 +63,41 @@ class ImageTask(pl.LightningModule):
     def __init__(self) -> None:
         super().__init__()
         self.loss_watch = LossWatch()
+
+    def save_arguments(self, arguments: Mapping[str, Any]) -> None:
+        """Keeps in checkpoints what the task is built with, so that ``load_from_checkpoint`` builds it again.
+
+        The backbone is kept as its record, where it has one: one of :func:`lightning_nas.networks.build_network` has.
+
+        Args:
+            arguments: The ``locals()`` at the beginning of ``__init__``.
+        """
+        own = {name: plain(value) for name, value in arguments.items() if name not in ("self", "__class__", "backbone")}
+        record = getattr(arguments["backbone"], "built_from", None)
+        kept = own if record is None else {**own, "architecture": record.to_dict()}
+        self.save_hyperparameters(kept, logger=False)
+
+    @classmethod
+    def load_from_checkpoint(cls, checkpoint_path: Any, *arguments: Any, **named: Any) -> Self:
+        """Lightning's own; the backbone is built from the record in the checkpoint, unless one is given.
+
+        Args:
+            checkpoint_path: The file; nothing in it is run.
+            arguments: Lightning's.
+            named: Lightning's, and arguments of the task that win over those of the checkpoint.
+
+        Raises:
+            CheckpointError: If it is damaged, or holds no record and no ``backbone`` is given.
+        """
+        if "backbone" not in named:
+            saved = read_checkpoint(Path(checkpoint_path)).get(cls.CHECKPOINT_HYPER_PARAMS_KEY) or {}
+            if "architecture" not in saved:
+                raise CheckpointError(
+                    f"{checkpoint_path}: there is no record of the network's architecture: pass backbone=<network>"
+                )
+            named["backbone"] = build_network(Architecture.from_dict(saved["architecture"]))
+        task: Self = super().load_from_checkpoint(checkpoint_path, *arguments, **named)
+        return task
 
     def setup(self, stage: str) -> None:
         """Checks what depends on the machine.
@@ -113,3 +156,63 @@ class ImageTask(pl.LightningModule):
     def predict_images(self, folder: FolderOfImages) -> None:
         """Writes what the network makes of a folder of images."""
         raise NotImplementedError
+
+    def predict_any(
+        self, images: Any, classes: Sequence[Mapping[str, Any]], *, preparation: Mapping[str, Any], batch_size: int = 4
+    ) -> Any:
+        """What the network makes of images; :meth:`lightning_nas.models.Model.predict` calls it.
+
+        Args:
+            images: A file, an array ``(H, W, 3)`` of ``uint8`` or a picture of Pillow: one answer; a folder or a list of these:
+                a list of answers.
+            classes: ``id``, ``name`` and perhaps ``color`` of each.
+            preparation: The data module's.
+            batch_size: Images at a time.
+
+        Raises:
+            NasError: If there are no images, or one cannot be read.
+        """
+        items, alone = listed(images)
+        answers: list[Any] = []
+        channels = self.channels_of(preparation)
+        training = self.training
+        self.eval()
+        try:
+            starts = range(0, len(items), batch_size)
+            for start in track(starts, "predicting", disable=len(starts) < 2, transient=True):
+                part = [as_pixels(item, channels) for item in items[start : start + batch_size]]
+                with torch.inference_mode():
+                    answers += self.predict_pixels(part, classes, preparation)
+        finally:
+            self.train(training)
+        return answers[0] if alone else answers
+
+    def channels_of(self, preparation: Mapping[str, Any]) -> int:
+        """How many channels images are read with."""
+        return 3
+
+    def predict_pixels(
+        self, images: Sequence[np.ndarray], classes: Sequence[Mapping[str, Any]], preparation: Mapping[str, Any]
+    ) -> list[Any]:
+        """An answer for each image ``(H, W, C)`` of ``uint8``; gradients are off.
+
+        Args:
+            images: Of any sizes.
+            classes: Of the run.
+            preparation: Of the run.
+        """
+        raise NotImplementedError
+
+
+def plain(value: Any) -> Any:
+    """A value as JSON has it: a checkpoint holds nothing but data.
+
+    Example:
+        >>> plain({"a": (1, 2)})
+        {'a': [1, 2]}
+    """
+    if isinstance(value, Mapping):
+        return {str(name): plain(item) for name, item in value.items()}
+    if isinstance(value, Sequence) and not isinstance(value, str):
+        return [plain(item) for item in value]
+    return value

@@ -50,7 +50,9 @@ class Evaluation:
         height, width = images.shape[-2:]
         total: Tensor | None = None
         for scale in self.scales:
-            view = resize(images, (max(1, round(scale * height)), max(1, round(scale * width))))
+            view = images
+            if scale != 1:
+                view = resize(images, (max(1, round(scale * int(height))), max(1, round(scale * int(width)))))
             for mirrored in (False, True) if self.flip else (False,):
                 seen = self._in_windows(network, view.flip(-1) if mirrored else view)
                 seen = resize(seen.flip(-1) if mirrored else seen, (height, width))

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, ClassVar, Literal
 
+import numpy as np
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from lightning_nas.errors import ArgumentError
+from lightning_nas.models import Deployment, ModelRecord
 from lightning_nas.networks.normalization import Normalization, convert_norms
 from lightning_nas.ops.layers.checkpointing import set_recompute
 from lightning_nas.search.presentation import MetricTable
@@ -20,6 +22,7 @@ from lightning_nas.tasks.images.optimization import OptimizerName, check_named, 
 from lightning_nas.tasks.images.parameter_groups import Grouping, parameter_groups
 from lightning_nas.tasks.images.task import FolderOfImages, ImageTask
 from lightning_nas.tasks.segmentation.data.labels import IGNORE
+from lightning_nas.tasks.segmentation.deployment import pixel_deployment
 from lightning_nas.tasks.segmentation.distillation import PixelDistillation
 from lightning_nas.tasks.segmentation.drawing import default_palette
 from lightning_nas.tasks.segmentation.elastic_heads import check_numbers, make_head_elastic
@@ -27,8 +30,9 @@ from lightning_nas.tasks.segmentation.evaluation import Batch, Evaluation, of_eq
 from lightning_nas.tasks.segmentation.heads import Head, build_head
 from lightning_nas.tasks.segmentation.losses import checked_class_weights, pixel_cross_entropy
 from lightning_nas.tasks.segmentation.metrics import ConfusionMatrix, iou_table, summarize
-from lightning_nas.tasks.segmentation.predict import predict_images
+from lightning_nas.tasks.segmentation.predict import checked_scale, labelled, predict_images
 from lightning_nas.tasks.segmentation.records import TestRecord
+from lightning_nas.tasks.segmentation.results import LabelMap
 
 
 class SegmentationTask(PixelDistillation, ImageTask):
@@ -111,6 +115,7 @@ class SegmentationTask(PixelDistillation, ImageTask):
         eval_flip: bool = False,
     ) -> None:
         super().__init__()
+        self.save_arguments(locals())
         check_named(optimizer=(optimizer, ("sgd", "adamw")), schedule=(schedule, ("poly", "cosine")))
         for name, value, low, high in (
             ("num_classes", num_classes, 2, IGNORE),
@@ -212,7 +217,7 @@ class SegmentationTask(PixelDistillation, ImageTask):
         palette = [entry.color for entry in getattr(datamodule, "classes", ())] or default_palette(self.num_classes)
         self.record.write(self.output_folder(), palette)
 
-    def predict_step(self, batch: Tensor, batch_idx: int) -> Tensor:
+    def predict_step(self, batch: Tensor, batch_idx: int = 0) -> Tensor:
         """Labels ``(B, H, W)`` of images ``(B, 3, H, W)``."""
         return predicted_labels(self.testing.probabilities(self, batch))
 
@@ -224,13 +229,26 @@ class SegmentationTask(PixelDistillation, ImageTask):
         Raises:
             ArgumentError: If its scale is none.
         """
-        scale = folder.preparation.get("scale", 1.0)
-        if isinstance(scale, bool) or not isinstance(scale, int | float) or not 0 < scale <= 4:
-            raise ArgumentError(f"preparation: scale = {scale!r}: expected a number above 0 and at most 4")
         predict_images(
-            lambda batch: self.predict_step(batch, 0), folder.images, folder.out, folder.classes, self.device, scale=scale,
-            skip_invalid=folder.skip_invalid,
+            self.predict_step, folder.images, folder.out, folder.classes, self.device,
+            scale=checked_scale(folder.preparation), skip_invalid=folder.skip_invalid,
         )  # fmt: skip
+
+    def predict_pixels(
+        self, images: Sequence[np.ndarray], classes: Sequence[Mapping[str, Any]], preparation: Mapping[str, Any]
+    ) -> list[LabelMap]:
+        """The class of every pixel of each image, in the image's own size."""
+        names = tuple(str(entry["name"]) for entry in classes)
+        scale = checked_scale(preparation)
+        return [LabelMap(labelled(self.predict_step, pixels, self.device, scale), names) for pixels in images]
+
+    def network_parts(self) -> dict[str, nn.Module]:
+        """The head."""
+        return {"head": self.head}
+
+    def deployment(self, record: ModelRecord, size: tuple[int, int] | None) -> Deployment:
+        """The network with its views of an image as in a test; see :func:`pixel_deployment`."""
+        return pixel_deployment(self, checked_scale(record.preparation), size or record.image_size)
 
     def configure_optimizers(self) -> Any:
         """The optimizer, with a warm-up per batch and a schedule per epoch."""

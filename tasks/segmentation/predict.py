@@ -15,6 +15,7 @@ from rich.progress import track
 from torch import Tensor
 
 from lightning_nas.architecture import write_atomic
+from lightning_nas.errors import ArgumentError
 from lightning_nas.tasks.images import read_rgb
 from lightning_nas.tasks.images.predictions import images_to_predict, make_folders, naming, stems
 from lightning_nas.tasks.segmentation.data.augmentation import make_pipeline
@@ -55,14 +56,12 @@ def predict_images(
     make_folders([out / "predictions.json", out / "legend.png"], paths)
     ids = np.array([entry["id"] for entry in classes], np.uint8)
     palette = [entry.get("color") or hue for entry, hue in zip(classes, default_palette(len(classes)), strict=True)]
-    pipeline = make_pipeline("none", None, (1.0, 1.0), scale)
     records = []
     for path, name in zip(track(paths, "segmenting"), names, strict=True):
         pixels = read_rgb(path)
         with naming([path]), torch.inference_mode():
-            found = segment(pipeline(pixels)[None].to(device))[0].byte().cpu().numpy()
+            labels = labelled(segment, pixels, device, scale)
         height, width = pixels.shape[:2]
-        labels = cv2.resize(found, (width, height), interpolation=cv2.INTER_NEAREST)
         Image.fromarray(ids[labels]).save(out / "labels" / name)
         Image.fromarray(overlaid(pixels, labels, palette)).save(out / "overlays" / name)
         record = {"file_name": path.relative_to(images).as_posix(), "height": height, "width": width}
@@ -73,6 +72,34 @@ def predict_images(
     ]
     write_atomic(out / "predictions.json", json.dumps({"images": records, "classes": listed}))
     draw_legend([str(entry["name"]) for entry in classes], palette).savefig(out / "legend.png")
+
+
+def labelled(segment: Callable[[Tensor], Tensor], pixels: np.ndarray, device: torch.device, scale: float) -> np.ndarray:
+    """Labels ``(H, W)`` from 0 of an image ``(H, W, 3)``, which is segmented in another size and labelled in its own.
+
+    Args:
+        segment: See :func:`predict_images`.
+        pixels: Of ``uint8``.
+        device: Where the network is.
+        scale: Size in which it is segmented, relative to its own.
+    """
+    pipeline = make_pipeline("none", None, (1.0, 1.0), scale)
+    found = segment(pipeline(pixels)[None].to(device))[0].byte().cpu().numpy()
+    height, width = pixels.shape[:2]
+    labels: np.ndarray = cv2.resize(found, (width, height), interpolation=cv2.INTER_NEAREST)
+    return labels
+
+
+def checked_scale(preparation: Mapping[str, Any]) -> float:
+    """The scale that :class:`SegmentationDataModule` records.
+
+    Raises:
+        ArgumentError: If it is none.
+    """
+    scale = preparation.get("scale", 1.0)
+    if isinstance(scale, bool) or not isinstance(scale, int | float) or not 0 < scale <= 4:
+        raise ArgumentError(f"preparation: scale = {scale!r}: expected a number above 0 and at most 4")
+    return scale
 
 
 def _shares(labels: np.ndarray, classes: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:

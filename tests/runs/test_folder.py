@@ -3,10 +3,10 @@
 import ast
 from pathlib import Path
 
-from lightning_nas.runs import RunFolder, SweepFolder
+from lightning_nas.runs import ModelFolder, RunFolder, SweepFolder
 
 LIBRARY = Path(__file__).resolve().parents[2] / "lightning_nas"
-OWNERS = {"folder.py", "sweep.py"}
+OWNERS = {"folder.py", "model.py", "sweep.py"}
 
 
 def names(folder):
@@ -17,8 +17,9 @@ def names(folder):
     return {path.name for path in paths}
 
 
-FILES = {name for name in names(RunFolder("x")) | names(SweepFolder("x")) if "." in name}
-FOLDERS = (names(RunFolder("x")) | names(SweepFolder("x"))) - FILES
+NAMES = set().union(*(names(kind("x")) for kind in (RunFolder, SweepFolder, ModelFolder)))
+FILES = {name for name in NAMES if "." in name}
+FOLDERS = NAMES - FILES
 
 
 def docstrings(tree):
@@ -44,7 +45,16 @@ def spelled(source):
 
 
 def test_the_names_are_known():
-    assert {"last.ckpt", "history.jsonl", "summary.json", ".hydra", "overrides.yaml", "table.csv"} <= FILES
+    assert {
+        "last.ckpt",
+        "history.jsonl",
+        "summary.json",
+        ".hydra",
+        "overrides.yaml",
+        "table.csv",
+        "model.json",
+        "model.onnx",
+    } <= FILES
     assert {"checkpoints", "front", "evaluation", "pretrain", "errors"} <= FOLDERS
 
 

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Collection, Mapping
+from importlib import import_module
 from typing import Any
-
-from hydra.utils import get_object
 
 from lightning_nas.errors import ConfigError
 
@@ -29,7 +28,7 @@ def own_class(target: Any, key: str, allowed: Collection[str] = ()) -> Any:
     """
     if isinstance(target, str) and (target in allowed or target.startswith(f"{PACKAGE}.")):
         try:
-            found = get_object(target)
+            found = located(target)
         except (ImportError, ValueError) as error:
             raise ConfigError(f"{key} = {target!r} cannot be imported: {error}") from None
         if target in allowed or (inspect.isclass(found) and found.__module__.partition(".")[0] == PACKAGE):
@@ -38,6 +37,29 @@ def own_class(target: Any, key: str, allowed: Collection[str] = ()) -> Any:
         f"{key} = {target!r}: a run folder may name classes of {PACKAGE} alone, so that no code of strangers is run; if you "
         f"trust it, add allow=[{target}]"
     )
+
+
+def located(name: str) -> Any:
+    """What a dotted name means: every part is an attribute of the part before it, or else a module in it.
+
+    Raises:
+        ImportError: If there is no such thing.
+
+    Example:
+        >>> located("lightning_nas.errors.NasError").__name__
+        'NasError'
+    """
+    first, *rest = name.split(".")
+    path, found = first, import_module(first)
+    for part in rest:
+        path = f"{path}.{part}"
+        if not hasattr(found, part):
+            try:
+                import_module(path)
+            except ModuleNotFoundError:
+                raise ImportError(f"there is no {path}") from None
+        found = getattr(found, part)
+    return found
 
 
 def require_own_classes(node: Any, key: str, allowed: Collection[str] = ()) -> None:

@@ -7,14 +7,10 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, overload
 
-from hydra.utils import instantiate
-from omegaconf import OmegaConf
-
 from lightning_nas.architecture import Architecture
-from lightning_nas.commands.saved import read_config
-from lightning_nas.commands.trust import require_own_classes
 from lightning_nas.cost import Latency
-from lightning_nas.errors import ArgumentError, ConfigError, MissingFileError, WeightsError
+from lightning_nas.errors import ArgumentError, MissingFileError, WeightsError
+from lightning_nas.models.of_run import make_of, task_node
 from lightning_nas.networks.backbone import build_network
 from lightning_nas.networks.weights import read_state_dict
 from lightning_nas.runs import RunFolder
@@ -176,10 +172,4 @@ def load_front(run: str | os.PathLike[str]) -> Front:
 
 
 def _task_of(run: RunFolder, arguments: dict[str, Any], allow: Sequence[str]) -> Callable[[Any], Any]:
-    if not run.config.is_file():
-        raise ConfigError(
-            f"{run}: there is no {run.named(run.config)}: pass make_task, backbone -> the module that was searched"
-        )
-    node: Any = OmegaConf.to_container(OmegaConf.create(dict(read_config(run.config)["task"])), resolve=True)
-    require_own_classes(node, "task", allow)
-    return bound_task(instantiate(node), arguments)
+    return bound_task(make_of(task_node(run, evaluated=False), allow), arguments)
