@@ -16,6 +16,7 @@ from hydra.core.hydra_config import HydraConfig
 from omegaconf import DictConfig
 
 from lightning_nas.commands.check import check_early
+from lightning_nas.commands.groups import register_training_keys
 from lightning_nas.commands.help_page import help_page
 from lightning_nas.commands.quiet import hush
 from lightning_nas.commands.ranks import end_with_the_first, say_how_to_start_others
@@ -58,6 +59,7 @@ def main(argv: Sequence[str] | None = None) -> None:
             f"error: {CONFIGS} is not found, as lightning_nas is not installed: run `pip install -e .` in the checkout"
         )
     register_schemas()
+    register_training_keys()
     hush()
     in_full = os.environ.get(FULL_ERRORS) == "1"
     with nullcontext() if in_full else in_words(command):
