@@ -16,6 +16,7 @@ from typing import Any
 import pydantic
 from hydra.utils import get_object
 from omegaconf import DictConfig, OmegaConf
+from omegaconf.errors import OmegaConfBaseException
 
 from lightning_nas.commands.signatures import Signature, static_signature
 from lightning_nas.commands.spelling import did_you_mean
@@ -39,6 +40,9 @@ LIMITS = {
     "trainer.limit_train_batches": (math.nextafter(0, 1), math.inf),
 }
 """The least and the largest value of numbers, where a key is given: an epoch number of -1 would never end, 0 train nothing."""
+
+GROUPS = ("callbacks", "logger")
+"""Parts of a config that hold components under names of the user's choice."""
 
 _MAX_TIME = re.compile(r"(\d+):([01]\d|2[0-3]):([0-5]\d):([0-5]\d)")
 
@@ -69,12 +73,40 @@ def check_early(config: DictConfig) -> None:
         node = config[key]
         if isinstance(node, DictConfig) and "_target_" in node:
             check_component(node, str(key), static_signature)
+    check_members(config, static_signature)
     if "_target_" in config:  # of a benchmark, whose settings are its own arguments
         settings = OmegaConf.to_container(config, resolve=True)
         assert isinstance(settings, dict)
         settings.pop("strategy", None)
         check_component({str(key): value for key, value in settings.items()}, "benchmark", static_signature)
     check_numbers(config)
+
+
+def check_members(config: DictConfig, signature: Callable[[str], Signature | None] | None = None) -> None:
+    """Compares the members of the groups with the signatures of their classes.
+
+    Args:
+        config: Of a command, with or without the groups.
+        signature: See :func:`check_component`.
+
+    Raises:
+        ConfigError: On an unknown argument or a value of the wrong type.
+    """
+    for group in GROUPS:
+        for name, node in config.get(group, {}).items():
+            if node is not None:
+                check_component(_resolved(node, f"{group}.{name}"), f"{group}.{name}", signature)
+
+
+def _resolved(node: Any, key: str) -> dict[str, Any]:
+    """A member of a group as plain values."""
+    try:
+        plain = OmegaConf.to_container(node, resolve=True) if isinstance(node, DictConfig) else node
+    except OmegaConfBaseException as error:
+        raise ConfigError(f"{key}: {str(error).splitlines()[0]}") from None
+    if not isinstance(plain, dict):
+        raise ConfigError(f"{key} = {plain!r}: expected a component with `_target_`")
+    return {str(name): value for name, value in plain.items()}
 
 
 def check_component(

@@ -28,6 +28,7 @@ PATIENCE_S = 15
 FREE = {
     "resume",
     "max_time",
+    "logger",
     "data.num_workers",
     "trainer.accelerator",
     "trainer.devices",
@@ -35,7 +36,7 @@ FREE = {
     "trainer.strategy",
     "trainer.log_every_n_steps",
 }
-"""Keys that may differ: they say how long, how fast and where a run goes on, not what it is."""
+"""Keys that may differ: they say how long, how fast and where a run goes on, and who is told, not what it is."""
 
 _SHOWN = 6
 """How many differences a message lists."""
@@ -155,7 +156,7 @@ def differences(saved: Mapping[Any, Any], new: Mapping[Any, Any], prefix: str = 
     """
     for name in [*saved, *(name for name in new if name not in saved)]:
         place, old, value = f"{prefix}{name}", saved.get(name), new.get(name)
-        if place in FREE or old == value:
+        if place in FREE or old == value or (value == {} and name not in saved):  # a group of a later version, unused
             continue
         if isinstance(old, Mapping) and isinstance(value, Mapping):
             if old.get("_target_") == value.get("_target_"):

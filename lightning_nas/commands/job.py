@@ -12,9 +12,10 @@ from hydra.core.hydra_config import HydraConfig
 from hydra.utils import instantiate
 from omegaconf import DictConfig, OmegaConf
 
-from lightning_nas.commands.check import check_component
+from lightning_nas.commands.check import GROUPS, check_component
 from lightning_nas.commands.claim import claim
 from lightning_nas.commands.components import evaluated_task, make_data, task_maker
+from lightning_nas.commands.groups import check_groups, members
 from lightning_nas.commands.network import named_seed
 from lightning_nas.errors import ConfigError
 from lightning_nas.networks.remapping import remap
@@ -32,9 +33,11 @@ def prepare(config: DictConfig, components: list[str]) -> Path:
 
     Raises:
         ConfigError: If a component or a value cannot be run, or the folder holds a run of another command.
+        MissingPackageError: If a logger needs a package that is not installed.
     """
     for name in components:
         check_component(config[name], name)
+    check_groups(config)
     hydra = HydraConfig.get()
     if hydra.mode is not None and hydra.mode.name == "MULTIRUN" and config.trainer.devices not in (1, "1", "auto"):
         raise ConfigError(
@@ -47,11 +50,18 @@ def prepare(config: DictConfig, components: list[str]) -> Path:
     return folder
 
 
-def make_trainers(config: DictConfig) -> Trainers:
-    """Makes Trainers of ``config.trainer``."""
+def make_trainers(config: DictConfig, folder: Path) -> Trainers:
+    """Makes Trainers of ``config.trainer``, with what the groups ``callbacks`` and ``logger`` name.
+
+    Args:
+        config: Of the command.
+        folder: Of the run.
+    """
     strategy = config.trainer.get("strategy")
     arguments = {"strategy": strategy} if isinstance(strategy, str) else {}
-    return Trainers(arguments, partial(instantiate, config.trainer, _convert_="all"))
+    make = partial(instantiate, config.trainer, _convert_="all")
+    callbacks, loggers = (partial(members, config[group], group, folder) for group in GROUPS)
+    return Trainers(arguments, make, callbacks, loggers)
 
 
 def make_job(config: DictConfig, folder: Path, space: SearchSpace, datamodule: Any, progress: Progress) -> Job:
@@ -70,7 +80,7 @@ def make_job(config: DictConfig, folder: Path, space: SearchSpace, datamodule: A
         make_task=task_maker(evaluated_task(config), datamodule),
         make_supernet_task=task_maker(config.task, datamodule),
         folder=folder,
-        trainers=make_trainers(config),
+        trainers=make_trainers(config, folder),
         seed=config.seed,
         max_time=config.max_time,
         supernet=_plain(config.search),

@@ -17,6 +17,7 @@ from omegaconf import DictConfig
 
 from lightning_nas.commands.check import check_early
 from lightning_nas.commands.completing import completed
+from lightning_nas.commands.groups import register_training_keys
 from lightning_nas.commands.help_page import help_page
 from lightning_nas.commands.quiet import hush
 from lightning_nas.commands.ranks import end_with_the_first, say_how_to_start_others
@@ -61,6 +62,7 @@ def main(argv: Sequence[str] | None = None) -> None:
             f"error: {CONFIGS} is not found, as lightning_nas is not installed: run `pip install -e .` in the checkout"
         )
     register_schemas()
+    register_training_keys()
     hush()
     in_full = os.environ.get(FULL_ERRORS) == "1"
     if command == "auto":
@@ -89,6 +91,7 @@ def compose_and_run(command: str, overrides: Sequence[str]) -> None:
         overrides: Of its settings.
     """
     register_schemas()
+    register_training_keys()
     _composed(command, list(overrides), in_full=True, own_script=False)
 
 

@@ -26,6 +26,8 @@ class SearchSchema:
     space: dict[str, Any] = field(default_factory=dict)
     strategy: dict[str, Any] = field(default_factory=dict)
     trainer: dict[str, Any] = field(default_factory=dict)
+    callbacks: dict[str, Any] = field(default_factory=dict)
+    logger: dict[str, Any] = field(default_factory=dict)
     search: SupernetSettings = field(default_factory=SupernetSettings)
     trials: TrialsSettings = field(default_factory=TrialsSettings)
     evaluator: dict[str, Any] = field(default_factory=dict)
@@ -47,6 +49,8 @@ class TrainSchema:
     data: dict[str, Any] = field(default_factory=dict)
     trainer: dict[str, Any] = field(default_factory=dict)
     model: str | None = None
+    callbacks: dict[str, Any] = field(default_factory=dict)
+    logger: dict[str, Any] = field(default_factory=dict)
     architecture: str | None = None
     part: str | None = None
     network: dict[str, Any] = field(default_factory=dict)

@@ -48,7 +48,7 @@ def run(config: DictConfig) -> Path:
     phases = Phases(["training", "testing"])
     callbacks = [SeedBatches(config.seed), DropPathSchedule(config.drop_path), ReportedEpochs(phases.progress)]
     claim_architecture(architecture, folder)
-    trainer = make_trainers(config).training(folder, config.epochs, callbacks, config.max_time)
+    trainer = make_trainers(config, folder).training(folder, config.epochs, callbacks, config.max_time, kept=True)
     phases.begin("training")
     trainer.fit(task, datamodule=datamodule, ckpt_path=last_checkpoint(folder))
     phases.begin("testing")
@@ -56,5 +56,5 @@ def run(config: DictConfig) -> Path:
     result = ContenderResult.of("found", "found", trainer, task, datamodule)
     finish(config, folder, architecture, [result], datamodule, strategy="train")
     if trainer.is_global_zero:
-        print(f"checkpoint:   {RunFolder(folder).last_checkpoint}")
+        print(f"checkpoint:   {RunFolder(folder).network_checkpoint}")
     return folder

@@ -28,7 +28,7 @@ def load_backbone_weights(network: Backbone, architecture: Architecture, folder:
         WeightsError: If the backbone there has another architecture, or the weights do not fit.
     """
     run = RunFolder(folder)
-    for file in (run.architecture, run.last_checkpoint):
+    for file in (run.architecture, run.network_checkpoint):
         if not file.is_file():
             raise MissingFileError(
                 f"backbone_weights = {str(folder)!r}: there is no {run.named(file)}, so it is no finished run"
@@ -41,7 +41,7 @@ def load_backbone_weights(network: Backbone, architecture: Architecture, folder:
         )
     part = network.named_parts().get("backbone", network)
     prefix = "backbone.parts.backbone." if len(record.components) > 1 else "backbone."
-    copy_trunk(part, read_state_dict(run.last_checkpoint), prefix, str(run.last_checkpoint))
+    copy_trunk(part, read_state_dict(run.network_checkpoint), prefix, str(run.network_checkpoint))
 
 
 def copy_trunk(backbone: nn.Module, state: Mapping[str, Tensor], prefix: str, source: str) -> None:

@@ -122,6 +122,16 @@ class RunFolder:
         """The one before the last, until the training has ended."""
         return self.checkpoints / "before_last.ckpt"
 
+    @property
+    def best_checkpoint(self) -> Path:
+        """The one of the best validation, if the training was asked to keep it."""
+        return self.checkpoints / "best.ckpt"
+
+    @property
+    def network_checkpoint(self) -> Path:
+        """Of a training: the one that it was tested with, the best if it is kept, or else the last."""
+        return self.best_checkpoint if self.best_checkpoint.is_file() else self.last_checkpoint
+
     # ---- a search ---------------------------------------------------------------------------------------------------
 
     @property
@@ -246,12 +256,12 @@ class RunFolder:
         """The checkpoint of the run's own network, or None if it has not trained it."""
         if self.front_record.is_file():
             return self.front_network(self.chosen_of_front()).weights
-        if self.found.last_checkpoint.is_file():
-            return self.found.last_checkpoint
+        if self.found.network_checkpoint.is_file():
+            return self.found.network_checkpoint
         for weights in (self.weights, ModelFolder(self.path).weights):
             if weights.is_file():
                 return weights
-        return self.last_checkpoint if self.last_checkpoint.is_file() and not self.is_search else None
+        return self.network_checkpoint if self.network_checkpoint.is_file() and not self.is_search else None
 
     def named(self, path: Path) -> str:
         """A path as seen from the folder, for messages."""

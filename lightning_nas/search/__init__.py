@@ -13,6 +13,7 @@ from lightning_nas.search.lightning.callbacks import (
     SeedBatches,
     TemperatureSchedule,
 )
+from lightning_nas.search.lightning.judging import BestCheckpoint, StopWithoutRise
 from lightning_nas.search.lightning.trainers import Trainers
 from lightning_nas.search.paths.controller_phase import ControllerPhase
 from lightning_nas.search.paths.elastic_module import ElasticModule
@@ -29,6 +30,7 @@ from lightning_nas.search.trials.evaluators import (
 
 __all__ = [
     "ArchitectureHistory",
+    "BestCheckpoint",
     "BilevelDataModule",
     "ControllerPhase",
     "DropPathSchedule",
@@ -43,6 +45,7 @@ __all__ = [
     "ScreeningData",
     "SearchModule",
     "SeedBatches",
+    "StopWithoutRise",
     "SupernetSettings",
     "TableEvaluator",
     "TemperatureSchedule",

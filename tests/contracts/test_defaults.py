@@ -20,8 +20,15 @@ FILES = [
     for path in sorted(CONF.glob("*/*.yaml"))
     if path.parent.name not in ("hydra", "recipe") and "_small" not in path.stem
 ]
-ON_THIS_MACHINE = {"trainer/default": {"devices": 1}, "trainer/ddp": {"devices": -1, "strategy": "ddp"}}
-"""Where a run computes: Lightning takes all devices that it finds, a command one unless it is asked for more."""
+ON_THIS_MACHINE = {
+    "trainer/default": {"devices": 1},
+    "trainer/ddp": {"devices": -1, "strategy": "ddp"},
+    "logger/mlflow": {"experiment_name": "lightning_nas"},
+    **{f"logger/{name}": {"name": None} for name in ("tensorboard", "default")},
+    "logger/many": {"name": None, "experiment_name": "lightning_nas"},
+}
+"""Where a run computes and who is told: Lightning takes all devices that it finds, a command one unless it is asked for more;
+and a run has a folder and a name, which Lightning does not know."""
 
 
 def composed(path):

@@ -11,7 +11,18 @@ from typing import Any
 from lightning_nas.search.lightning.callbacks import SeedBatches
 from lightning_nas.search.lightning.families import pl
 from lightning_nas.search.lightning.finite import FiniteTraining
+from lightning_nas.search.lightning.judging import JudgedByHeadline
 from lightning_nas.search.lightning.persistence import ContinuedCSVLogger, LastCheckpoint
+
+
+def tensorboard(folder: Path) -> Sequence[pl.loggers.Logger]:
+    """TensorBoard's events, written into the folder of a training."""
+    return [pl.loggers.TensorBoardLogger(str(folder), name=None, version="")]
+
+
+def no_callbacks(folder: Path) -> Sequence[pl.Callback]:
+    """None beside those that every training has."""
+    return []
 
 
 @dataclass(frozen=True)
@@ -21,6 +32,8 @@ class Trainers:
     Args:
         arguments: What all of them get, e.g. ``{"accelerator": "gpu", "devices": 2, "strategy": "ddp"}``.
         make: Called with these and with what follows from the phase; gives a Trainer.
+        callbacks: Folder of a training -> callbacks of its own, beside those that every training has.
+        loggers: Folder of a training -> loggers of its own, beside ``metrics.csv``, which every training writes.
 
     Example:
         >>> trainers = Trainers({"accelerator": "cpu", "limit_train_batches": 10})
@@ -30,6 +43,8 @@ class Trainers:
 
     arguments: Mapping[str, Any] = field(default_factory=dict)
     make: Callable[..., pl.Trainer] = pl.Trainer
+    callbacks: Callable[[Path], Sequence[pl.Callback]] = no_callbacks
+    loggers: Callable[[Path], Sequence[pl.loggers.Logger]] = tensorboard
 
     def training(
         self,
@@ -39,6 +54,7 @@ class Trainers:
         max_time: str | None = None,
         *,
         progress_bar: bool = True,
+        kept: bool = False,
         **changed: Any,
     ) -> pl.Trainer:
         """A Trainer that writes into a folder, from which the training can go on.
@@ -49,16 +65,19 @@ class Trainers:
             callbacks: Beside those that every training has.
             max_time: Budget of wall time, DD:HH:MM:SS, over all attempts.
             progress_bar: Whether to show one.
+            kept: Whether it is a network that is kept as it was at its best: callbacks that judge it by the headline, such as
+                :class:`~lightning_nas.search.BestCheckpoint`, take part.
             changed: Arguments that win over all others.
         """
         place = Path(folder)
+        own = [c for c in self.callbacks(place) if kept or not isinstance(c, JudgedByHeadline)]
         bar = [pl.callbacks.RichProgressBar()] if progress_bar else []
         arguments = {
             **self.arguments,
             "max_epochs": epochs,
-            "logger": [ContinuedCSVLogger(place), pl.loggers.TensorBoardLogger(str(place), name=None, version="")],
+            "logger": [ContinuedCSVLogger(place), *self.loggers(place)],
             "callbacks": [
-                FiniteTraining(), *callbacks, LastCheckpoint(place), pl.callbacks.Timer(max_time), *bar
+                FiniteTraining(), *callbacks, *own, LastCheckpoint(place), pl.callbacks.Timer(max_time), *bar
             ],
             "enable_progress_bar": progress_bar,
             "default_root_dir": str(place),
