@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from lightning_nas import cost, networks, search, spaces, strategies
     from lightning_nas.architecture import Architecture
+    from lightning_nas.commands.auto import auto
     from lightning_nas.models import load_model
     from lightning_nas.models.front import load_front
     from lightning_nas.networks import load_backbone
@@ -19,6 +20,7 @@ __all__ = [
     "BilevelDataModule",
     "SearchModule",
     "__version__",
+    "auto",
     "cost",
     "elastic",
     "load_backbone",
@@ -35,6 +37,7 @@ _HOMES = {
     "Architecture": "lightning_nas.architecture",
     "BilevelDataModule": "lightning_nas.search",
     "SearchModule": "lightning_nas.search",
+    "auto": "lightning_nas.commands.auto",
     "elastic": "lightning_nas.spaces.own_network.make",
     "load_backbone": "lightning_nas.networks",
     "load_front": "lightning_nas.models.front",

@@ -52,7 +52,16 @@ def test_a_killed_training_ends_with_the_same_best_network(tmp_path):
 
 def test_two_ranks_keep_one_network_and_end_together(here):
     two = ("trainer.devices=2", "trainer.strategy=ddp", "hydra.run.dir=two")
-    run_ranks(rank_of_command, "train", *TRAIN, *BEST, "callbacks.early_stopping.min_delta=9", "epochs=9", *two, cwd=here.folder)
+    run_ranks(
+        rank_of_command,
+        "train",
+        *TRAIN,
+        *BEST,
+        "callbacks.early_stopping.min_delta=9",
+        "epochs=9",
+        *two,
+        cwd=here.folder,
+    )
     run = RunFolder(here.folder / "two")
     best, last = checkpoint(run.best_checkpoint), checkpoint(run.last_checkpoint)
     assert last["epoch"] == 2, "one rise from nothing, and two epochs without"

@@ -21,6 +21,7 @@ ORDER = [
     "report",
     "models",
     "benchmark",
+    "automatic",
 ]
 
 

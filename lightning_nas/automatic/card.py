@@ -8,7 +8,7 @@ from typing import Any
 from lightning_nas.architecture import write_atomic
 from lightning_nas.automatic.layout import Layout
 from lightning_nas.report.reading import read_run
-from lightning_nas.report.tables import comparison_sentence, count, decimal
+from lightning_nas.report.tables import comparison_sentence, count, decimal, interval_text
 from lightning_nas.runs.automatic import AutomaticFolder
 
 _CHOSEN_ON_TEST = [
@@ -35,7 +35,7 @@ def write_card(folder: AutomaticFolder, layout: Layout, pretrained: str | None) 
         f"Trained on {layout.images['train']:,} images ({layout.kind}), tested on {layout.images['val']:,} others.",
         "",
         f"- **Classes**: {', '.join(layout.classes)}",
-        f"- **{metric}**: {decimal(metrics[metric])}{_interval(metrics, metric)}",
+        f"- **{metric}**: {decimal(metrics[metric])}{_sure(training.summary)}",
         f"- **Cost of the whole network**: {_cost(training.summary['cost'])}",
         f"- **Was the search worth it?** {worth}",
         f"- **Pretrained weights**: {_source(pretrained)}",
@@ -59,11 +59,9 @@ def write_card(folder: AutomaticFolder, layout: Layout, pretrained: str | None) 
     write_atomic(folder.card, "\n".join(lines) + "\n")
 
 
-def _interval(metrics: Mapping[str, Any], name: str) -> str:
-    low, high = metrics.get(f"{name}_low"), metrics.get(f"{name}_high")
-    if low is None or high is None:
-        return ""
-    return f" (95 % interval {decimal(low)} to {decimal(high)}, bootstrap over the images)"
+def _sure(summary: Mapping[str, Any]) -> str:
+    interval = summary["comparison"][0].get("interval")
+    return f"{interval_text(interval)}, the 95 % interval of a bootstrap over the images" if interval else ""
 
 
 def _cost(cost: Mapping[str, Any]) -> str:

@@ -40,6 +40,7 @@ class ContenderResult:
         input_size: Channels, height and width of the image that cost was counted for.
         failure: Why it has no metrics, if its training failed.
         presentation: What the task says of itself; None if an earlier version wrote the result.
+        interval: 95 % interval of the task's headline, by drawing the test images anew; None where it is not known.
     """
 
     name: str
@@ -51,6 +52,7 @@ class ContenderResult:
     input_size: tuple[int, int, int]
     failure: str | None = None
     presentation: Presentation | None = None
+    interval: tuple[float, float] | None = None
 
     @classmethod
     def of(
@@ -70,6 +72,7 @@ class ContenderResult:
             input_size=cost.input_size,
             failure=failure,
             presentation=Presentation.of(task, datamodule),
+            interval=None if failure else getattr(task, "headline_interval", None),
         )
 
     @classmethod
@@ -90,6 +93,7 @@ class ContenderResult:
             input_size=tuple(record["input_size"]),
             failure=record.get("failure"),
             presentation=None if presentation is None else Presentation.from_dict(presentation),
+            interval=None if record.get("interval") is None else tuple(record["interval"]),
         )
 
 

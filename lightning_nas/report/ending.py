@@ -8,7 +8,7 @@ from typing import Any
 
 from lightning_nas.report.page import verdict_of
 from lightning_nas.report.reading import read_run
-from lightning_nas.report.tables import comparison_sentence, count, decimal
+from lightning_nas.report.tables import comparison_sentence, count, decimal, interval_text
 
 
 def ending(folder: Path, data: Sequence[str] = ()) -> str:
@@ -28,7 +28,8 @@ def ending(folder: Path, data: Sequence[str] = ()) -> str:
     lines = []
     if metrics:
         metric, mode = run.presentation.deciding(metrics)
-        lines.append(("metric", f"{metric} {decimal(metrics.get(metric))} on the test images"))
+        sure = interval_text(summary["comparison"][0].get("interval")) if summary["comparison"] else ""
+        lines.append(("metric", f"{metric} {decimal(metrics.get(metric))}{sure} on the test images"))
         if searched and len(summary["comparison"]) > 1:
             lines.append(("", comparison_sentence(summary["comparison"], metric, mode)))
     lines.append(("cost", _cost(summary["cost"])))

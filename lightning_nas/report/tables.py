@@ -170,7 +170,18 @@ def _against_random(found: float, drawn: Sequence[float], metric: str, better: i
 def _row(name: str, entries: Sequence[Mapping[str, Any]], metric: str) -> tuple[str, ...]:
     values = [value for entry in entries if (value := entry["metrics"].get(metric)) is not None]
     costs = [_mean([part_of(entry, part) for entry in entries], quantity) for quantity, part, _ in COSTS]
-    return (name, plus_minus(values) if values else DASH, *costs)
+    sure = interval_text(entries[0].get("interval")) if len(entries) == 1 else ""
+    return (name, plus_minus(values) + sure if values else DASH, *costs)
+
+
+def interval_text(interval: Sequence[float] | None) -> str:
+    """A 95 % interval behind its metric; nothing where it is not known.
+
+    Example:
+        >>> interval_text([0.412, 0.5])
+        ' (0.4120 to 0.5000)'
+    """
+    return "" if interval is None else f" ({decimal(interval[0])} to {decimal(interval[1])})"
 
 
 def _mean(parts: Sequence[Mapping[str, Any] | None], quantity: str) -> str:

@@ -63,6 +63,7 @@ class Result(_Costs):
     seconds: Duration = 0.0
     input_size: Annotated[list[Amount], Field(min_length=3, max_length=3)] | None = None
     failure: str | None = None
+    interval: Annotated[list[Finite], Field(min_length=2, max_length=2)] | None = None
 
 
 class _Class(_Content):

@@ -8,6 +8,7 @@ On the task, as attributes of the class or of the object::
     class DepthTask(pl.LightningModule):
         headline = "rmse"  # the metric that decides, logged as "val/rmse" and "test/rmse"
         headline_mode = "min"  # whether smaller or larger ("max", the default) is better
+        headline_interval = None  # after a test: its 95 % interval, see lightning_nas.evaluation.bootstrap
         report_pictures = {"samples.jpg": "Image, truth, estimate."}  # what a test writes into trainer.log_dir -> caption
 
         def report_tables(self, datamodule):  # beside the headline, which every report compares

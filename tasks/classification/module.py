@@ -18,6 +18,7 @@ from torchmetrics.classification import (
 )
 
 from lightning_nas.errors import ArgumentError
+from lightning_nas.evaluation.bootstrap import interval
 from lightning_nas.models import Deployment, ModelRecord
 from lightning_nas.spaces import Backbone
 from lightning_nas.tasks.classification.confusion import draw_confusion
@@ -163,6 +164,9 @@ class ClassificationTask(ClassDistillation, ImageTask):
 
     def on_test_epoch_end(self) -> None:
         """Shows the confusion matrix and writes ``confusion.png``."""
+        matrix = self.test_confusion.compute().cpu().numpy()  # of all ranks
+        right = np.repeat([1.0, 0.0], [matrix.trace(), matrix.sum() - matrix.trace()])
+        self.headline_interval = interval(lambda counts: float(counts @ right / counts.sum()), len(right))
         self._show_confusion(self.test_confusion, "test/confusion", self.output_folder() / "confusion.png")
 
     def predict_images(self, folder: FolderOfImages) -> None:

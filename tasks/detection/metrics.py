@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -11,8 +12,10 @@ import torch.distributed as dist
 from torch import Tensor
 from torchmetrics.detection import MeanAveragePrecision
 
+from lightning_nas.evaluation.bootstrap import interval
 from lightning_nas.search.lightning.distributed import is_distributed
 from lightning_nas.search.presentation import MetricTable
+from lightning_nas.tasks.detection.resampling import matched_classes, mean_average_precision
 
 Boxes = dict[str, Tensor]
 
@@ -64,11 +67,7 @@ class AveragePrecision(torch.nn.Module):
         A number that nothing defines is left out, where pycocotools says -1: those of a size of which there are no objects,
         all of them where there are no objects.
         """
-        images = self._images
-        if is_distributed():
-            gathered: list[Any] = [None] * dist.get_world_size()
-            dist.all_gather_object(gathered, images)
-            images = [image for part in gathered for image in part]
+        images = self._of_all_ranks()
         metric = MeanAveragePrecision(
             # COCO's thresholds in double precision. Those of torchmetrics come from single precision, so that a recall of
             # exactly 0.1 misses the threshold 0.1: AP differs in the third digit.
@@ -81,6 +80,19 @@ class AveragePrecision(torch.nn.Module):
         metric.update([found for found, _ in images], [truth for _, truth in images])
         values = metric.compute()
         return {name: torch.as_tensor(values[name], dtype=torch.float32) for name in NAMES if values[name] >= 0}
+
+    def interval(self) -> tuple[float, float] | None:
+        """95 % interval of ``map``, by drawing the images of all ranks anew; None where there are too few."""
+        images = self._of_all_ranks()
+        classes = matched_classes(images)
+        return interval(partial(mean_average_precision, classes), len(images)) if classes else None
+
+    def _of_all_ranks(self) -> list[tuple[Boxes, Boxes]]:
+        if not is_distributed():
+            return self._images
+        gathered: list[Any] = [None] * dist.get_world_size()
+        dist.all_gather_object(gathered, self._images)
+        return [image for part in gathered for image in part]
 
     def reset(self) -> None:
         """Forgets all images."""

@@ -198,6 +198,7 @@ class DetectionTask(BoxDistillation, ImageTask):
 
     def on_test_epoch_end(self) -> None:
         """Average precision; writes ``detections.json`` and ``samples.jpg``."""
+        self.headline_interval = self.test_metric.interval()
         self._log(self.test_metric, "test")
         self.record.write(self.output_folder(), getattr(getattr(self.trainer, "datamodule", None), "categories", None))
 

@@ -54,10 +54,12 @@ class ImageTask(pl.LightningModule):
 
     Attributes:
         headline: The metric that decides between networks; see :mod:`lightning_nas.search.presentation`.
+        headline_interval: 95 % interval of the headline on the test images, after a test; None where it is not known.
         norm: Which normalisation the network has; a task that offers no choice has ``"batch"``.
     """
 
     headline: str
+    headline_interval: tuple[float, float] | None = None
     norm: Normalization = "batch"
 
     def __init__(self) -> None:

@@ -4,10 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+import numpy as np
 import torch
+import torch.distributed as dist
 from torch import Tensor
 from torchmetrics import Metric
 
+from lightning_nas.evaluation.bootstrap import interval
+from lightning_nas.search.lightning.distributed import is_distributed
 from lightning_nas.search.presentation import MetricTable
 
 
@@ -39,6 +43,48 @@ class ConfusionMatrix(Metric):
     def compute(self) -> Tensor:
         """The matrix."""
         return self.matrix
+
+
+class MatricesOfImages:
+    """The confusion matrix of every image, to see how sure their mean intersection over union is.
+
+    Args:
+        num_classes: Number of classes.
+        ignore: Label of pixels that do not count.
+    """
+
+    def __init__(self, num_classes: int, ignore: int) -> None:
+        self.num_classes, self.ignore = num_classes, ignore
+        self.reset()
+
+    def add(self, predicted: Tensor, target: Tensor) -> None:
+        """Adds images: labels ``(B, H, W)``."""
+        for found, truth in zip(predicted, target, strict=True):
+            counts = truth != self.ignore
+            cells = truth[counts] * self.num_classes + found[counts]
+            matrix = torch.bincount(cells, minlength=self.num_classes**2).view(self.num_classes, self.num_classes)
+            self._matrices.append(matrix.cpu())
+
+    def interval(self) -> tuple[float, float] | None:
+        """95 % interval of ``miou``, by drawing the images of all ranks anew; None where there are too few."""
+        matrices = self._matrices
+        if is_distributed():
+            gathered: list[list[Tensor]] = [[]] * dist.get_world_size()
+            dist.all_gather_object(gathered, matrices)
+            matrices = [matrix for part in gathered for matrix in part]
+        if not matrices:
+            return None
+        stacked = torch.stack(matrices).double()
+
+        def miou(counts: np.ndarray) -> float:
+            values = summarize(torch.einsum("n,nij->ij", torch.from_numpy(counts).double(), stacked))
+            return float(values.get("miou", torch.tensor(torch.nan)))
+
+        return interval(miou, len(matrices))
+
+    def reset(self) -> None:
+        """Forgets all images."""
+        self._matrices: list[Tensor] = []
 
 
 def summarize(matrix: Tensor, class_names: Sequence[str] = ()) -> dict[str, Tensor]:

@@ -29,7 +29,7 @@ from lightning_nas.tasks.segmentation.elastic_heads import check_numbers, make_h
 from lightning_nas.tasks.segmentation.evaluation import Batch, Evaluation, of_equal_size, predicted_labels
 from lightning_nas.tasks.segmentation.heads import Head, build_head
 from lightning_nas.tasks.segmentation.losses import checked_class_weights, pixel_cross_entropy
-from lightning_nas.tasks.segmentation.metrics import ConfusionMatrix, iou_table, summarize
+from lightning_nas.tasks.segmentation.metrics import ConfusionMatrix, MatricesOfImages, iou_table, summarize
 from lightning_nas.tasks.segmentation.predict import checked_scale, labelled, predict_images
 from lightning_nas.tasks.segmentation.records import TestRecord
 from lightning_nas.tasks.segmentation.results import LabelMap
@@ -156,6 +156,7 @@ class SegmentationTask(PixelDistillation, ImageTask):
         self.register_buffer("class_weights", weights, persistent=False)
         self.register_buffer("mean", torch.tensor(IMAGENET_MEAN).view(1, 3, 1, 1), persistent=False)
         self.register_buffer("std", torch.tensor(IMAGENET_STD).view(1, 3, 1, 1), persistent=False)
+        self.test_images = MatricesOfImages(num_classes, IGNORE)
         self.val_matrix, self.test_matrix = ConfusionMatrix(num_classes, IGNORE), ConfusionMatrix(num_classes, IGNORE)
         self.record = TestRecord()
 
@@ -205,6 +206,7 @@ class SegmentationTask(PixelDistillation, ImageTask):
         for images, labels in of_equal_size(batch):
             predicted = predicted_labels(self.testing.probabilities(self, images))
             self.test_matrix.update(predicted, labels)
+            self.test_images.add(predicted, labels)
             for image, truth, found in zip(images, labels, predicted, strict=True):
                 self.record.add(image, truth, found)
 
@@ -213,6 +215,8 @@ class SegmentationTask(PixelDistillation, ImageTask):
         datamodule = getattr(self.trainer, "datamodule", None)
         values = summarize(self.test_matrix.compute(), self._class_names(datamodule))
         self.test_matrix.reset()
+        self.headline_interval = self.test_images.interval()
+        self.test_images.reset()
         self.log_dict({f"test/{name}": value for name, value in values.items()})
         palette = [entry.color for entry in getattr(datamodule, "classes", ())] or default_palette(self.num_classes)
         self.record.write(self.output_folder(), palette)

@@ -82,7 +82,8 @@ def test_a_training_ends_with_the_weights_of_its_best_epoch(tmp_path, family, ki
     module, keeper = kinds[kind](), BestCheckpoint()
     fit(tmp_path, module, pl, keeper)
     kept, last = (
-        torch.load(path, weights_only=True) for path in (RunFolder(tmp_path).best_checkpoint, RunFolder(tmp_path).last_checkpoint)
+        torch.load(path, weights_only=True)
+        for path in (RunFolder(tmp_path).best_checkpoint, RunFolder(tmp_path).last_checkpoint)
     )
     assert (keeper.epoch, module.weight.item()) == (best, -best - 1)
     assert (kept["epoch"], kept["state_dict"]["weight"].item()) == (best, -best - 1)
@@ -92,7 +93,10 @@ def test_a_training_ends_with_the_weights_of_its_best_epoch(tmp_path, family, ki
 
 @pytest.mark.parametrize(
     ("family", "moment", "epoch"),
-    [*((FAMILIES[0], moment, epoch) for moment in ("validation", "epoch") for epoch in (0, 1, 2)), (FAMILIES[1], "validation", 1)],
+    [
+        *((FAMILIES[0], moment, epoch) for moment in ("validation", "epoch") for epoch in (0, 1, 2)),
+        (FAMILIES[1], "validation", 1),
+    ],
 )
 def test_a_kill_changes_nothing_that_is_kept(tmp_path, family, moment, epoch):
     """Epoch 1 is the best: killed after its validation, the best checkpoint is newer than the last one."""

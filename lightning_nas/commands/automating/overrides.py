@@ -57,7 +57,9 @@ class Commands:
         seed = named_seed(config, space)
         if seed is not None:
             remap(seed, network)
-        found = measure(make_trainers(config), task_maker(config.task, datamodule)(network), datamodule)
+        found = measure(
+            make_trainers(config, self.settings.out), task_maker(config.task, datamodule)(network), datamodule
+        )
         print(
             f"measured: at {side} pixels and {batch} images a batch {1000 * found.train_step:.0f} ms a step, "
             f"{in_words(found.epoch)} an epoch, {found.memory / 2**30:.1f} GiB"
@@ -101,7 +103,7 @@ class Commands:
         config = composed("train", [*shared, *given])
         datamodule = make_data(config)
         task = task_maker(config.task, datamodule)(build_network(Architecture.load(network.architecture)))
-        count = epochs(measure(make_trainers(config), task, datamodule))
+        count = epochs(measure(make_trainers(config, folder.path), task, datamodule))
         return [*shared, f"epochs={count}", f"max_time={clock_time(left)}", *given, f"hydra.run.dir={folder}"]
 
     @property

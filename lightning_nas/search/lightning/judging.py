@@ -119,7 +119,9 @@ class BestCheckpoint(JudgedByHeadline):
     def _read(self, trainer: pl.Trainer) -> dict[str, Any]:
         best = self.run(trainer).best_checkpoint
         if not best.is_file():
-            raise CheckpointError(f"{best} is gone, the best of a training that is to go on: delete {best.parent} to start anew")
+            raise CheckpointError(
+                f"{best} is gone, the best of a training that is to go on: delete {best.parent} to start anew"
+            )
         checkpoint = read_checkpoint(best)
         if self.state_key not in checkpoint.get("callbacks", {}):
             raise CheckpointError(f"{best} does not say how good it is: delete {best.parent} to start anew")
