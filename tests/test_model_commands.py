@@ -7,6 +7,7 @@ import subprocess
 import sys
 
 import numpy as np
+import onnx
 import onnxruntime
 import pytest
 import torch
@@ -16,6 +17,7 @@ import lightning_nas
 from lightning_nas.errors import NasError
 from lightning_nas.networks import read_state_dict
 from lightning_nas.spaces import Chain
+from lightning_nas.tasks.classification import DigitsDataModule
 
 BODY = Chain(stem_channels=8, first_channels=8, widths=(8, 12, 16, 16), depths=(1,) * 4, strides=(1, 2, 2, 2))
 BRIEF = (
@@ -145,6 +147,23 @@ def test_an_export_can_be_used_and_loaded(runs, task):
     assert all(torch.equal(a, b) for a, b in zip(backbone.parameters(), model.backbone.parameters(), strict=True))
 
 
+@EACH
+def test_a_file_of_eight_bits_comes_with_what_it_reaches(runs, task, capsys):
+    runs("export", f"run={task}", "format=onnx", "int8=true", "int8_images=4", f"out=small_{task}")
+    known = json.loads((runs.folder / f"small_{task}" / "model.json").read_text())["exported"]["onnx_int8"]
+    assert known["calibrated_on"] == 4
+    assert set(known["reached"]) == {"float32", "int8"}
+    assert f"int8:     {known['metric']} {known['reached']['int8']:.4f} on the test images" in capsys.readouterr().out
+    nodes = onnx.load(f"small_{task}/model.int8.onnx").graph.node
+    assert sum(node.op_type == "QuantizeLinear" for node in nodes) > 5
+    if task == "classification":  # of all test images; the command that has trained it saw one batch of them
+        data = DigitsDataModule()
+        data.setup()
+        model = lightning_nas.load_model(task)
+        right = [int(model.task(image[None]).argmax()) == label for image, label in data.test_set]
+        assert known["reached"]["float32"] == pytest.approx(np.mean(right), abs=0.02)
+
+
 def test_a_model_is_trained_on_for_other_classes_of_other_images(runs, capsys):
     for label in ("cat", "dog", "owl"):
         (runs.folder / "pets" / label).mkdir(parents=True)
@@ -197,6 +216,8 @@ def test_a_detector_goes_on_with_its_own_neck_and_head(runs, capsys):
         (["export", "run=classification", "size=[9,9]"], "this network classifies images of (8, 8)"),
         (["export", "run=detection", "size=[0,9]"], "size = [0, 9]: expected height and width"),
         (["export"], "run = null: name the folder"),
+        (["export", "model=saved_detection", "int8=true"], "is no run, whose data would calibrate the file"),
+        (["export", "run=detection", "format=torch", "int8=true"], "holds no onnx, of which it is made"),
         (["train", "model=nowhere"], "model = 'nowhere': there is no such file or folder"),
     ],
 )

@@ -5,9 +5,13 @@ import sys
 from pathlib import Path
 
 import pytest
+import torch
 from PIL import Image
 
+import lightning_nas
 from lightning_nas.architecture import Architecture
+from lightning_nas.cost.exported import session_of
+from lightning_nas.errors import NasError
 from lightning_nas.spaces import build_space
 
 SUPPORT = Path(__file__).resolve().parent / "support"
@@ -102,6 +106,22 @@ def test_what_was_found_is_trained_and_estimates_a_folder_of_images(project, tra
     project("predict", f"run={trained}", f"images={images}", "allow=[depth.DepthTask]")
     (depth,) = json.loads((trained / "predictions" / "depths.json").read_text()).values()
     assert 0 < depth < 20  # its max_depth comes from the run's summary
+
+
+def test_what_was_trained_is_a_model_that_is_exported_as_its_forward_is(project, trained):
+    with pytest.raises(NasError, match=r"allow=\[depth.DepthTask\]"):
+        lightning_nas.load_model(trained)
+    model = lightning_nas.load_model(trained, allow=["depth.DepthTask"])
+    assert model.task.max_depth == 20
+    assert (model.record.metric["name"], model.record.metric["mode"]) == ("rmse", "min")
+    with pytest.raises(NasError, match="DepthTask has no predict_any"):
+        model.predict("image.png")
+    image = torch.rand(1, 3, 16, 16)
+    session = session_of(model.export(project.folder / "depth.onnx"))
+    with torch.no_grad():
+        torch.testing.assert_close(
+            torch.from_numpy(session.run(None, {"input_0": image.numpy()})[0]), model.task(image), atol=1e-4, rtol=1e-4
+        )
 
 
 def test_what_the_data_do_not_say_is_named_before_any_work(project):

@@ -17,7 +17,11 @@ from lightning_nas.errors import ConfigError
 from lightning_nas.models import Model, load_model
 from lightning_nas.models.formats import checked_formats, require_packages, write_formats
 from lightning_nas.models.front import FrontNetwork, load_front
+from lightning_nas.models.int8 import quantised
+from lightning_nas.models.measured import tested_file
 from lightning_nas.runs import ModelFolder, RunFolder
+from lightning_nas.runs.plain_config import built, part, read_plain
+from lightning_nas.runs.trust import require_own_classes
 
 LIMITS = ("latency_ms", "macs", "params")
 SECONDS = 5.0
@@ -58,6 +62,8 @@ def run(config: DictConfig) -> Path:
         out.path.mkdir(parents=True, exist_ok=True)
         files = {"onnx": out.onnx, "torch": out.program, "torchscript": out.torchscript}
         known = write_formats(model.task, model.record, {kind: files[kind] for kind in formats if kind in files}, size)
+    if config.int8:
+        known["onnx_int8"] = _int8(model, out, size, config)
     if "onnx" in known and latency is None and _runs_onnx():
         latency = _latency(model, out.onnx, size, config.threads)
     if latency is not None:
@@ -92,6 +98,11 @@ def _checked(config: DictConfig) -> tuple[str, ...]:
         raise ConfigError(f"size = {list(config.size)}: expected height and width, both positive")
     if not config.format:
         raise ConfigError("format = []: expected one at least")
+    if config.int8:
+        require_packages("int8 = true", ("onnx", "onnxruntime"))
+        if "onnx" not in config.format:
+            raise ConfigError(f"int8 = true: format = {list(config.format)} holds no onnx, of which it is made")
+        data_of(config)
     if config.latency_ms is not None:
         require_packages(f"latency_ms = {config.latency_ms}", ("onnx", "onnxruntime"))
     return checked_formats(config.format)
@@ -146,6 +157,41 @@ def _cost(model: Model, latency: Latency | None) -> str:
     cost = model.record.cost
     counted = f"{cost['params']:,} parameters, {cost['macs']:,} multiply-adds" if cost else "not counted"
     return counted if latency is None else f"{counted}, {latency}"
+
+
+def _int8(model: Model, out: ModelFolder, size: tuple[int, int] | None, config: DictConfig) -> dict[str, Any]:
+    """Writes the file in 8 bits; what there is to know of it, with what both files reach on the test images."""
+    datamodule = data_of(config)
+    deployment = model.deployment(size)
+    count = quantised(out.onnx, out.onnx_int8, deployment, datamodule, images=config.int8_images)
+    latency = _latency(model, out.onnx_int8, size, config.threads)
+    reached = {}
+    for name, file in (("float32", out.onnx), ("int8", out.onnx_int8)):
+        metric, reached[name] = tested_file(model.task, deployment, file, datamodule)
+    sizes = " ".join(f"{file.stat().st_size / 2**20:.2f}" for file in (out.onnx, out.onnx_int8)).replace(" ", " to ")
+    print(f"int8:     {metric} {reached['int8']:.4f} on the test images, {reached['float32']:.4f} in 32 bits")
+    print(f"          {sizes} MiB, {latency}")
+    return {
+        "file": out.onnx_int8.name, "calibrated_on": count, "metric": metric, "on": "test images", "reached": reached,
+        "latency": asdict(latency),
+    }  # fmt: skip
+
+
+def data_of(config: DictConfig) -> Any:
+    """The data of the run whose network is exported.
+
+    Raises:
+        ConfigError: If there is no run, or its config names a class of others.
+    """
+    named = Path(config.run or config.model)
+    run = next((one for one in (RunFolder(named), RunFolder(named.parent.parent)) if one.config.is_file()), None)
+    if run is None:
+        raise ConfigError(
+            f"int8 = true: {named} is no run, whose data would calibrate the file: name one with run=<folder>"
+        )
+    node: Any = part(read_plain(run.config), "data", run.config)
+    require_own_classes(node, "data", config.allow)
+    return built(node, "data", config.allow)
 
 
 def _keeps(cost: float, limit: float | None) -> bool:

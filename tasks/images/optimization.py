@@ -87,6 +87,17 @@ def make_schedules(
     return schedules
 
 
+def check_ranges(**numbers: tuple[float, float, float]) -> None:
+    """Refuses numbers outside of their range: ``check_ranges(channels=(value, 1, 8192))``.
+
+    Raises:
+        ValueError: Naming the argument, its value and the range.
+    """
+    for name, (value, low, high) in numbers.items():
+        if not low <= value <= high:
+            raise ArgumentError(f"{name} must be from {low} to {high}, got {value!r}")
+
+
 def check_named(**choices: tuple[Any, Sequence[Any]]) -> None:
     """Refuses values that are not among those allowed: ``check_named(schedule=(value, ("poly", "cosine")))``.
 

@@ -64,8 +64,10 @@ def pixel_deployment(task: Any, scale: float, size: tuple[int, int] | None) -> D
         "classes": "labels count from 0, in the order of the classes; probabilities are of that order",
     }
 
-    def forward(run: Run, images: Tensor) -> Tensor:
-        """Images from 0 to 1 -> logits, as far as the probabilities of all views know them."""
+    def forward(run: Run, images: Tensor | list[Tensor]) -> Any:
+        """Images from 0 to 1 -> logits, as far as probabilities know them; of images of several sizes one by one."""
+        if isinstance(images, list):
+            return [forward(run, image[None])[0] for image in images]
         _, probabilities = run((images.cpu() * 255).round().byte().permute(0, 2, 3, 1))
         return probabilities.clamp_min(1e-30).log().to(images.device)
 
@@ -76,5 +78,5 @@ def pixel_deployment(task: Any, scale: float, size: tuple[int, int] | None) -> D
             "labels": {0: "batch", **free},
             "probabilities": {0: "batch", **{axis + 1: name for axis, name in free.items()}},
         },
-        forward, notes=notes,
+        forward if evaluation == Evaluation(overlap=evaluation.overlap) else None, notes=notes,
     )  # fmt: skip

@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any, ClassVar, Literal
 
-import numpy as np
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from lightning_nas.errors import ArgumentError
-from lightning_nas.models import Deployment, ModelRecord
 from lightning_nas.networks.normalization import Normalization, convert_norms
 from lightning_nas.ops.layers.checkpointing import set_recompute
 from lightning_nas.search.presentation import MetricTable
@@ -18,11 +16,17 @@ from lightning_nas.spaces import Backbone, Supernet
 from lightning_nas.spaces.heads.network import head_part
 from lightning_nas.spaces.ordered import share
 from lightning_nas.tasks.images import IMAGENET_MEAN, IMAGENET_STD
-from lightning_nas.tasks.images.optimization import OptimizerName, check_named, make_optimizer, make_schedules
+from lightning_nas.tasks.images.optimization import (
+    OptimizerName,
+    check_named,
+    check_ranges,
+    make_optimizer,
+    make_schedules,
+)
 from lightning_nas.tasks.images.parameter_groups import Grouping, parameter_groups
-from lightning_nas.tasks.images.task import FolderOfImages, ImageTask
+from lightning_nas.tasks.images.task import ImageTask
+from lightning_nas.tasks.segmentation.answers import PixelAnswers
 from lightning_nas.tasks.segmentation.data.labels import IGNORE
-from lightning_nas.tasks.segmentation.deployment import pixel_deployment
 from lightning_nas.tasks.segmentation.distillation import PixelDistillation
 from lightning_nas.tasks.segmentation.drawing import default_palette
 from lightning_nas.tasks.segmentation.elastic_heads import check_numbers, make_head_elastic
@@ -30,12 +34,10 @@ from lightning_nas.tasks.segmentation.evaluation import Batch, Evaluation, of_eq
 from lightning_nas.tasks.segmentation.heads import Head, build_head
 from lightning_nas.tasks.segmentation.losses import checked_class_weights, pixel_cross_entropy
 from lightning_nas.tasks.segmentation.metrics import ConfusionMatrix, MatricesOfImages, iou_table, summarize
-from lightning_nas.tasks.segmentation.predict import checked_scale, labelled, predict_images
 from lightning_nas.tasks.segmentation.records import TestRecord
-from lightning_nas.tasks.segmentation.results import LabelMap
 
 
-class SegmentationTask(PixelDistillation, ImageTask):
+class SegmentationTask(PixelAnswers, PixelDistillation, ImageTask):
     """Trains a network to label every pixel, over the epochs of its Trainer.
 
     After a test the folder of the first logger holds ``samples.jpg``: image, truth and prediction of some images.
@@ -117,16 +119,14 @@ class SegmentationTask(PixelDistillation, ImageTask):
         super().__init__()
         self.save_arguments(locals())
         check_named(optimizer=(optimizer, ("sgd", "adamw")), schedule=(schedule, ("poly", "cosine")))
-        for name, value, low, high in (
-            ("num_classes", num_classes, 2, IGNORE),
-            ("channels", channels, 1, 8192),
-            ("warmup_steps", warmup_steps, 0, 10**9),
-            ("dropout", dropout, 0.0, 0.999),
-            ("ohem_threshold", ohem_threshold if ohem_threshold is not None else 1.0, 1e-6, 1.0),
-            ("ohem_least", ohem_least, 0.0, 1.0),
-        ):
-            if not low <= value <= high:
-                raise ArgumentError(f"{name} must be from {low} to {high}, got {value!r}")
+        check_ranges(
+            num_classes=(num_classes, 2, IGNORE),
+            channels=(channels, 1, 8192),
+            warmup_steps=(warmup_steps, 0, 10**9),
+            dropout=(dropout, 0.0, 0.999),
+            ohem_threshold=(1.0 if ohem_threshold is None else ohem_threshold, 1e-6, 1.0),
+            ohem_least=(ohem_least, 0.0, 1.0),
+        )
         weights = checked_class_weights(class_weights, num_classes)
         self.num_classes, self.norm = num_classes, norm
         self.ohem_threshold, self.ohem_least = ohem_threshold, ohem_least
@@ -224,35 +224,6 @@ class SegmentationTask(PixelDistillation, ImageTask):
     def predict_step(self, batch: Tensor, batch_idx: int = 0) -> Tensor:
         """Labels ``(B, H, W)`` of images ``(B, 3, H, W)``."""
         return predicted_labels(self.testing.probabilities(self, batch))
-
-    def predict_images(self, folder: FolderOfImages) -> None:
-        """Writes label maps and overlays, image by image, see :func:`predict_images`.
-
-        The preparation is that of :class:`SegmentationDataModule`.
-
-        Raises:
-            ArgumentError: If its scale is none.
-        """
-        predict_images(
-            self.predict_step, folder.images, folder.out, folder.classes, self.device,
-            scale=checked_scale(folder.preparation), skip_invalid=folder.skip_invalid,
-        )  # fmt: skip
-
-    def predict_pixels(
-        self, images: Sequence[np.ndarray], classes: Sequence[Mapping[str, Any]], preparation: Mapping[str, Any]
-    ) -> list[LabelMap]:
-        """The class of every pixel of each image, in the image's own size."""
-        names = tuple(str(entry["name"]) for entry in classes)
-        scale = checked_scale(preparation)
-        return [LabelMap(labelled(self.predict_step, pixels, self.device, scale), names) for pixels in images]
-
-    def network_parts(self) -> dict[str, nn.Module]:
-        """The head."""
-        return {"head": self.head}
-
-    def deployment(self, record: ModelRecord, size: tuple[int, int] | None) -> Deployment:
-        """The network with its views of an image as in a test; see :func:`pixel_deployment`."""
-        return pixel_deployment(self, checked_scale(record.preparation), size or record.image_size)
 
     def configure_optimizers(self) -> Any:
         """The optimizer, with a warm-up per batch and a schedule per epoch."""
