@@ -75,7 +75,7 @@ def members(group: DictConfig, key: str, run: Path, folder: Path) -> list[Any]:
     """
     token = _current.set(_Training(folder, run))
     try:
-        return [_made(node, f"{key}.{name}") for name, node in group.items() if node is not None]
+        return [_made(node, f"{key}.{name!s}") for name, node in group.items() if node is not None]
     finally:
         _current.reset(token)
 

@@ -149,7 +149,7 @@ def read_trials(path: Path) -> tuple[Mapping[str, Any], ...]:
 
 
 def read_curves(path: Path) -> Curves:
-    """Reads Lightning's CSV log; several values of one epoch are averaged.
+    """Reads Lightning's CSV log; several values of one epoch are averaged, and lines of no epoch are left out.
 
     Raises:
         ReportError: If the file has no ``epoch`` column or a value is not a number.
@@ -164,6 +164,8 @@ def read_curves(path: Path) -> Curves:
         for row in reader:
             if None in row:
                 raise ReportError(f"{path}, line {reader.line_num}: more values than columns")
+            if not row["epoch"]:  # of a callback that logs by steps, such as Lightning's monitor of the rate
+                continue
             for name, text in row.items():
                 if name in ("epoch", "step") or not text:
                     continue

@@ -35,7 +35,7 @@ class JudgedByHeadline(Callback):
 
     def on_validation_end(self, trainer: pl.Trainer, pl_module: Any) -> None:
         """Takes the score; the check before a training is none."""
-        if trainer.state.fn != "fit" or trainer.sanity_checking or trainer.fast_dev_run:
+        if trainer.state.fn != "fit" or trainer.sanity_checking or _is_trial(trainer):
             return
         name, score = validation_score(trainer.callback_metrics, None, pl_module)
         self.judge(trainer, name, float(trainer.strategy.broadcast(score)))
@@ -54,8 +54,8 @@ class JudgedByHeadline(Callback):
 class BestCheckpoint(JudgedByHeadline):
     """Keeps the checkpoint of the best validation beside the last one, and ends a training with its weights.
 
-    What follows the training, a test for one, sees the network of the best epoch. Of equal ones the first counts. The checkpoint
-    says itself how good it is, so that an interrupted training goes on with what lies in its folder.
+    What follows the training, a test for one, sees the network of the best epoch. Of equal ones the first counts. The
+    checkpoint says itself how good it is, so that an interrupted training goes on with what lies in its folder.
 
     Args:
         folder: Of the training; the Trainer's ``default_root_dir`` if None.
@@ -104,7 +104,7 @@ class BestCheckpoint(JudgedByHeadline):
 
     def on_fit_end(self, trainer: pl.Trainer, pl_module: Any) -> None:
         """Puts the weights of the best epoch in the place of the last one's."""
-        if trainer.fast_dev_run:
+        if _is_trial(trainer):
             return
         if self.epoch is None:
             pl.utilities.rank_zero_warn(
@@ -134,6 +134,11 @@ class BestCheckpoint(JudgedByHeadline):
     def load_state_dict(self, state_dict: Mapping[str, Any]) -> None:
         """Takes over what a checkpoint says."""
         self.metric, self.score, self.epoch = (state_dict[name] for name in ("metric", "score", "epoch"))
+
+
+def _is_trial(trainer: Any) -> bool:
+    """Whether a training is one of Lightning's ``fast_dev_run``, which leave nothing behind."""
+    return bool(trainer.fast_dev_run)
 
 
 class StopWithoutRise(JudgedByHeadline):
