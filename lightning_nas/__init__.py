@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from lightning_nas import cost, networks, search, spaces, strategies
     from lightning_nas.architecture import Architecture
-    from lightning_nas.commands.auto import auto
+    from lightning_nas.commands.from_python import auto
     from lightning_nas.models import load_model
     from lightning_nas.models.front import load_front
     from lightning_nas.networks import load_backbone
@@ -37,7 +37,7 @@ _HOMES = {
     "Architecture": "lightning_nas.architecture",
     "BilevelDataModule": "lightning_nas.search",
     "SearchModule": "lightning_nas.search",
-    "auto": "lightning_nas.commands.auto",
+    "auto": "lightning_nas.commands.from_python",
     "elastic": "lightning_nas.spaces.own_network.make",
     "load_backbone": "lightning_nas.networks",
     "load_front": "lightning_nas.models.front",

@@ -5,36 +5,23 @@ import re
 import shutil
 import subprocess
 import sys
+from importlib.util import find_spec
 
 import numpy as np
 import onnx
 import onnxruntime
 import pytest
 import torch
+from model_runs import BRIEF, TASKS, arrays, train_each
 from PIL import Image
 
 import lightning_nas
 from lightning_nas.errors import NasError
+from lightning_nas.models import formats
 from lightning_nas.networks import read_state_dict
-from lightning_nas.spaces import Chain
-from lightning_nas.tasks.classification import DigitsDataModule
-
-BODY = Chain(stem_channels=8, first_channels=8, widths=(8, 12, 16, 16), depths=(1,) * 4, strides=(1, 2, 2, 2))
-BRIEF = (
-    "architecture=body.json", "epochs=1", "trainer.accelerator=cpu", "trainer.limit_train_batches=2",
-    "trainer.limit_test_batches=1", "trainer.limit_val_batches=1", "data.num_workers=0",
-)  # fmt: skip
-TASKS = {
-    "classification": ["data.batch_size=32"],
-    "detection": [
-        "task=detection", "data.image_size=64", "data.train=16", "data.val=4", "data.test=4", "task.min_size=64",
-        "task.max_size=64", "task.head_convs=1", "task.channels=16",
-    ],
-    "segmentation": [
-        "task=segmentation", "data.height=32", "data.width=64", "data.train=16", "data.val=4", "data.test=4",
-        "data.crop=[32,32]", "task.channels=8",
-    ],
-}  # fmt: skip
+from lightning_nas.tasks.classification import ClassificationTask, DigitsDataModule
+from lightning_nas.tasks.detection import DetectionTask
+from lightning_nas.tasks.segmentation import SegmentationTask
 
 EACH = pytest.mark.parametrize("task", TASKS)
 
@@ -42,22 +29,8 @@ EACH = pytest.mark.parametrize("task", TASKS)
 @pytest.fixture(scope="module")
 def runs(here):
     """A training of every task, and images of no particular size."""
-    for place in ("search.costs", "commands.export"):  # latency is not what is tested
-        here.patch.setattr(f"lightning_nas.{place}.SECONDS", 0.05)
-    BODY.architecture(dict.fromkeys(BODY.decisions, "mbconv_k3_e3")).save(here.folder / "body.json")
-    for task, arguments in TASKS.items():
-        here("train", *BRIEF, *arguments, f"hydra.run.dir={task}")
-        lightning_nas.load_model(here.folder / task).save(here.folder / f"saved_{task}")
-    (here.folder / "images").mkdir()
-    for number in range(3):
-        pixels = np.random.default_rng(number).integers(0, 255, (50, 80 + number, 3), np.uint8)
-        Image.fromarray(pixels).save(here.folder / "images" / f"photo{number}.png")
+    train_each(here)
     return here
-
-
-def arrays(answer):
-    """What an answer of any task says, as arrays."""
-    return {name: np.asarray(value) for name, value in vars(answer).items() if name != "names"}
 
 
 @EACH
@@ -227,10 +200,6 @@ def test_what_cannot_be_is_said_before_any_work(runs, arguments, said):
 
 
 def test_a_missing_package_is_named(runs, monkeypatch):
-    from importlib.util import find_spec
-
-    from lightning_nas.models import formats
-
     monkeypatch.setattr(formats, "find_spec", lambda name: None if name == "onnx" else find_spec(name))
     with pytest.raises(SystemExit, match=r"format = 'onnx' needs onnx, .* pip install 'lightning-nas\[export\]'"):
         runs("export", "run=detection")
@@ -261,10 +230,6 @@ def test_a_record_of_a_stranger_runs_nothing(runs, change, said):
 
 @EACH
 def test_a_checkpoint_is_enough_to_build_the_task_again(runs, task):
-    from lightning_nas.tasks.classification import ClassificationTask
-    from lightning_nas.tasks.detection import DetectionTask
-    from lightning_nas.tasks.segmentation import SegmentationTask
-
     kind = {"classification": ClassificationTask, "detection": DetectionTask, "segmentation": SegmentationTask}[task]
     loaded = kind.load_from_checkpoint(runs.folder / task / "checkpoints" / "last.ckpt", lr=0.5)
     expected = lightning_nas.load_model(task).task.state_dict()
@@ -274,8 +239,6 @@ def test_a_checkpoint_is_enough_to_build_the_task_again(runs, task):
 
 
 def test_a_checkpoint_without_a_record_asks_for_the_network(runs, tmp_path):
-    from lightning_nas.tasks.classification import ClassificationTask
-
     path = runs.folder / "classification" / "checkpoints" / "last.ckpt"
     checkpoint = torch.load(path, weights_only=True)
     del checkpoint["hyper_parameters"]["architecture"]

@@ -104,10 +104,10 @@ def measure(trainers: Trainers, task: pl.LightningModule, datamodule: Any, steps
         trainer.fit(task, datamodule=datamodule)
     if not watch.train or not watch.val:
         raise JobError("data: no batch to train on, or none to validate on; is batch_size larger than the data?")
-    counts = {part: len(getattr(datamodule, f"{part}_dataloader")()) for part in ("train", "val")}
     return Pace(
-        _middle(watch.train, WARM_UP), _middle(watch.val, 1), counts["train"], counts["val"], watch.start, watch.memory
-    )
+        _middle(watch.train, WARM_UP), _middle(watch.val, 1), len(datamodule.train_dataloader()),
+        len(datamodule.val_dataloader()), watch.start, watch.memory,
+    )  # fmt: skip
 
 
 def _middle(times: list[float], warm_up: int) -> float:

@@ -163,7 +163,7 @@ def divided(side: int, batch: int, seconds: float, pace: Pace) -> Plan:
         >>> pace = Pace(0.1, 0.05, train_batches=60, val_batches=20, start=1.0, memory=0)
         >>> plan = divided(128, 4, 1200.0, pace)
         >>> plan.search_epochs, plan.train_epochs, plan.random, plan.hand_made
-        (24, 70, 1, True)
+        (24, 71, 1, True)
     """
     left, epoch = _left(seconds), pace.epoch
     measured = int(min(max(0.08 * left / max(2 * pace.validation, 1e-9), 8), 30))

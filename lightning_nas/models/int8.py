@@ -43,7 +43,7 @@ def quantised(file: Path, out: Path, deployment: Deployment, datamodule: Any, *,
 
     shown = list(calibration(deployment, datamodule, images))
 
-    class Reader(CalibrationDataReader):  # type: ignore[misc]
+    class Reader(CalibrationDataReader):
         """Gives the images one by one."""
 
         def __init__(self) -> None:

@@ -7,7 +7,8 @@ import pytest
 from lightning_nas.automatic.layout import Layout
 from lightning_nas.automatic.pace import Pace
 from lightning_nas.automatic.plan import FEWEST, MARGIN, SIDES, TimeError, divided, make_plan, training_epochs
-from lightning_nas.commands.automating.settings import read_settings
+from lightning_nas.cli import main
+from lightning_nas.commands.automating.settings import OWN, read_settings
 from lightning_nas.errors import ConfigError
 
 DATA = Layout(
@@ -104,3 +105,22 @@ def test_settings_are_read_and_the_rest_is_handed_on():
 def test_wrong_settings_are_named(arguments, said):
     with pytest.raises(ConfigError, match=said):
         read_settings(arguments)
+
+
+def test_help_shows_the_keys(capsys):
+    with pytest.raises(SystemExit) as ended:
+        main(["auto", "--help"])
+    assert ended.value.code == 0
+    printed = capsys.readouterr().out
+    assert "lightning-nas auto data=<folder> time=" in printed
+    assert all(f"\n  {key}=" in printed for key in OWN)
+
+
+@pytest.mark.parametrize("arguments", [["data=nowhere", "time=1h"], ["data=.", "time=never"]])
+def test_a_refusal_is_one_sentence(arguments, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(
+        SystemExit, match=r"^error: (data = 'nowhere': there is no such folder|time = 'never': expected)"
+    ):
+        main(["auto", *arguments])
+    assert list(tmp_path.iterdir()) == []

@@ -88,7 +88,7 @@ def test_a_training_ends_with_the_weights_of_its_best_epoch(tmp_path, family, ki
     assert (keeper.epoch, module.weight.item()) == (best, -best - 1)
     assert (kept["epoch"], kept["state_dict"]["weight"].item()) == (best, -best - 1)
     assert (last["epoch"], last["state_dict"]["weight"].item()) == (4, -5)
-    assert run.network_checkpoint.name == "best.ckpt"
+    assert RunFolder(tmp_path).network_checkpoint.name == "best.ckpt"
 
 
 @pytest.mark.parametrize(

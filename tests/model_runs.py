@@ -1,0 +1,43 @@
+"""One short training of every task, whose results are whole models."""
+
+import numpy as np
+from PIL import Image
+
+import lightning_nas
+from lightning_nas.spaces import Chain
+
+BODY = Chain(stem_channels=8, first_channels=8, widths=(8, 12, 16, 16), depths=(1,) * 4, strides=(1, 2, 2, 2))
+BRIEF = (
+    "architecture=body.json", "epochs=1", "trainer.accelerator=cpu", "trainer.limit_train_batches=2",
+    "trainer.limit_test_batches=1", "trainer.limit_val_batches=1", "data.num_workers=0",
+)  # fmt: skip
+TASKS = {
+    "classification": ["data.batch_size=32"],
+    "detection": [
+        "task=detection", "data.image_size=64", "data.train=16", "data.val=4", "data.test=4", "task.min_size=64",
+        "task.max_size=64", "task.head_convs=1", "task.channels=16",
+    ],
+    "segmentation": [
+        "task=segmentation", "data.height=32", "data.width=64", "data.train=16", "data.val=4", "data.test=4",
+        "data.crop=[32,32]", "task.channels=8",
+    ],
+}  # fmt: skip
+
+
+def train_each(here):
+    """A training of every task, its model saved, and images of no particular size."""
+    for place in ("search.costs", "commands.export"):  # latency is not what is tested
+        here.patch.setattr(f"lightning_nas.{place}.SECONDS", 0.05)
+    BODY.architecture(dict.fromkeys(BODY.decisions, "mbconv_k3_e3")).save(here.folder / "body.json")
+    for task, arguments in TASKS.items():
+        here("train", *BRIEF, *arguments, f"hydra.run.dir={task}")
+        lightning_nas.load_model(here.folder / task).save(here.folder / f"saved_{task}")
+    (here.folder / "images").mkdir()
+    for number in range(3):
+        pixels = np.random.default_rng(number).integers(0, 255, (50, 80 + number, 3), np.uint8)
+        Image.fromarray(pixels).save(here.folder / "images" / f"photo{number}.png")
+
+
+def arrays(answer):
+    """What an answer of any task says, as arrays."""
+    return {name: np.asarray(value) for name, value in vars(answer).items() if name != "names"}
