@@ -2,7 +2,6 @@
 
 import json
 import re
-import shutil
 import subprocess
 import sys
 from importlib.util import find_spec
@@ -203,29 +202,6 @@ def test_a_missing_package_is_named(runs, monkeypatch):
     monkeypatch.setattr(formats, "find_spec", lambda name: None if name == "onnx" else find_spec(name))
     with pytest.raises(SystemExit, match=r"format = 'onnx' needs onnx, .* pip install 'lightning-nas\[export\]'"):
         runs("export", "run=detection")
-
-
-@pytest.mark.parametrize(
-    ("change", "said"),
-    [
-        ({"format": 2}, "format"),
-        (
-            {"task": {"name": "x", "target": "os.mkdir", "arguments": {"path": "executed"}}},
-            "classes of lightning_nas alone",
-        ),
-        ({"task": {"name": "x", "target": "lightning_nas.errors.NasError", "arguments": {}}}, "no task can be built"),
-        ({"classes": "many"}, "classes"),
-        ({"architecture": {}}, "architecture"),
-    ],
-)
-def test_a_record_of_a_stranger_runs_nothing(runs, change, said):
-    shutil.rmtree("strange", ignore_errors=True)
-    lightning_nas.load_model("classification").save("strange")
-    record = runs.folder / "strange" / "model.json"
-    record.write_text(json.dumps({**json.loads(record.read_text()), **change}))
-    with pytest.raises(NasError, match=said):
-        lightning_nas.load_model("strange")
-    assert not (runs.folder / "executed").exists()
 
 
 @EACH
