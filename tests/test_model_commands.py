@@ -4,7 +4,6 @@ import json
 import re
 import subprocess
 import sys
-from importlib.util import find_spec
 
 import numpy as np
 import onnx
@@ -16,7 +15,6 @@ from PIL import Image
 
 import lightning_nas
 from lightning_nas.errors import NasError
-from lightning_nas.models import formats
 from lightning_nas.networks import read_state_dict
 from lightning_nas.tasks.classification import ClassificationTask, DigitsDataModule
 from lightning_nas.tasks.detection import DetectionTask
@@ -198,12 +196,6 @@ def test_what_cannot_be_is_said_before_any_work(runs, arguments, said):
         runs(*arguments)
 
 
-def test_a_missing_package_is_named(runs, monkeypatch):
-    monkeypatch.setattr(formats, "find_spec", lambda name: None if name == "onnx" else find_spec(name))
-    with pytest.raises(SystemExit, match=r"format = 'onnx' needs onnx, .* pip install 'lightning-nas\[export\]'"):
-        runs("export", "run=detection")
-
-
 @EACH
 def test_a_checkpoint_is_enough_to_build_the_task_again(runs, task):
     kind = {"classification": ClassificationTask, "detection": DetectionTask, "segmentation": SegmentationTask}[task]
@@ -212,14 +204,3 @@ def test_a_checkpoint_is_enough_to_build_the_task_again(runs, task):
     assert all(torch.equal(value, expected[name]) for name, value in loaded.state_dict().items())
     assert loaded.lr == loaded.hparams.lr == 0.5
     assert loaded.hparams.num_classes == len(lightning_nas.load_model(task).classes)
-
-
-def test_a_checkpoint_without_a_record_asks_for_the_network(runs, tmp_path):
-    path = runs.folder / "classification" / "checkpoints" / "last.ckpt"
-    checkpoint = torch.load(path, weights_only=True)
-    del checkpoint["hyper_parameters"]["architecture"]
-    torch.save(checkpoint, tmp_path / "older.ckpt")
-    with pytest.raises(NasError, match="no record of the network's architecture: pass backbone="):
-        ClassificationTask.load_from_checkpoint(tmp_path / "older.ckpt")
-    backbone = lightning_nas.load_backbone("classification")
-    assert ClassificationTask.load_from_checkpoint(tmp_path / "older.ckpt", backbone=backbone).backbone is backbone

@@ -5,10 +5,11 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 
 import lightning_nas
 from lightning_nas.errors import NasError
-from lightning_nas.models import Model, ModelRecord
+from lightning_nas.models import Model, ModelRecord, formats
 from lightning_nas.networks import build_network
 from lightning_nas.spaces import Chain
 from lightning_nas.tasks.classification import ClassificationTask
@@ -39,8 +40,27 @@ def test_what_was_saved_is_loaded(tmp_path):
 def test_weights_of_another_network_are_named(tmp_path):
     record = saved(tmp_path).record
     record.write_text(record.read_text().replace('"num_classes": 3', '"num_classes": 4'))
-    with pytest.raises(NasError, match="model.safetensors: the weights of another network"):
+    with pytest.raises(NasError, match=r"model.safetensors: the weights of another network"):
         lightning_nas.load_model(tmp_path)
+
+
+def test_a_missing_package_is_named_before_any_work(tmp_path, monkeypatch):
+    model = lightning_nas.load_model(saved(tmp_path).record)
+    monkeypatch.setattr(formats, "find_spec", lambda name: None)
+    with pytest.raises(NasError, match=r"format = 'onnx' needs onnx, .* pip install 'lightning-nas\[export\]'"):
+        model.export(tmp_path / "a.onnx")
+    with pytest.raises(NasError, match=r"expected a folder, or an ending of .onnx, .pt2, .torchscript"):
+        model.export(tmp_path / "a.tflite")
+
+
+def test_a_checkpoint_without_a_record_asks_for_the_network(tmp_path):
+    task = lightning_nas.load_model(saved(tmp_path).record).task
+    checkpoint = {"state_dict": task.state_dict(), "pytorch-lightning_version": "2.6.0"}
+    torch.save({**checkpoint, "hyper_parameters": {"num_classes": 3}}, tmp_path / "older.ckpt")
+    with pytest.raises(NasError, match="no record of the network's architecture: pass backbone="):
+        ClassificationTask.load_from_checkpoint(tmp_path / "older.ckpt")
+    loaded = ClassificationTask.load_from_checkpoint(tmp_path / "older.ckpt", backbone=task.backbone)
+    assert loaded.backbone is task.backbone
 
 
 @pytest.mark.parametrize(
