@@ -1,15 +1,47 @@
 """One thread for each process, the same draws in every run, and a clean folder."""
 
+import gc
 import os
 import sys
 from pathlib import Path
 
+import nursery
 import pytest
 
 ROOT = Path(__file__).resolve().parent.parent
 
+if (
+    sys.dont_write_bytecode
+):  # where sources are to lie alone: compiling what torch consists of takes 6 s in each process
+    sys.dont_write_bytecode, sys.pycache_prefix = False, str(ROOT / ".pytest_cache" / "bytecode")
+    os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
+    os.environ["PYTHONPYCACHEPREFIX"] = sys.pycache_prefix
+
 # The tensors of tests are small, and threads that share busy cores wait for each other.
 os.environ.setdefault("OMP_NUM_THREADS", "1")  # before torch is imported; commands that tests start inherit it
+
+
+def pytest_collection_modifyitems(items):
+    """The files of this folder, which run commands, take longest: they come first, so that no process is alone in the end."""
+    items.sort(key=lambda item: item.path.parent != ROOT / "tests")
+
+
+def pytest_collection_finish(session):
+    """The tests have been imported and none has run: whatever they start is forked from this state.
+
+    What the imports have made stays to the end: a full collection of garbage would look at half a million objects each time.
+    """
+    if "lightning_nas.search.costs" in sys.modules:
+        sys.modules["lightning_nas.search.costs"].SECONDS = nursery.SECONDS
+    gc.collect()
+    gc.freeze()
+    if "processes" in sys.modules:
+        nursery.begin()
+
+
+def pytest_sessionfinish(session):
+    nursery.end()
+    gc.unfreeze()
 
 
 @pytest.fixture(autouse=True)
@@ -17,7 +49,20 @@ def _same_draws():
     """Every test draws the same weights in every run: one small network in 500 has only dead outputs."""
     import torch
 
-    torch.manual_seed(0)
+    if torch.cuda.is_available():
+        torch.manual_seed(0)
+    else:  # without noting down, for every kind of device, who has asked
+        torch.default_generator.manual_seed(0)
+
+
+@pytest.fixture(autouse=True)
+def _nothing_stays_compiled():
+    """``torch.compile`` lets every module that is built afterwards register itself: that is undone, as it takes time."""
+    from torch import nn
+
+    before = nn.Module.__init__, nn.Module.__setstate__
+    yield
+    nn.Module.__init__, nn.Module.__setstate__ = before
 
 
 @pytest.fixture(autouse=True)
@@ -38,6 +83,7 @@ def here(tmp_path_factory):
     patch = pytest.MonkeyPatch()
     patch.chdir(folder)
     patch.setenv("XDG_CACHE_HOME", str(folder / "cache"))
+    patch.setattr("lightning_nas.search.costs.SECONDS", nursery.SECONDS)
 
     def run(name, *arguments):
         patch.setattr(sys, "argv", ["lightning-nas"])

@@ -1,49 +1,51 @@
-"""Processes for tests that kill or connect them: forked from one that has imported everything, as imports take seconds."""
+"""Processes for tests that kill or connect them, or need one in which something has not been imported."""
 
 from __future__ import annotations
 
-import multiprocessing
+import logging
 import os
+import runpy
 import signal
 import socket
 import sys
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
-from multiprocessing.context import ForkServerProcess
+from collections.abc import Callable, Collection, Mapping
+from dataclasses import dataclass, field
+from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Any
 
-IMPORTED = (
-    "lightning_nas.cli", "lightning_nas.search", "lightning_nas.tasks.classification", "lightning_nas.tasks.detection",
-    "lightning_nas.tasks.segmentation", "lightning.pytorch", "pycocotools.cocoeval", "matplotlib.pyplot",
-    "torch.distributed", "torch.utils.tensorboard",
-)  # fmt: skip
-
-CONTEXT = multiprocessing.get_context("forkserver")
-CONTEXT.set_forkserver_preload(list(IMPORTED))
+import nursery
 
 
-@dataclass(frozen=True)
+@dataclass
 class Running:
     """A process with a group of its own, and where its output goes."""
 
-    process: ForkServerProcess
+    pid: int
     output: Path
+    answers: Connection
+    exit_codes: list[int] = field(default_factory=list)
+
+    def wait(self, seconds: float | None = None) -> int | None:
+        """Waits for its end; gives its exit code, negative if a signal has ended it, or None if it has not ended."""
+        if not self.exit_codes and self.answers.poll(seconds):
+            self.exit_codes.append(self.answers.recv())
+        return self.exit_codes[0] if self.exit_codes else None
 
     @property
     def ended(self) -> bool:
-        return self.process.exitcode is not None
+        return self.wait(0) is not None
 
     def kill(self) -> None:
         """Ends it and all it has started, as a lack of memory does."""
-        os.killpg(self.process.pid, signal.SIGKILL)
-        self.process.join()
+        os.killpg(self.pid, signal.SIGKILL)
+        self.wait()
 
     def finish(self, seconds: float = 400.0) -> str:
         """Waits for its success; gives what it said."""
-        self.process.join(seconds)
+        code = self.wait(seconds)
         said = self.output.read_text(errors="replace")
-        assert self.process.exitcode == 0, f"exit code {self.process.exitcode}: {said[-3000:]}"
+        assert code == 0, f"exit code {code}: {said[-3000:]}"
         return said
 
 
@@ -62,9 +64,8 @@ def start(
     cwd.mkdir(parents=True, exist_ok=True)
     output = cwd / f"{name}.txt"
     changed = {**os.environ, **(environment or {})}
-    process = CONTEXT.Process(target=_call, args=(function, arguments, cwd, output, changed))
-    process.start()
-    return Running(process, output)
+    pid, answers = nursery.fork(_call, function, arguments, cwd, output, changed)
+    return Running(pid, output, answers)
 
 
 def _call(
@@ -74,10 +75,35 @@ def _call(
     with output.open("w") as file:
         os.dup2(file.fileno(), 1)
         os.dup2(file.fileno(), 2)
+    sys.stdout, sys.stderr = (os.fdopen(number, "w", buffering=1, closefd=False) for number in (1, 2))
+    for logger in [logging.root, *map(logging.getLogger, logging.root.manager.loggerDict)]:
+        for handler in logger.handlers:
+            if type(handler) is logging.StreamHandler:  # made by an import, whose output pytest has taken
+                handler.setStream(sys.stderr)
     os.environ.clear()
     os.environ.update(environment)
     os.chdir(cwd)
     function(*arguments)
+
+
+def run_code(code: str, cwd: Path, *, forgotten: Collection[str] = ()) -> str:
+    """Runs a program in a process of its own; gives what it said.
+
+    Args:
+        code: Of the program.
+        cwd: Its working folder.
+        forgotten: Packages that the program finds as if nothing had imported them, nor what belongs to them.
+    """
+    (cwd / "program.py").write_text(code)
+    return start(_program, tuple(forgotten), cwd=cwd, name="program").finish()
+
+
+def _program(forgotten: tuple[str, ...]) -> None:
+    for name in list(sys.modules):
+        if name.partition(".")[0] in forgotten:
+            del sys.modules[name]
+    sys.path.insert(0, os.getcwd())
+    runpy.run_path("program.py", run_name="__main__")
 
 
 def start_command(cwd: Path, name: str, *arguments: str) -> Running:

@@ -4,14 +4,12 @@ What the files hold is below. They are put into a copy of the package, laid out 
 The row of the task is executed by ``test_third_party_task.py``.
 """
 
-import os
 import re
 import shutil
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
+from processes import run_code
 
 ROOT = Path(__file__).resolve().parent.parent
 README = (ROOT / "README.md").read_text(encoding="utf-8")
@@ -103,8 +101,10 @@ CONFIG = {
 }
 
 SEARCHES = """
+import lightning_nas
 from lightning_nas.cli import main
 
+print("package:", lightning_nas.__path__[0])
 brief = ["trainer.accelerator=cpu", "trainer.limit_train_batches=2", "trainer.limit_test_batches=1", "evaluate.epochs=1",
          "evaluate.random=0", "evaluate.hand_made=false"]
 main(["search", "space=nasbench201", "space.channels=4", "space.cells=1", "space.ops=[skip_connect,added_conv]",
@@ -142,9 +142,8 @@ def searched(tmp_path_factory):
             if content is not None:
                 assert not (folder / path).exists()
                 (folder / path).write_text(content)
-    environment = {**os.environ, "PYTHONPATH": str(folder)}
-    done = subprocess.run([sys.executable, "-c", SEARCHES], cwd=folder, capture_output=True, text=True, env=environment)
-    assert done.returncode == 0, done.stderr[-3000:]
+    said = run_code(SEARCHES, folder, forgotten=["lightning_nas"])
+    assert f"package: {folder / 'lightning_nas'}" in said
     return folder
 
 

@@ -20,6 +20,7 @@ TINY = [
     "trainer.limit_test_batches=2",
     "space.cells=2",
     "space.channels=4",
+    "space.steps=2",
     "search.warmup_epochs=0",
     "evaluate.epochs=1",
     "evaluate.random=1",
@@ -90,7 +91,7 @@ def epochs_logged(folder: Path) -> list[int]:
 
 
 def test_a_killed_search_resumes_to_the_same_architecture(tmp_path):
-    arguments = [*TINY, "search.epochs=4", "trainer.limit_train_batches=6"]
+    arguments = [*TINY, "search.epochs=4", "trainer.limit_train_batches=3", "evaluate.random=0"]
     whole, broken = run_whole_and_broken(tmp_path, "search", arguments, unwritten="architecture.json")
     for name in ("architecture.json", "history.jsonl"):
         assert (broken / name).read_bytes() == (whole / name).read_bytes()
@@ -102,7 +103,8 @@ def test_a_killed_search_resumes_to_the_same_architecture(tmp_path):
 def test_a_killed_training_resumes_to_the_same_weights(tmp_path):
     arguments = [
         "architecture=darts_v2", "++network.channels=4", "++network.cells=2", "epochs=4", "drop_path=0.2",
-        "trainer.accelerator=cpu", "trainer.limit_train_batches=6", "data.augmentation=light",
+        "trainer.accelerator=cpu", "trainer.limit_train_batches=6", "trainer.limit_val_batches=1",
+        "trainer.limit_test_batches=1", "data.augmentation=light",
     ]  # fmt: skip
     whole, broken = run_whole_and_broken(tmp_path, "train", arguments, unwritten="summary.json")
     assert epochs_logged(broken) == [0, 1, 2, 3, 4]  # the last line is of the test, after four epochs

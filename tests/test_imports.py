@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 from imported_names import LIBRARY, ROOT, imports
+from processes import run_code
 
 ORDER = [
     "errors",
@@ -172,14 +173,13 @@ def test_the_root_of_the_package_holds_folders():
     }
 
 
-def test_importing_the_spaces_loads_no_lightning():
+def test_importing_the_spaces_loads_no_lightning(tmp_path):
     """A found backbone is an ordinary module: nothing of the search comes with it."""
-    import subprocess
-    import sys
-
+    of_the_search = ("hydra", "optuna", "albumentations", "pytorch_lightning")
     code = (
-        "import sys, lightning_nas.spaces; "
-        "print([m for m in sys.modules if m.split('.')[0] in ('hydra', 'optuna', 'albumentations')])"
+        "import sys, lightning_nas.spaces\n"
+        "assert 'lightning_nas.spaces.darts' in sys.modules\n"
+        f"print([m for m in sys.modules if m.split('.')[0] in {of_the_search}])\n"
     )
-    out = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=ROOT)
-    assert out.stdout.strip() == "[]"
+    others = ("lightning_nas", "omegaconf", "lightning", "lightning_fabric", "torchmetrics", "timm", "torch_pruning")
+    assert run_code(code, tmp_path, forgotten=(*of_the_search, *others)).strip() == "[]"

@@ -183,14 +183,14 @@ def test_a_first_rank_that_cannot_bind_its_port_ends_all_with_a_sentence(tmp_pat
         taken.listen()
         port = str(taken.getsockname()[1])
         first = start(first_rank, cwd=tmp_path, name="first", environment={"MASTER_PORT": port})
-        first.process.join(400)
+        code = first.wait(400)
         said = first.output.read_text()
-        assert first.process.exitcode == 1, said
+        assert code == 1, said
         assert f"error: MASTER_PORT = {port}: another process listens there; name a free port" in said
         assert "Traceback" not in said
         for _ in range(600):  # both are of one process group
             try:
-                os.killpg(first.process.pid, 0)
+                os.killpg(first.pid, 0)
             except ProcessLookupError:
                 break
             time.sleep(0.1)

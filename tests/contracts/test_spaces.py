@@ -17,7 +17,7 @@ from lightning_nas.testing import SpaceContract
 FILES = sorted((Path(__file__).resolve().parents[2] / "conf" / "space").glob("*.yaml"))
 TINY = Chain(stem_channels=4, first_channels=4, widths=(4, 6, 6, 8), depths=(1, 1, 1, 1), strides=(2, 2, 2, 2))
 SMALL = {  # networks are built and run dozens of times
-    "Darts": {"channels": 4, "cells": 3},
+    "Darts": {"channels": 4, "cells": 3, "steps": 2},
     "NasBench201": {"channels": 4, "cells": 1},
     "NasBenchMacro": {"stem_channels": 4, "widths": [4, 6, 8], "head_channels": 8},
     "ShuffleNetV2": {"stem_channels": 4, "widths": [8, 12], "depths": [2, 1], "head_channels": 8},
@@ -26,8 +26,8 @@ SMALL = {  # networks are built and run dozens of times
     "Fpn": {"channels": 4, "max_level": 5},
     "Panet": {"channels": 4, "max_level": 5},
     "BiFpn": {"channels": 4, "max_level": 5, "repeats": 1},
-    "AutoDeepLab": {"channels": 2, "layers": 4, "blocks": 2, "stem_channels": 2},
-    "Gas": {"channels": 4, "cells": 3},
+    "AutoDeepLab": {"channels": 2, "layers": 3, "blocks": 2, "stem_channels": 2},
+    "Gas": {"channels": 4, "cells": 3, "steps": 2},
     "NasNet": {"channels": 2, "cells": 3, "blocks": 2, "ops": ["skip_connect", "max_pool_5x5", "sep_conv_3x3"]},
     "AmoebaNet": {"channels": 2, "cells": 3, "blocks": 2, "ops": ["skip_connect", "max_pool_3x3", "sep_conv_3x3"]},
     "EnasMicro": {"channels": 4, "cells": 3, "blocks": 2},

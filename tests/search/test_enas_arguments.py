@@ -13,6 +13,18 @@ from lightning_nas.search.headline import validation_score
 from lightning_nas.strategies import Enas
 
 
+def found(**settings):
+    torch.manual_seed(0)
+    _, phase, _ = fit(**settings)
+    return flat(phase.controller.policy), phase.shortlist().candidates
+
+
+@pytest.fixture(scope="module")
+def usual():
+    """What is found with the usual arguments."""
+    return found()
+
+
 @pytest.mark.parametrize(
     "change",
     [
@@ -22,12 +34,8 @@ from lightning_nas.strategies import Enas
     ],
     ids=str,
 )  # fmt: skip
-def test_every_argument_changes_the_search(change):
-    def found(**settings):
-        _, phase, _ = fit(**settings)
-        return flat(phase.controller.policy), phase.shortlist().candidates
-
-    (policy, drawn), (other_policy, other_drawn) = found(), found(**change)
+def test_every_argument_changes_the_search(usual, change):
+    (policy, drawn), (other_policy, other_drawn) = usual, found(**change)
     if "derive" in change:
         assert (len(drawn), len(other_drawn)) == (5, 2)
     else:

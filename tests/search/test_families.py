@@ -2,20 +2,15 @@
 
 import copy
 import itertools
-import os
-import subprocess
-import sys
-from pathlib import Path
 
 import pytest
 import torch
+from processes import run_code
 from toy_project import FAMILIES, project_of
 
 from lightning_nas.search import BilevelDataModule, SampledPaths, SearchModule, WeightsHalf
 from lightning_nas.search.lightning.families import LightningModule, family_of
 from lightning_nas.strategies import Darts, Gdas
-
-ROOT = Path(__file__).resolve().parents[2]
 
 
 @pytest.mark.parametrize(("trainer", "module", "data", "rest"), list(itertools.product(FAMILIES, repeat=4)))
@@ -131,9 +126,7 @@ print("searched")
     ("family", "missing"),
     [("pytorch_lightning", {"lightning"}), ("lightning.pytorch", {"pytorch_lightning", "lightning_fabric"})],
 )
-def test_one_package_is_enough(family, missing):
-    environment = {**os.environ, "PYTHONPATH": f"{ROOT}:{ROOT / 'tests' / 'support'}"}
+def test_one_package_is_enough(tmp_path, family, missing):
     code = ALONE.format(family=family, missing=missing)
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, env=environment, check=False)
-    assert done.returncode == 0, done.stderr[-2000:]
-    assert done.stdout.splitlines()[-1] == "searched"
+    forgotten = ("lightning_nas", "toy_project", "lightning", "pytorch_lightning", "lightning_fabric")
+    assert run_code(code, tmp_path, forgotten=forgotten).splitlines()[-1] == "searched"

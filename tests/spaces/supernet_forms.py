@@ -8,9 +8,9 @@ from lightning_nas.spaces import Darts
 
 
 def pair(dtype=torch.float64, **arguments):
-    """The same supernet in both forms, with logits far from uniform."""
+    """The same supernet in both forms, with logits far from uniform; three nodes: two edges leave the first of them."""
     torch.manual_seed(0)
-    textbook = Darts(**{"channels": 4, "cells": 3, **arguments}).supernet().to(dtype)
+    textbook = Darts(**{"channels": 4, "cells": 3, "steps": 3, **arguments}).supernet().to(dtype)
     with torch.no_grad():
         for group in textbook.logits.values():
             group.copy_(torch.randn(group.shape))

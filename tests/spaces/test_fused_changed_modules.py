@@ -81,7 +81,7 @@ def set_parametrization(net):
     ],
 )
 def test_changed_modules_are_computed_as_they_are(change):
-    textbook, fused = pair()
+    textbook, fused = pair(steps=2)
     x = images(8)
     before = fused(x)[-1]
     fused.load_state_dict(textbook.state_dict())

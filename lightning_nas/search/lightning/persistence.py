@@ -26,10 +26,9 @@ def read_checkpoint(path: Path) -> dict[str, Any]:
     Raises:
         CheckpointError: If it is damaged, or none.
     """
-    damage = _damage(path)
-    if damage is not None:
-        raise CheckpointError(f"{path} is damaged: {damage}")
-    checkpoint: dict[str, Any] = torch.load(path, map_location="cpu", weights_only=True)
+    checkpoint = _read(path)
+    if isinstance(checkpoint, str):
+        raise CheckpointError(f"{path} is damaged: {checkpoint}")
     return checkpoint
 
 
@@ -62,7 +61,13 @@ def last_checkpoint(folder: Path) -> str | None:
 
 
 def _damage(path: Path) -> str | None:
-    """What is wrong with a checkpoint: all of it is read and compared with its checksums, and nothing in it is run."""
+    """What is wrong with a checkpoint."""
+    checkpoint = _read(path)
+    return checkpoint if isinstance(checkpoint, str) else None
+
+
+def _read(path: Path) -> dict[str, Any] | str:
+    """A checkpoint, or what is wrong with it: all is read and compared with its checksums, and nothing in it is run."""
     try:
         with zipfile.ZipFile(path) as archive:
             broken = archive.testzip()
@@ -76,7 +81,7 @@ def _damage(path: Path) -> str | None:
         return f"it holds something else than tensors and plain values: {' '.join(str(error).split())[:200]}"
     if not isinstance(checkpoint, dict) or not {"state_dict", "loops", "epoch"} <= set(checkpoint):
         return "it is not of a training"
-    return None
+    return checkpoint
 
 
 class AtomicCheckpointIO(pl.plugins.TorchCheckpointIO):
