@@ -129,6 +129,14 @@ class SearchSpace(Decisions):
         """
         return self._mixed().decode(self, logits)
 
+    def decode_strengths(self, strengths: Mapping[str, Tensor]) -> dict[str, Option]:
+        """The architecture that strengths of the options point to, see :meth:`Supernet.decode_strengths`.
+
+        Raises:
+            ValueError: If the space has no supernet, see :attr:`has_supernet`.
+        """
+        return self._mixed().decode_strengths(self, strengths)
+
     @property
     def published_weights(self) -> str | None:
         """Name of the network whose published weights the space can start from; None if there is none."""

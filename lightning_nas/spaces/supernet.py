@@ -16,6 +16,7 @@ from lightning_nas.ops.mixing import Mixing
 from lightning_nas.spaces.features import Backbone, FeatureInfo
 from lightning_nas.spaces.found import register
 from lightning_nas.spaces.option_weights import (
+    Mixed,
     OptionWeights,
     Paths,
     Placement,
@@ -37,6 +38,7 @@ class Supernet(Backbone):
 
     Attributes:
         logits: The architecture parameters.
+        edge_logits: Group -> ``(edges,)``: more of them, for the edges that enter a node, where a strategy has added some.
         relaxation: Logits -> option weights; a strategy sets it. The softmax of DARTS by default.
 
     Example:
@@ -63,6 +65,7 @@ class Supernet(Backbone):
         self.logits = nn.ParameterDict(
             {name: nn.Parameter(1e-3 * torch.randn(shape, generator=generator)) for name, shape in groups.items()}
         )
+        self.edge_logits = nn.ParameterDict()
         self.relaxation: Relaxation = softmax_relaxation
         self._path: dict[str, Paths] | None = None
         self._given: Mapping[str, OptionWeights] | None = None  # set by a supernet of which this one is a part
@@ -82,6 +85,25 @@ class Supernet(Backbone):
     def decode(space: Any, logits: Mapping[str, Tensor]) -> dict[str, Option]:
         """The architecture that the logits point to."""
         raise NotImplementedError
+
+    @classmethod
+    def decode_strengths(cls, space: Any, strengths: Mapping[str, Tensor]) -> dict[str, Option]:
+        """The architecture that some strengths point to, by the same rule.
+
+        Args:
+            space: The search space.
+            strengths: Group -> ``(edges, options)``, at least 0. They need not sum to 1: where edges compete, those of one
+                edge are compared with those of another as they are.
+        """
+        return cls.decode(space, {name: group.clamp_min(1e-30).log() for name, group in strengths.items()})
+
+    def nodes(self) -> dict[str, tuple[range, ...]]:
+        """Per group the rows of the edges that enter each node, of groups whose edges are summed up in nodes."""
+        return {}
+
+    def mixed(self) -> list[Mixed]:
+        """All mixed operations, with the rows of the logits that weigh their options; none if a space does not say."""
+        return []
 
     def all_maps(self, x: Tensor) -> tuple[list[Tensor], Tensor | None]:
         """``(B, in_channels, H, W) ->`` all maps that there are, and the map of :attr:`auxiliary_info` or None."""
@@ -230,7 +252,7 @@ class Supernet(Backbone):
 
     def weights(self) -> dict[str, nn.Parameter]:
         """All parameters that are not logits, by name."""
-        return {name: p for name, p in self.named_parameters() if not name.startswith("logits.")}
+        return {name: p for name, p in self.named_parameters() if not name.startswith(("logits.", "edge_logits."))}
 
 
 def source_name(name: str, sources: Mapping[str, str]) -> str:
