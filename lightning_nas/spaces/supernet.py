@@ -101,6 +101,10 @@ class Supernet(Backbone):
         """Per group the rows of the edges that enter each node, of groups whose edges are summed up in nodes."""
         return {}
 
+    def edges_kept(self) -> dict[str, int]:
+        """Of these groups, those in which a found network keeps fewer edges into a node: how many."""
+        return {}
+
     def mixed(self) -> list[Mixed]:
         """All mixed operations, with the rows of the logits that weigh their options; none if a space does not say."""
         return []

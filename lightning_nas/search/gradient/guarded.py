@@ -27,12 +27,16 @@ class GuardedSearch(SearchLifecycle):
         warmup_epochs: Epochs at the start in which only weights move.
         seed: Random numbers of every batch start from seed, rank, epoch and batch.
         settings: Of the Trainer, see :class:`SearchLifecycle`.
+
+    Attributes:
+        schedules_ended: Whether the search is over, and what is trained now is what a selection needs.
     """
 
     def __init__(
         self, model: Any, strategy: GradientStrategy, *, warmup_epochs: int, seed: int, settings: Mapping[str, Any]
     ) -> None:
         super().__init__(model, strategy, warmup_epochs=warmup_epochs, seed=seed, settings=settings)
+        self.schedules_ended = False
         self._last_pairs: list[dict[str, Any]] = []  # of the batch before, for the guard
         self._watched: list[list[nn.Parameter]] = []  # weights that the guard compares, operation by operation
         self._seen: list[Tensor] | None = None  # their gradients on the architecture half
@@ -44,6 +48,11 @@ class GuardedSearch(SearchLifecycle):
     def moved(self, batch: Any) -> Any:
         """A batch that has gone through the batch hooks and is on the device."""
         raise NotImplementedError
+
+    def loss_scale(self) -> float:
+        """What losses are multiplied with in fp16; 1 otherwise."""
+        scaler = getattr(self.trainer.precision_plugin, "scaler", None)
+        return 1.0 if scaler is None else float(scaler.get_scale())
 
     # ---- the perturbation -----------------------------------------------------------------------------------------------
 
@@ -57,7 +66,7 @@ class GuardedSearch(SearchLifecycle):
             loss = self.loss_of(batch, "weights", batch_idx)
             if loss is None:
                 return [torch.zeros_like(delta) for delta in deltas]
-            found = torch.autograd.grad(loss, deltas, allow_unused=True)
+            found = torch.autograd.grad(loss * self.loss_scale(), deltas, allow_unused=True)
             return average_over_ranks(
                 [torch.zeros_like(d) if g is None else g for d, g in zip(deltas, found, strict=True)]
             )
@@ -96,7 +105,9 @@ class GuardedSearch(SearchLifecycle):
         """Calls the hosted module; after the last batch of an epoch that is due, lets the guard look."""
         self.model.on_train_batch_end(outputs, batch, batch_idx)
         guard, pairs, self._last_pairs = self.strategy.guard, self._last_pairs, []
-        if guard is None or not pairs or not self.trainer.is_last_batch or not guard.due(self.current_epoch):
+        if guard is None or not pairs or not self.trainer.is_last_batch or self.schedules_ended:
+            return
+        if not guard.due(self.current_epoch):
             return
         with self.unseen(), torch.random.fork_rng(), self._at_the_mean():
             moved = self.moved(pairs[0]["architecture"])

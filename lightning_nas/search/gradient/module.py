@@ -142,7 +142,8 @@ class SearchModule(TakesBatches, GuardedSearch):
 
     def _is_due(self, batch_idx: int) -> bool:
         step = batch_idx // self._batches_per_step
-        return not self.logits_frozen and not is_idle(self.trainer) and step % self.arch_every_n_steps == 0
+        rest = self.logits_frozen or (self.strategy.removal is not None and not self.strategy.removal.trains_logits)
+        return not rest and not is_idle(self.trainer) and step % self.arch_every_n_steps == 0
 
     def _architecture_step(self, batch: Any, pairs: list[dict[str, Any]], batch_idx: int) -> None:
         halves = HALVES if self.strategy.order == 2 else ("architecture",)
@@ -159,7 +160,7 @@ class SearchModule(TakesBatches, GuardedSearch):
                 optimizer=self.trainer.optimizers[0],
                 strategy=self.strategy,
                 share=1 / self._batches_per_step,
-                scale=self._loss_scale(),
+                scale=self.loss_scale(),
             ).of(moved)
         if gradients is not None:
             count = len(self._logits.parameters)
@@ -171,7 +172,7 @@ class SearchModule(TakesBatches, GuardedSearch):
         super().on_before_optimizer_step(optimizer)
         logits = self._logits.parameters
         if self._together and any(p.grad is not None for p in logits):
-            scale = self._loss_scale()
+            scale = self.loss_scale()
             self._step_logits([torch.zeros_like(p) if p.grad is None else p.grad / scale for p in logits])
 
     def _step_logits(self, gradients: list[Tensor]) -> None:
@@ -179,7 +180,7 @@ class SearchModule(TakesBatches, GuardedSearch):
         if self._logits.step(gradients):
             self._counts["arch_step"] += 1
             self.strategy.stepped(self.supernet, before)
-        elif self._loss_scale() == 1.0:
+        elif self.loss_scale() == 1.0:
             raise NotFiniteError(f"the gradient of the logits is not finite in epoch {self.current_epoch}")
         # otherwise the loss scale of fp16 was too large, which the weight step finds out and lowers
 
@@ -206,10 +207,6 @@ class SearchModule(TakesBatches, GuardedSearch):
             )
         penalty = self.strategy.penalty(self.supernet)
         return loss if penalty is None else loss + penalty
-
-    def _loss_scale(self) -> float:
-        scaler = getattr(self.trainer.precision_plugin, "scaler", None)
-        return 1.0 if scaler is None else float(scaler.get_scale())
 
     @property
     def _batches_per_step(self) -> int:

@@ -49,7 +49,7 @@ class StrategyEpochs(Callback):
     Example:
         >>> from types import SimpleNamespace
         >>> from lightning_nas.strategies import Darts
-        >>> search = SimpleNamespace(strategy=Darts(terms={"beta_decay": 50.0}))
+        >>> search = SimpleNamespace(strategy=Darts(terms={"beta_decay": 50.0}), schedules_ended=False)
         >>> StrategyEpochs().on_train_epoch_start(SimpleNamespace(current_epoch=1, max_epochs=5), search)
         >>> search.strategy.terms["beta_decay"].now
         12.5
@@ -58,12 +58,13 @@ class StrategyEpochs(Callback):
     def on_train_start(self, trainer: pl.Trainer, pl_module: Any) -> None:
         """A run that is resumed within an epoch does not start it again."""
         self.on_train_epoch_start(trainer, pl_module)
-        if pl_module.strategy.stopped is not None:
+        if pl_module.strategy.stopped is not None and not pl_module.schedules_ended:
             trainer.should_stop = True
 
     def on_train_epoch_start(self, trainer: pl.Trainer, pl_module: Any) -> None:
         """Hands the epoch on."""
-        pl_module.strategy.begin_epoch(trainer.current_epoch, max(trainer.max_epochs or 1, 1))
+        epochs = max(trainer.max_epochs or 1, 1)
+        pl_module.strategy.begin_epoch(epochs - 1 if pl_module.schedules_ended else trainer.current_epoch, epochs)
 
 
 class DropPathSchedule(Callback):

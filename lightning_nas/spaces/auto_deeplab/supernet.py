@@ -135,6 +135,10 @@ class AutoDeepLabSupernet(Supernet, space=AutoDeepLab):
         )
         return space.from_genes(path, strongest_genes(strengths[CELL], space.ops, space.blocks, relaxed=True))
 
+    def edges_kept(self) -> dict[str, int]:
+        """Two per node."""
+        return {CELL: 2}
+
     def nodes(self) -> dict[str, tuple[range, ...]]:
         """The edges into every node of the cell."""
         return {CELL: entering_edges(self.space.blocks)}

@@ -45,6 +45,10 @@ class DartsSupernet(DartsMacroSupernet, space=Darts):
         """The same of strengths, without a softmax."""
         return _decoded(space, strengths, relaxed=True)
 
+    def edges_kept(self) -> dict[str, int]:
+        """Two per node."""
+        return dict.fromkeys(CELL_TYPES, 2)
+
     def nodes(self) -> dict[str, tuple[range, ...]]:
         """The edges into every node of both cells."""
         return dict.fromkeys(CELL_TYPES, entering_edges(self.space.steps))

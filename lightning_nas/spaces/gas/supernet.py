@@ -79,6 +79,10 @@ class GasSupernet(DartsMacroSupernet, space=Gas):
         """The same of strengths, without a softmax."""
         return _decoded(space, strengths, relaxed=True)
 
+    def edges_kept(self) -> dict[str, int]:
+        """Two per node."""
+        return dict.fromkeys(self.space.groups, 2)
+
     def nodes(self) -> dict[str, tuple[range, ...]]:
         """The edges into every node of every cell."""
         return dict.fromkeys(self.space.groups, entering_edges(self.space.steps))

@@ -81,6 +81,12 @@ class ProductSupernet(Supernet, space=Product):
             choices |= {f"{part}/{name}": option for name, option in single.decode_strengths(own).items()}
         return choices
 
+    def edges_kept(self) -> dict[str, int]:
+        """Those of the free parts."""
+        return {
+            f"{part}/{group}": kept for part in self.space.free for group, kept in self._part(part).edges_kept().items()
+        }
+
     def nodes(self) -> dict[str, tuple[range, ...]]:
         """Those of the free parts."""
         return {

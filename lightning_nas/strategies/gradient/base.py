@@ -15,6 +15,8 @@ from lightning_nas.errors import ArgumentError
 from lightning_nas.spaces import OptionWeights, SearchSpace, Supernet
 from lightning_nas.strategies.gradient.guards import Guard
 from lightning_nas.strategies.gradient.perturbations.base import Ascent
+from lightning_nas.strategies.gradient.selection import Removal
+from lightning_nas.strategies.gradient.stages import Progressive
 
 
 class GradientStrategy(ABC):
@@ -38,6 +40,8 @@ class GradientStrategy(ABC):
         needs_unused_parameters: Whether a forward pass leaves weights unused, which DDP has to be told.
         guard: What watches the search for collapse.
         stopped: Why the guard has ended the search; None while it goes on.
+        removal: The selection, if it discretises a trained supernet by what the removal of options costs.
+        stages: The schedule of a search that is made of several; None for one search.
         attacks: Whether :meth:`attack` is to be called before every pass of the weight step.
 
     Example:
@@ -52,6 +56,8 @@ class GradientStrategy(ABC):
 
     needs_unused_parameters: bool = False
     guard: Guard | None = None
+    removal: Removal | None = None
+    stages: Progressive | None = None
 
     def __init__(
         self,

@@ -9,7 +9,7 @@ architecture is asked for (mean of the sampler, edge weights, guard, selection).
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import Any, Literal
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -17,27 +17,14 @@ from torch import Tensor, nn
 from lightning_nas.architecture import Option
 from lightning_nas.cost import Call
 from lightning_nas.spaces import OptionWeights, SearchSpace, Supernet
-from lightning_nas.strategies.gradient.adapters import AuxiliarySkip, EdgeWeights, PartialChannels
-from lightning_nas.strategies.gradient.base import GradientStrategy
-from lightning_nas.strategies.gradient.exclusions import check_parts
+from lightning_nas.strategies.gradient.adapters import EdgeWeights
+from lightning_nas.strategies.gradient.composition import Composition
 from lightning_nas.strategies.gradient.guards import Guard
-from lightning_nas.strategies.gradient.part import Part
-from lightning_nas.strategies.gradient.perturbations import Perturbation
 from lightning_nas.strategies.gradient.perturbations.base import Ascent
-from lightning_nas.strategies.gradient.samplers import Sampler
-from lightning_nas.strategies.gradient.selection import Argmax, Selection
-from lightning_nas.strategies.gradient.short_names import (
-    GUARDS,
-    NO_TERMS,
-    PERTURBATIONS,
-    SAMPLERS,
-    SELECTIONS,
-    chosen_terms,
-)
-from lightning_nas.strategies.gradient.terms import Term
+from lightning_nas.strategies.gradient.selection import Argmax
 
 
-class Composed(GradientStrategy):
+class Composed(Composition):
     """A gradient search that is put together of parts. A part is given as such, or by a short name with its defaults.
 
     Args:
@@ -52,8 +39,10 @@ class Composed(GradientStrategy):
             :class:`~lightning_nas.strategies.gradient.perturbations.Perturbation`.
         guard: Against collapse: ``"eigenvalue"``, ``"oles"``, ``"max_skips"``, or a
             :class:`~lightning_nas.strategies.gradient.guards.Guard`.
-        select: From strengths to an architecture: ``"argmax"``, ``"threshold"``, or a
+        select: From strengths to an architecture: ``"argmax"``, ``"threshold"``, ``"perturbation"``
+            (by what the removal of an option costs), or a
             :class:`~lightning_nas.strategies.gradient.selection.Selection`.
+        stages: A search as several: ``"progressive"``, or a :class:`~lightning_nas.strategies.gradient.stages.Progressive`.
         seed: Of what is drawn.
         order: 1 takes the weights as they are; 2 differentiates through one virtual weight step.
         hessian: How order 2 finds its second derivatives: ``"finite"`` differences, as published, or ``"exact"``.
@@ -76,84 +65,33 @@ class Composed(GradientStrategy):
         lightning_nas.errors.ArgumentError: sampler = GumbelHard(tau_start=10.0, tau_end=0.1) and perturbation = ...
     """
 
-    def __init__(
-        self,
-        *,
-        sampler: str | Sampler = "softmax",
-        partial_channels: int = 1,
-        edge_weights: bool = False,
-        auxiliary_skip: float = 0.0,
-        terms: Mapping[str, float | Term] = NO_TERMS,
-        perturbation: str | Perturbation | None = None,
-        guard: str | Guard | None = None,
-        select: str | Selection = "argmax",
-        seed: int = 0,
-        order: int = 1,
-        hessian: Literal["finite", "exact"] = "finite",
-        xi: float | None = None,
-        level: Literal["bi", "single"] = "bi",
-        lr: float = 3e-4,
-        betas: tuple[float, float] = (0.5, 0.999),
-        weight_decay: float = 1e-3,
-    ) -> None:
-        super().__init__(
-            order=order, hessian=hessian, xi=xi, level=level, lr=lr, betas=betas, weight_decay=weight_decay
-        )
-        self.sampler = Sampler.chosen("sampler", sampler, SAMPLERS)
-        self.partial_channels = None if partial_channels == 1 else PartialChannels(parts=partial_channels)
-        self.edge_weights = edge_weights
-        self.auxiliary_skip = None if auxiliary_skip == 0 else AuxiliarySkip(start=auxiliary_skip)
-        self.terms = chosen_terms(terms)
-        self.perturbation = (
-            None if perturbation is None else Perturbation.chosen("perturbation", perturbation, PERTURBATIONS)
-        )
-        self.guard = None if guard is None else Guard.chosen("guard", guard, GUARDS)
-        self.select = Selection.chosen("select", select, SELECTIONS)
-        self.needs_unused_parameters = self.sampler.hard
-        check_parts(self)
-        self._seed, self.generator = seed, torch.Generator().manual_seed(seed)
-        self._half, self._averaged = "weights", False
-        self._supernet: list[Supernet] = []  # in a list, as it is no state of ours
-
-    @property
-    def parts(self) -> dict[str, Part]:
-        """All parts that there are, by name."""
-        single = ("sampler", "partial_channels", "auxiliary_skip", "perturbation", "guard", "select")
-        found = {name: getattr(self, name) for name in single if getattr(self, name) is not None}
-        return {**found, **{f"terms.{name}": term for name, term in self.terms.items()}}
-
-    @property
-    def identity(self) -> str:
-        """The name alone where nothing is set, so that checkpoints of earlier versions fit."""
-        plain = type(self).__name__
-        said = [repr(part) for part in self.parts.values() if type(part).__name__ not in ("Softmax", "Argmax")]
-        said += ["EdgeWeights()"] if self.edge_weights else []
-        return f"{plain}({', '.join(said)})" if said else plain
+    _half = "weights"
+    _averaged = False
+    _supernet: list[Supernet] = []  # noqa: RUF012 (never changed in place)
 
     # ---- the supernet -----------------------------------------------------------------------------------------------
 
     def check(self, space: SearchSpace) -> None:
         """Refuses a space that a part cannot work in."""
         self.select.check(space)
-
-    @property
-    def change(self) -> str | None:
-        """What the adapters make of a supernet; None if nothing."""
-        adapters = [repr(part) for part in (self.partial_channels, self.auxiliary_skip) if part is not None]
-        adapters += ["EdgeWeights()"] if self.edge_weights else []
-        return ", ".join(adapters) or None
+        if self.stages is not None:
+            for stage in range(self.stages.count):
+                self.stages.space_of(stage, space)
 
     def adapt(self, supernet: Supernet) -> None:
         """Partial channels, then skips beside the edges, then logits of edges."""
-        for adapter in (self.partial_channels, self.auxiliary_skip, EdgeWeights() if self.edge_weights else None):
+        edges = EdgeWeights() if self.edge_weights else None
+        adapters = (self.partial_channels, self.stages, self.auxiliary_skip, edges)
+        for adapter in adapters:
             if adapter is not None:
                 adapter.adapt(supernet)
 
     def attach(self, supernet: Supernet) -> None:
         """Takes charge of a supernet, adapted now or before."""
-        self._supernet = [supernet]
-        if self.auxiliary_skip is not None:
-            self.auxiliary_skip.attach(supernet)
+        self._supernet = [supernet]  # in a list, as it is no state of ours
+        for part in (self.auxiliary_skip, self.stages, self.select):
+            if part is not None:
+                part.attach(supernet)
         for term in self.terms.values():
             term.check(supernet)
 
@@ -191,9 +129,10 @@ class Composed(GradientStrategy):
         """What the sampler makes of the logits, disturbed in a weight step, with the weights of the edges."""
         shares = EdgeWeights.shares(self._supernet[0]) if self.edge_weights and self._supernet else {}
         weights = {}
-        for name, group in logits.items():
+        for name, group in self._left(logits).items():
             drawn = OptionWeights(self.sampler.mean(group)) if self._averaged else self._drawn(name, group)
-            weights[name] = OptionWeights(drawn.values, drawn.active, shares.get(name))
+            whole = OptionWeights(drawn.values, drawn.active, shares.get(name))
+            weights[name] = self.select.applied(name, whole)
         return weights
 
     def _drawn(self, name: str, logits: Tensor) -> OptionWeights:
@@ -217,7 +156,7 @@ class Composed(GradientStrategy):
         active = [term for term in self.terms.values() if term.now]
         if not active:
             return None
-        logits = supernet.decision_logits()
+        logits = self._left(supernet.decision_logits())
         mean = self.mean(logits)
         return torch.stack([term.now * term.value(logits, mean) for term in active]).sum()
 
@@ -235,7 +174,13 @@ class Composed(GradientStrategy):
 
     def mean(self, logits: Mapping[str, Tensor]) -> dict[str, Tensor]:
         """The mean weights of the options, without those of the edges."""
-        return {name: self.sampler.mean(group) for name, group in logits.items()}
+        return {name: self.sampler.mean(group) for name, group in self._left(logits).items()}
+
+    def _left(self, logits: Mapping[str, Tensor]) -> dict[str, Tensor]:
+        """The logits, minus infinity for options that an earlier stage has put out."""
+        if self.stages is None:
+            return dict(logits)
+        return {name: self.stages.masked(name, group) for name, group in logits.items()}
 
     def strengths(self, logits: Mapping[str, Tensor]) -> dict[str, Tensor]:
         """What architectures are decoded from: mean weights of the options times weights of their edges."""
@@ -248,7 +193,7 @@ class Composed(GradientStrategy):
         """The architecture: strengths, limited by the guard, and the selection."""
         restricted = self.guard is not None and type(self.guard).restrict is not Guard.restrict
         if not restricted and not self.edge_weights and isinstance(self.select, Argmax) and self.sampler.by_softmax:
-            return space.decode(logits)
+            return space.decode(self._left(logits))
         strengths = self.strengths(logits)
         if self.guard is not None:
             strengths = self.guard.restrict(space, strengths)
@@ -262,17 +207,3 @@ class Composed(GradientStrategy):
     def stopped(self) -> str | None:
         """Why the guard has ended the search."""
         return None if self.guard is None else self.guard.stopped
-
-    def state_dict(self) -> dict[str, Any]:
-        """That of the generator and of all parts."""
-        return {
-            "generator": self.generator.get_state(),
-            "parts": {name: part.state_dict() for name, part in self.parts.items()},
-        }
-
-    def load_state_dict(self, state: Mapping[str, Any]) -> None:
-        """Takes it back."""
-        if "generator" in state:  # a checkpoint of an earlier version has none
-            self.generator.set_state(state["generator"])
-        for name, own in state.get("parts", {}).items():
-            self.parts[name].load_state_dict(own)

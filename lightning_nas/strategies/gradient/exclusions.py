@@ -62,6 +62,18 @@ def _conflicts(parts: Any) -> list[tuple[str, str, str]]:
             "hard samples have no weights between 0 and 1 that could be disturbed",
         ),
         (
+            parts.sampler.hard and parts.removal is not None,
+            f"sampler = {sampler}",
+            f"select = {parts.select!r}",
+            "of hard samples, no single option can be taken out",
+        ),
+        (
+            parts.stages is not None and parts.removal is not None,
+            f"stages = {parts.stages!r}",
+            f"select = {parts.select!r}",
+            "both decide which options go",
+        ),
+        (
             single and parts.perturbation is not None,
             "level = 'single'",
             f"perturbation = {perturbation}",

@@ -17,7 +17,8 @@ from lightning_nas.strategies.gradient.samplers import (
     Softmax,
     TwoPaths,
 )
-from lightning_nas.strategies.gradient.selection import Argmax, Selection, Threshold
+from lightning_nas.strategies.gradient.selection import Argmax, Removal, Selection, Threshold
+from lightning_nas.strategies.gradient.stages import Progressive
 from lightning_nas.strategies.gradient.terms import BetaDecay, Distance, Latency, Macs, Params, Term, ZeroOne
 
 SAMPLERS: dict[str, type[Sampler]] = {
@@ -30,7 +31,8 @@ SAMPLERS: dict[str, type[Sampler]] = {
 }
 PERTURBATIONS: dict[str, type[Perturbation]] = {"random": RandomSmoothing, "adversarial": Adversarial}
 GUARDS: dict[str, type[Guard]] = {"eigenvalue": Eigenvalue, "oles": Oles, "max_skips": MaxSkips}
-SELECTIONS: dict[str, type[Selection]] = {"argmax": Argmax, "threshold": Threshold}
+SELECTIONS: dict[str, type[Selection]] = {"argmax": Argmax, "perturbation": Removal, "threshold": Threshold}
+STAGES: dict[str, type[Progressive]] = {"progressive": Progressive}
 TERMS: dict[str, type[Term]] = {
     "beta_decay": BetaDecay,
     "zero_one": ZeroOne,

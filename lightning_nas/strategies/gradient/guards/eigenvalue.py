@@ -19,7 +19,7 @@ class Eigenvalue(Guard):
 
     The eigenvalue is that of one batch of the architecture half at the mean of the sampler. With ``m(k)`` the mean of the last
     ``window`` measurements up to epoch ``k``, a search stops in an epoch ``k >= start`` in which
-    ``m(k - delay) < factor * m(k)``, and the logits are those that it had after epoch ``k - delay``.
+    ``0 < m(k - delay) < factor * m(k)``, and the logits are those that it had after epoch ``k - delay``.
 
     Source: Zela et al. 2020, "Understanding and Robustifying Differentiable Architecture Search", arXiv 1909.09656, section
     4.2.
@@ -87,7 +87,7 @@ class Eigenvalue(Guard):
         if epoch < self.start or before not in self.trace:
             return
         earlier, later = self.mean(before), self.mean(epoch)
-        if earlier < self.factor * later:
+        if 0 < earlier < self.factor * later:
             with torch.no_grad():
                 for name, group in logits.items():
                     group.copy_(self._logits[before][name])

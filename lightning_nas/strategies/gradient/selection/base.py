@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from torch import Tensor
 
 from lightning_nas.architecture import Option
-from lightning_nas.spaces import SearchSpace
+from lightning_nas.spaces import OptionWeights, SearchSpace, Supernet
 from lightning_nas.strategies.gradient.part import Part
 
 
@@ -19,6 +19,13 @@ class Selection(Part):
         >>> Argmax()
         Argmax()
     """
+
+    def attach(self, supernet: Supernet) -> None:
+        """Takes charge of a supernet that is to be searched."""
+
+    def applied(self, name: str, weights: OptionWeights) -> OptionWeights:
+        """The weights of a group of options in a forward pass, after what was decided already."""
+        return weights
 
     def check(self, space: SearchSpace) -> None:
         """Refuses a space that it cannot choose in.

@@ -22,7 +22,8 @@ class Cost(Term):
     candidate times the mean weight of its option and the probability that its edge is in the network at all: of one-hot
     weights, the multiply-adds and parameters of that network. Edges that decoding drops count like the others, as in SNAS
     (Xie et al. 2019, arXiv 1812.09926). Latency is added up from measured operations, which is what makes it
-    differentiable, and is therefore not exactly that of the network.
+    differentiable, and is therefore not exactly that of the network. Layers that are no option but depend on the choices
+    (what brings maps to the channels of a cell in Auto-DeepLab and NASNet) count as those of one architecture.
 
     Without a target the term is ``log E``, as in GAS (Lin et al. 2020, arXiv 1909.06793); with one ``|E / target - 1|``, the
     absolute reward of TuNAS (Bender et al. 2020, arXiv 2008.06120).
