@@ -11,11 +11,11 @@ from lightning_nas.search import BilevelDataModule, SearchModule
 from lightning_nas.strategies import Darts
 from lightning_nas.strategies.gradient import guards, perturbations, samplers, selection, terms
 from lightning_nas.strategies.gradient.adapters import AuxiliarySkip, EdgeWeights, PartialChannels
-from lightning_nas.strategies.gradient.short_names import GUARDS, PERTURBATIONS, SAMPLERS, SELECTIONS, TERMS
+from lightning_nas.strategies.gradient.short_names import GUARDS, PERTURBATIONS, SAMPLERS, SELECTIONS, STAGES, TERMS
 from lightning_nas.testing import PartContract
 
 ADAPTERS = {"partial_channels": PartialChannels, "edge_weights": EdgeWeights, "auxiliary_skip": AuxiliarySkip}
-FAMILIES = (SAMPLERS, PERTURBATIONS, GUARDS, SELECTIONS, TERMS, ADAPTERS)
+FAMILIES = (SAMPLERS, PERTURBATIONS, GUARDS, SELECTIONS, STAGES, TERMS, ADAPTERS)
 PARTS = {name: kind for family in FAMILIES for name, kind in family.items()}
 
 SOFT, HARD = samplers.GumbelSoft, samplers.GumbelHard
@@ -53,6 +53,8 @@ CHANGES = {  # name of a part or an argument of the strategy -> two strategies t
     "seed": [{"sampler": "dirichlet"}, {"sampler": "dirichlet", "seed": 1}],
 }
 ELSEWHERE = {  # arguments that test files of their own are about
+    *(f"progressive.{a}" for a in ("options", "grow", "skip_dropout", "decay", "start")),
+    *(f"perturbation.{a}" for a in ("tune_epochs", "rate", "batches", "trains_logits", "seed")),
     "latency.weight", "latency.target", "max_skips.most", "threshold.least", "eigenvalue.window", "eigenvalue.delay",
 }  # fmt: skip
 

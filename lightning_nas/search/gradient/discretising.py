@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import random
 from collections.abc import Iterator
 from itertools import islice
 from typing import Any
 
+import numpy as np
 import torch
 
 from lightning_nas.search.gradient.module import SearchModule
@@ -47,18 +49,21 @@ class Discretising(Callback):
                 for asked in removals if len(removals) > 1 else ():
                     self.removal.asked = asked
                     try:
-                        losses.append(self._loss(pl_module))
+                        losses.append(self._loss(pl_module, step))
                     finally:
                         self.removal.asked = None
                 self.removal.answer(question, losses or [0.0])
 
-    def _loss(self, module: SearchModule) -> float:
-        """The mean loss of the architecture half, with the statistics of its batches."""
+    def _loss(self, module: SearchModule, step: int) -> float:
+        """The mean loss of the architecture half, with the statistics of its batches; all of a step draw the same numbers."""
         total, count = 0.0, 0
         module.strategy.begin_step("architecture")
         module.strategy.averaged(True)
         try:
-            with module.unseen(), torch.random.fork_rng(), torch.no_grad():
+            with module.unseen(), pl.utilities.seed.isolate_rng(), torch.no_grad():
+                random.seed(self.removal.seed + step)
+                np.random.seed(self.removal.seed + step)  # noqa: NPY002 (data sets of users draw from the global generator)
+                torch.manual_seed(self.removal.seed + step)
                 for index, batch in enumerate(self._batches()):
                     loss = module.loss_of(module.moved(batch), "architecture", index)
                     if loss is not None:

@@ -16,6 +16,7 @@ from lightning_nas.errors import RunFolderError
 from lightning_nas.runs.contents import read_text
 from lightning_nas.search.gradient.module import SearchModule
 from lightning_nas.search.job import Job
+from lightning_nas.search.lightning.families import pl
 from lightning_nas.strategies import GradientStrategy
 from lightning_nas.strategies.gradient.stages import Masks, Progressive
 
@@ -36,7 +37,7 @@ def search_in_stages(
         place = job.run.stage(number)
         if not place.options.is_file():
             part = replace(job, space=stages.space_of(number, job.space), folder=place.path, progress=_quiet)
-            own, schedule = _copy(strategy, number, masks)
+            own, schedule = _begun(strategy, number, masks, job.seed)
             module = train(own, part)
             logits = module.supernet.decision_logits()
             mixed = {one.group for one in module.supernet.mixed()}
@@ -44,11 +45,13 @@ def search_in_stages(
             left = {name: mask.tolist() for name, mask in schedule.narrowed(masks, strengths).items()}
             write_atomic(place.options, json.dumps(left) + "\n")
         masks = _read(place.options)
-    own, _ = _copy(strategy, stages.count - 1, masks)
+    own, _ = _begun(strategy, stages.count - 1, masks, job.seed)
     return train(own, replace(job, space=stages.space_of(stages.count - 1, job.space))).choices()
 
 
-def _copy(strategy: GradientStrategy, number: int, masks: Masks) -> tuple[GradientStrategy, Progressive]:
+def _begun(strategy: GradientStrategy, number: int, masks: Masks, seed: int) -> tuple[GradientStrategy, Progressive]:
+    """A copy for a stage, whose networks start the same whether the stages before were searched just now or read."""
+    pl.seed_everything(seed, workers=True, verbose=False)
     own = copy.deepcopy(strategy)
     schedule = own.stages
     assert schedule is not None

@@ -155,7 +155,7 @@ class Removal(Selection):
         rows = list(weights.values.unbind())
         active = [tuple(range(len(row))) for row in rows] if weights.active is None else list(weights.active)
         for row, option in decided.items():
-            rows[row] = _one_hot(rows[row], option)
+            rows[row] = _one_hot(rows[row], option) + 0 * rows[row]  # still a function of the logits
             active[row] = (option,)
         for row in [*removed, *([asked[1]] if asked is not None and asked[2] is None else [])]:
             rows[row], active[row] = torch.zeros_like(rows[row]), ()
