@@ -130,11 +130,7 @@ class SearchSpace(Decisions):
         return self._mixed().decode(self, logits)
 
     def decode_strengths(self, strengths: Mapping[str, Tensor]) -> dict[str, Option]:
-        """The architecture that strengths of the options point to, see :meth:`Supernet.decode_strengths`.
-
-        Raises:
-            ValueError: If the space has no supernet, see :attr:`has_supernet`.
-        """
+        """The architecture that strengths of the options point to, see :meth:`Supernet.decode_strengths`."""
         return self._mixed().decode_strengths(self, strengths)
 
     @property

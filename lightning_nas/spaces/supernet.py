@@ -9,14 +9,14 @@ from typing import Any, Self, get_args
 import torch
 from torch import Tensor, nn
 
-from lightning_nas.architecture import Choices, Option
+from lightning_nas.architecture import Choices
 from lightning_nas.errors import ArgumentError
 from lightning_nas.ops.mixer import Form
 from lightning_nas.ops.mixing import Mixing
 from lightning_nas.spaces.features import Backbone, FeatureInfo
 from lightning_nas.spaces.found import register
+from lightning_nas.spaces.mixed_parts import MixedParts
 from lightning_nas.spaces.option_weights import (
-    Mixed,
     OptionWeights,
     Paths,
     Placement,
@@ -26,7 +26,7 @@ from lightning_nas.spaces.option_weights import (
 )
 
 
-class Supernet(Backbone):
+class Supernet(Backbone, MixedParts):
     """A network that contains all architectures of a space: ``class ChainSupernet(Supernet, space=Chain)``.
 
     Logits live in :attr:`logits`, one ``(edges, options)`` matrix per group, and nowhere else: all other parameters are
@@ -80,34 +80,6 @@ class Supernet(Backbone):
             generator: Draws the initial logits.
         """
         return cls(space, generator)
-
-    @staticmethod
-    def decode(space: Any, logits: Mapping[str, Tensor]) -> dict[str, Option]:
-        """The architecture that the logits point to."""
-        raise NotImplementedError
-
-    @classmethod
-    def decode_strengths(cls, space: Any, strengths: Mapping[str, Tensor]) -> dict[str, Option]:
-        """The architecture that some strengths point to, by the same rule.
-
-        Args:
-            space: The search space.
-            strengths: Group -> ``(edges, options)``, at least 0. They need not sum to 1: where edges compete, those of one
-                edge are compared with those of another as they are.
-        """
-        return cls.decode(space, {name: group.clamp_min(1e-30).log() for name, group in strengths.items()})
-
-    def nodes(self) -> dict[str, tuple[range, ...]]:
-        """Per group the rows of the edges that enter each node, of groups whose edges are summed up in nodes."""
-        return {}
-
-    def edges_kept(self) -> dict[str, int]:
-        """Of these groups, those in which a found network keeps fewer edges into a node: how many."""
-        return {}
-
-    def mixed(self) -> list[Mixed]:
-        """All mixed operations, with the rows of the logits that weigh their options; none if a space does not say."""
-        return []
 
     def all_maps(self, x: Tensor) -> tuple[list[Tensor], Tensor | None]:
         """``(B, in_channels, H, W) ->`` all maps that there are, and the map of :attr:`auxiliary_info` or None."""
