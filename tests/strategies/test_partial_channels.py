@@ -116,8 +116,9 @@ def test_what_cannot_be_adapted_is_refused():
     flat = Chain(stem_channels=4, first_channels=4, widths=(8,), depths=(1,), strides=(2,))
     with pytest.raises(ArgumentError, match="partial_channels = 2: the space 'chain' has no mixed operations"):
         PartialChannels(parts=2).adapt(flat.supernet())
-    with pytest.raises(ArgumentError, match="edge_weights = True: the space 'chain'"):
-        EdgeWeights().adapt(flat.supernet())
+    alone = flat.supernet()
+    EdgeWeights().adapt(alone)
+    assert not alone.edge_logits, "one edge per node has the weight 1"
     with pytest.raises(ArgumentError, match=r"auxiliary_skip = 1\.0: the space 'chain'"):
         AuxiliarySkip().adapt(flat.supernet())
 

@@ -53,7 +53,8 @@ class PartialChannels(Adapter):
 class EdgeWeights(Adapter):
     """The edges into a node compete: each is weighed by the softmax over all of them of a logit of its own.
 
-    Decoding multiplies the strengths of the options with it. The logits are stepped with those of the options.
+    Decoding multiplies the strengths of the options with it. The logits are stepped with those of the options. An edge that
+    is alone, as every layer of a chain, has the weight 1: there is nothing to learn.
 
     Example:
         >>> from lightning_nas.spaces import NasBench201
@@ -67,7 +68,6 @@ class EdgeWeights(Adapter):
     def adapt(self, supernet: Supernet) -> None:
         """Adds a logit per edge, drawn as those of the options are, ``1e-3 * N(0, 1)``."""
         nodes = supernet.nodes()
-        require_edges(len(nodes), "edge_weights = True", supernet)
         generator = torch.Generator().manual_seed(0)
         for group, members in nodes.items():
             edges = sum(len(node) for node in members)
