@@ -16,6 +16,7 @@ class Adapter(Part):
     """Changes the modules of a supernet.
 
     Example:
+        >>> from lightning_nas.ops.mixed import Candidates
         >>> from lightning_nas.spaces import NasBench201
         >>> class Counting(Adapter):
         ...     def adapt(self, supernet):

@@ -43,7 +43,7 @@ class GumbelHard(Annealed):
 
     Example:
         >>> GumbelHard().sample(torch.zeros(2, 3), torch.Generator().manual_seed(0)).active
-        ((2,), (2,))
+        ((2,), (1,))
     """
 
     hard = True
