@@ -143,7 +143,8 @@ def check_component(
             check_component(value, f"{key}.{name}", signature)
         elif isinstance(value, dict) and any(isinstance(part, dict) and "_target_" in part for part in value.values()):
             for part_name, part in value.items():
-                check_component(part, f"{key}.{name}.{part_name}", signature)
+                if not isinstance(part, int | float):  # weights stand beside components
+                    check_component(part, f"{key}.{name}.{part_name}", signature)
         elif name in taken.hints:
             _check_type(taken.hints[name], value, f"{key}.{name}")
 

@@ -40,12 +40,14 @@ class Term(NamedTuple):
         state: What it reads; made by the mixer.
         values: Weights of its options, ``(options,)``.
         active: Options to compute; all if None.
+        share: What the edge as a whole is multiplied with; nothing if None.
     """
 
     edge: nn.Module
     state: State
     values: Tensor
     active: Sequence[int] | None
+    share: Tensor | None = None
 
 
 class Mixer(Protocol):
@@ -78,9 +80,10 @@ class TextbookMixer:
     def node(self, terms: Sequence[Term], start: Tensor | None = None) -> Tensor | None:
         """The sum of the mixed operations, edge by edge."""
         total = start
-        for edge, state, values, active in terms:
+        for edge, state, values, active, share in terms:
             term = edge(state.x, values, active)
             if term is not None:
+                term = term if share is None else share * term
                 total = term if total is None else total + term
         return total
 

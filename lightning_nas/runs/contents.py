@@ -98,6 +98,10 @@ class Epoch(_Content):
     probabilities: dict[str, Annotated[list[Annotated[list[Share], Field(min_length=1)]], Field(min_length=1)]]
     entropy: dict[str, Finite] = {}
     skip_share: dict[str, Share] = {}
+    choices: dict[str, str | int] = {}
+    eigenvalue: Finite | None = None
+    frozen_share: Share | None = None
+    stopped: str | None = None
 
 
 class Candidate(_Content):

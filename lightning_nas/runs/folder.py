@@ -196,6 +196,20 @@ class RunFolder:
         """Where the supernet is pretrained."""
         return RunFolder(self.path / "pretrain")
 
+    @property
+    def selection(self) -> RunFolder:
+        """Where a searched supernet is trained on while it is discretised."""
+        return RunFolder(self.path / "selection")
+
+    def stage(self, number: int) -> RunFolder:
+        """Where a stage of a search before the last one is kept."""
+        return RunFolder(self.path / "stages" / str(number))
+
+    @property
+    def options(self) -> Path:
+        """The options that a stage of a search has left."""
+        return self.path / "options.json"
+
     # ---- a comparison -----------------------------------------------------------------------------------------------
 
     @property
@@ -225,7 +239,7 @@ class RunFolder:
         return (
             self.architecture, self.checkpoints, self.evaluation, self.candidates, self.history, self.metrics,
             self.pretraining.path, self.study, self.summary, self.path / "trials", self.trials, self.front, self.front_record,
-            self.latencies,
+            self.latencies, self.selection.path, self.path / "stages",
         )  # fmt: skip
 
     @property

@@ -129,6 +129,10 @@ class SearchSpace(Decisions):
         """
         return self._mixed().decode(self, logits)
 
+    def decode_strengths(self, strengths: Mapping[str, Tensor]) -> dict[str, Option]:
+        """The architecture that strengths of the options point to, see :meth:`Supernet.decode_strengths`."""
+        return self._mixed().decode_strengths(self, strengths)
+
     @property
     def published_weights(self) -> str | None:
         """Name of the network whose published weights the space can start from; None if there is none."""

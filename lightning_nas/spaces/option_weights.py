@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 Paths = tuple[tuple[int, ...], ...]
 """For every edge of a group, the indices of its options that take part."""
@@ -22,16 +22,34 @@ class Placement(NamedTuple):
     stride: int
 
 
+class Mixed(NamedTuple):
+    """A mixed operation of a supernet, and the logits that weigh its options.
+
+    Args:
+        module: It.
+        group: Group of the logits.
+        row: Their row.
+        reach: Probabilities of all groups -> that of the operation being in the network at all; None for one that always is.
+    """
+
+    module: nn.Module
+    group: str
+    row: int
+    reach: Callable[[Mapping[str, Tensor]], Tensor] | None = None
+
+
 class Row(NamedTuple):
     """How one edge mixes its options.
 
     Args:
         values: ``(options,)``.
         active: Indices of the options to compute; all if None.
+        share: Weight of the edge as a whole, beside those of its options; 1 if None.
     """
 
     values: Tensor
     active: tuple[int, ...] | None
+    share: Tensor | None = None
 
 
 @dataclass(frozen=True)
@@ -43,6 +61,7 @@ class OptionWeights:
         active: For every edge the indices of the options to compute, none for an absent edge; None computes all of
             them. A computed option is still multiplied by its value, so that a straight-through estimator gets its
             gradient.
+        shares: ``(edges,)``, what every edge as a whole is multiplied with, differentiable; None for 1.
 
     Example:
         >>> weights = OptionWeights(torch.tensor([[0.2, 0.8]]), active=((1,),))
@@ -52,11 +71,13 @@ class OptionWeights:
 
     values: Tensor
     active: Paths | None = None
+    shares: Tensor | None = None
 
     def rows(self) -> list[Row]:
         """The weights of every edge by itself."""
         active = [None] * len(self.values) if self.active is None else self.active
-        return [Row(values, options) for values, options in zip(self.values.unbind(), active, strict=True)]
+        shares = [None] * len(self.values) if self.shares is None else self.shares.unbind()
+        return [Row(*row) for row in zip(self.values.unbind(), active, shares, strict=True)]
 
 
 Relaxation = Callable[[Mapping[str, Tensor]], Mapping[str, OptionWeights]]

@@ -9,12 +9,13 @@ from typing import Any, Self, get_args
 import torch
 from torch import Tensor, nn
 
-from lightning_nas.architecture import Choices, Option
+from lightning_nas.architecture import Choices
 from lightning_nas.errors import ArgumentError
 from lightning_nas.ops.mixer import Form
 from lightning_nas.ops.mixing import Mixing
 from lightning_nas.spaces.features import Backbone, FeatureInfo
 from lightning_nas.spaces.found import register
+from lightning_nas.spaces.mixed_parts import MixedParts
 from lightning_nas.spaces.option_weights import (
     OptionWeights,
     Paths,
@@ -25,7 +26,7 @@ from lightning_nas.spaces.option_weights import (
 )
 
 
-class Supernet(Backbone):
+class Supernet(Backbone, MixedParts):
     """A network that contains all architectures of a space: ``class ChainSupernet(Supernet, space=Chain)``.
 
     Logits live in :attr:`logits`, one ``(edges, options)`` matrix per group, and nowhere else: all other parameters are
@@ -37,6 +38,7 @@ class Supernet(Backbone):
 
     Attributes:
         logits: The architecture parameters.
+        edge_logits: Group -> ``(edges,)``: more of them, for the edges that enter a node, where a strategy has added some.
         relaxation: Logits -> option weights; a strategy sets it. The softmax of DARTS by default.
 
     Example:
@@ -63,6 +65,7 @@ class Supernet(Backbone):
         self.logits = nn.ParameterDict(
             {name: nn.Parameter(1e-3 * torch.randn(shape, generator=generator)) for name, shape in groups.items()}
         )
+        self.edge_logits = nn.ParameterDict()
         self.relaxation: Relaxation = softmax_relaxation
         self._path: dict[str, Paths] | None = None
         self._given: Mapping[str, OptionWeights] | None = None  # set by a supernet of which this one is a part
@@ -77,11 +80,6 @@ class Supernet(Backbone):
             generator: Draws the initial logits.
         """
         return cls(space, generator)
-
-    @staticmethod
-    def decode(space: Any, logits: Mapping[str, Tensor]) -> dict[str, Option]:
-        """The architecture that the logits point to."""
-        raise NotImplementedError
 
     def all_maps(self, x: Tensor) -> tuple[list[Tensor], Tensor | None]:
         """``(B, in_channels, H, W) ->`` all maps that there are, and the map of :attr:`auxiliary_info` or None."""
@@ -230,7 +228,7 @@ class Supernet(Backbone):
 
     def weights(self) -> dict[str, nn.Parameter]:
         """All parameters that are not logits, by name."""
-        return {name: p for name, p in self.named_parameters() if not name.startswith("logits.")}
+        return {name: p for name, p in self.named_parameters() if not name.startswith(("logits.", "edge_logits."))}
 
 
 def source_name(name: str, sources: Mapping[str, str]) -> str:

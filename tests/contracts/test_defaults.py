@@ -1,6 +1,6 @@
 """A value has one home: what a base config says is what its component does when it is built without one.
 
-Files ``<name>_small`` and recipes are there to differ.
+Files ``<name>_small``, recipes, and presets, which build on another strategy's file, are there to differ.
 """
 
 import dataclasses
@@ -18,7 +18,9 @@ CONF = Path(__file__).resolve().parents[2] / "conf"
 FILES = [
     path
     for path in sorted(CONF.glob("*/*.yaml"))
-    if path.parent.name not in ("hydra", "recipe") and "_small" not in path.stem
+    if path.parent.name not in ("hydra", "recipe")
+    and "_small" not in path.stem
+    and not (path.parent.name == "strategy" and "defaults" in OmegaConf.load(path))
 ]
 ON_THIS_MACHINE = {
     "trainer/default": {"devices": 1},

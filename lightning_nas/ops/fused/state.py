@@ -26,6 +26,7 @@ class SharedState(State):
         self._two_halves: Tensor | None = None
         self._pooled: dict[object, Tensor] = {}
         self._normalised: dict[object, tuple[Tensor, Tensor, Tensor]] = {}
+        self._parted: dict[int, tuple[SharedState, SharedState]] = {}
 
     @property
     def rectified(self) -> Tensor:
@@ -65,6 +66,13 @@ class SharedState(State):
             padded = nn.functional.pad(self.rectified, (0, width % 2, 0, height % 2))
             self._two_halves = torch.cat([self.every_second, padded[:, :, 1::2, 1::2]], dim=1)
         return self._two_halves
+
+    def parted(self, parts: int) -> tuple[SharedState, SharedState]:
+        """The first of so many parts of the channels, and the others."""
+        if parts not in self._parted:
+            taken = self.x.shape[1] // parts
+            self._parted[parts] = SharedState(self.x[:, :taken]), SharedState(self.x[:, taken:])
+        return self._parted[parts]
 
     def pooled(self, key: object, pool: Callable[[Tensor], Tensor]) -> Tensor:
         """``pool(x)``; pools of equal ``key`` are equal."""

@@ -29,6 +29,7 @@ class LogitGradient:
         model: The user's module.
         logits: Architecture parameters.
         weights: All other parameters.
+        watched: Those of them whose gradients are wanted, too, in the first order.
         optimizer: Of the weights.
         strategy: Gives the order.
         share: What every batch counts: ``1 / N`` if the weights accumulate the gradients of N batches.
@@ -39,26 +40,29 @@ class LogitGradient:
     model: nn.Module
     logits: list[nn.Parameter]
     weights: list[nn.Parameter]
+    watched: list[nn.Parameter]
     optimizer: torch.optim.Optimizer
     strategy: GradientStrategy
     share: float
     scale: float
 
     def of(self, pairs: Sequence[Pair]) -> list[Tensor] | None:
-        """One tensor per logit matrix, summed over the batches and not averaged over ranks; None if all are skipped."""
+        """One tensor per logit matrix and watched weight, summed over the batches, of this rank; None if all are skipped."""
         return self._second(pairs) if self.strategy.order == 2 else self._first(pairs)
 
     def _first(self, pairs: Sequence[Pair]) -> list[Tensor] | None:
         total: list[Tensor] | None = None
-        with frozen(self.weights):
+        mine = {id(p) for p in self.watched}
+        wanted = [*self.logits, *self.watched]
+        with frozen([p for p in self.weights if id(p) not in mine]):
             for pair in pairs:
                 loss = self.loss("architecture", pair["architecture"])
                 if loss is None:
                     continue
-                found = torch.autograd.grad(loss * (self.share * self.scale), self.logits, allow_unused=True)
+                found = torch.autograd.grad(loss * (self.share * self.scale), wanted, allow_unused=True)
                 parts = [
                     torch.zeros_like(p) if part is None else part / self.scale
-                    for part, p in zip(found, self.logits, strict=True)
+                    for part, p in zip(found, wanted, strict=True)
                 ]
                 total = parts if total is None else [a + b for a, b in zip(total, parts, strict=True)]
         return total

@@ -11,10 +11,10 @@ from torch import nn
 
 from lightning_nas.architecture import Architecture, Option
 from lightning_nas.errors import ArgumentError
-from lightning_nas.search.costs import input_size
+from lightning_nas.search.costs import input_size, working_call
 from lightning_nas.search.gradient.logits import Logits
 from lightning_nas.search.gradient.optimization import only_optimizer
-from lightning_nas.search.lightning.callbacks import FreezeLogits, SeedBatches, TemperatureSchedule
+from lightning_nas.search.lightning.callbacks import FreezeLogits, SeedBatches, StrategyEpochs, TemperatureSchedule
 from lightning_nas.search.lightning.distributed import check_equal_on_ranks
 from lightning_nas.search.lightning.families import Callback, is_ddp, overridden
 from lightning_nas.search.lightning.privates import finds_unused_parameters
@@ -81,24 +81,26 @@ class SearchLifecycle(WrappedModule):
         if not any(supernet is known for supernet in find_supernets(self.model)):  # callbacks may have frozen it by now
             supernet = only_supernet(self.model)
             vars(self)["_supernet"] = supernet  # no part of this module: it is one of the hosted module already
+            self.strategy.check(supernet.space)
             self._adapt(supernet)
             supernet.relaxation = self.strategy.relax
-            self._logits = Logits(list(supernet.logits.values()))
+            self._logits = Logits([*supernet.logits.values(), *supernet.edge_logits.values()])
             self._find_weights()
         # DDP must not wait for gradients of the logits: they take no part in the weight step and are averaged by ourselves.
         self._ddp_params_and_buffers_to_ignore = [n for n, p in self.named_parameters() if p in self._logits]
 
     def _adapt(self, supernet: Supernet) -> None:
-        """Lets the strategy change the supernet, unless one of its kind has done so before."""
-        if type(self.strategy).adapt is GradientStrategy.adapt:
-            return
-        name = type(self.strategy).__name__
-        before = vars(supernet).get("_adapted_by", name)
-        if before != name:
-            raise ArgumentError(f"strategy = {name}: the supernet was changed by {before}: make a new one")
+        """Lets the strategy change the supernet and its first logits, unless one of its kind has done so before."""
+        change = self.strategy.change
+        before = vars(supernet).get("_adapted_by", change)
+        if change is not None and before != change:
+            raise ArgumentError(f"strategy = {change}: the supernet was changed by {before}: make a new one")
         if "_adapted_by" not in vars(supernet):
-            self.strategy.adapt(supernet)
-            vars(supernet)["_adapted_by"] = name
+            if change is not None:
+                self.strategy.adapt(supernet)
+            self.strategy.initial(supernet)
+            vars(supernet)["_adapted_by"] = change
+        self.strategy.attach(supernet)
 
     def _find_weights(self) -> None:
         owned = {id(p) for p in self._logits.parameters}
@@ -120,7 +122,7 @@ class SearchLifecycle(WrappedModule):
                 if getattr(self, name) is not None:
                     self._settings_before.setdefault(name, getattr(self.trainer, name))
                     setattr(self.trainer, name, getattr(self, name))
-        own: list[Callback] = [SeedBatches(self.seed), TemperatureSchedule()]
+        own: list[Callback] = [SeedBatches(self.seed), TemperatureSchedule(), StrategyEpochs()]
         if self.warmup_epochs:
             own.append(FreezeLogits(self.warmup_epochs))
         return [*own, *super().configure_callbacks()]
@@ -156,6 +158,7 @@ class SearchLifecycle(WrappedModule):
             strategy: Any = self.trainer.strategy
             datamodule = getattr(self.trainer.datamodule, "datamodule", self.trainer.datamodule)
             self.strategy.prepare(self.supernet, lambda: input_size(self.model, datamodule), strategy.root_device)
+            self.strategy.prepare_task(self.supernet, self.model, lambda: working_call(self.model, datamodule))
             # What was measured on the machine of the first rank counts for all.
             self.strategy.load_state_dict(strategy.broadcast(self.strategy.state_dict()))
 
@@ -234,5 +237,5 @@ class SearchLifecycle(WrappedModule):
         """Optimizer states are matched by the order of parameters, so order and shapes belong to the identity."""
         space = self.supernet.space
         shapes = [(name, list(p.shape)) for name, p in self.named_parameters()]
-        text = json.dumps([space.name, space.args, type(self.strategy).__name__, shapes], sort_keys=True)
+        text = json.dumps([space.name, space.args, self.strategy.identity, shapes], sort_keys=True)
         return hashlib.sha256(text.encode()).hexdigest()

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import inspect
 from collections.abc import Mapping
 from typing import Any
 
@@ -13,13 +12,14 @@ from torch import Tensor
 from lightning_nas.errors import ArgumentError, NotFiniteError
 from lightning_nas.search.data.halves import GROUP, HALVES, has_halves, take_apart
 from lightning_nas.search.gradient.architecture_step import LogitGradient, frozen
-from lightning_nas.search.gradient.lifecycle import SearchLifecycle
+from lightning_nas.search.gradient.guarded import GuardedSearch
+from lightning_nas.search.gradient.loading import own_arguments
 from lightning_nas.search.lightning.distributed import is_distributed
 from lightning_nas.search.lightning.privates import TakesBatches, is_idle
 from lightning_nas.strategies import GradientStrategy
 
 
-class SearchModule(TakesBatches, SearchLifecycle):
+class SearchModule(TakesBatches, GuardedSearch):
     """Wraps a task: per batch an architecture step and a weight step, nothing else.
 
     The wrapped module is used as it is, by the Trainer's own automatic optimization: its ``training_step`` gives the losses,
@@ -128,9 +128,12 @@ class SearchModule(TakesBatches, SearchLifecycle):
                     f"a search on two levels needs batches with the keys 'weights' and 'architecture', got "
                     f"{type(batch).__name__}: fit(search, BilevelDataModule(your data module, loader or module))"
                 )
+            self._last_pairs = pairs if pairs else self._last_pairs
             if pairs and search_now:
                 self._architecture_step(batch, pairs, batch_idx)
         self._together = search_now and self.strategy.level == "single"
+        self.strategy.begin_step("weights")
+        self.disturb(batch, batch_idx)
         with contextlib.nullcontext() if self._together else frozen(self._logits.parameters):
             output = self.call_training_step(batch, batch_idx)
             loss = self._loss(output, "weights", batch_idx)
@@ -139,40 +142,51 @@ class SearchModule(TakesBatches, SearchLifecycle):
 
     def _is_due(self, batch_idx: int) -> bool:
         step = batch_idx // self._batches_per_step
-        return not self.logits_frozen and not is_idle(self.trainer) and step % self.arch_every_n_steps == 0
+        rest = self.logits_frozen or (self.strategy.removal is not None and not self.strategy.removal.trains_logits)
+        return not rest and not is_idle(self.trainer) and step % self.arch_every_n_steps == 0
 
     def _architecture_step(self, batch: Any, pairs: list[dict[str, Any]], batch_idx: int) -> None:
         halves = HALVES if self.strategy.order == 2 else ("architecture",)
+        self.strategy.begin_step("architecture")
         with self.unseen():
-            moved = [{half: self._moved(pair[half]) for half in halves if half in pair} for pair in pairs]
+            moved = [{half: self.moved(pair[half]) for half in halves if half in pair} for pair in pairs]
             moved[0]["weights"] = batch
             gradients = LogitGradient(
-                loss=lambda half, part: self._loss(self.call_training_step(part, batch_idx), half, batch_idx),
+                loss=lambda half, part: self.loss_of(part, half, batch_idx),
                 model=self.model,
                 logits=self._logits.parameters,
                 weights=self._weights,
+                watched=self.watched,
                 optimizer=self.trainer.optimizers[0],
                 strategy=self.strategy,
                 share=1 / self._batches_per_step,
-                scale=self._loss_scale(),
+                scale=self.loss_scale(),
             ).of(moved)
         if gradients is not None:
-            self._step_logits(gradients)
+            count = len(self._logits.parameters)
+            self._seen = gradients[count:] if self.watched else None
+            self._step_logits(gradients[:count])
 
     def on_before_optimizer_step(self, optimizer: torch.optim.Optimizer) -> None:
-        """Calls the wrapped module; on one level, steps the logits with the gradient of the same loss."""
-        self.model.on_before_optimizer_step(optimizer)
+        """Calls the wrapped module and the guard; on one level, steps the logits with the gradient of the same loss."""
+        super().on_before_optimizer_step(optimizer)
         logits = self._logits.parameters
         if self._together and any(p.grad is not None for p in logits):
-            scale = self._loss_scale()
+            scale = self.loss_scale()
             self._step_logits([torch.zeros_like(p) if p.grad is None else p.grad / scale for p in logits])
 
     def _step_logits(self, gradients: list[Tensor]) -> None:
+        before = {name: group.detach().clone() for name, group in self.supernet.logits.items()}
         if self._logits.step(gradients):
             self._counts["arch_step"] += 1
-        elif self._loss_scale() == 1.0:
+            self.strategy.stepped(self.supernet, before)
+        elif self.loss_scale() == 1.0:
             raise NotFiniteError(f"the gradient of the logits is not finite in epoch {self.current_epoch}")
         # otherwise the loss scale of fp16 was too large, which the weight step finds out and lowers
+
+    def loss_of(self, batch: Any, half: str, batch_idx: int) -> Tensor | None:
+        """The loss of a batch on the device, with the strategy's penalty; None if ``training_step`` skips it."""
+        return self._loss(self.call_training_step(batch, batch_idx), half, batch_idx)
 
     def _loss(self, output: Any, half: str, batch_idx: int) -> Tensor | None:
         """The loss with the strategy's penalty; None if ``training_step`` skips the batch."""
@@ -194,10 +208,6 @@ class SearchModule(TakesBatches, SearchLifecycle):
         penalty = self.strategy.penalty(self.supernet)
         return loss if penalty is None else loss + penalty
 
-    def _loss_scale(self) -> float:
-        scaler = getattr(self.trainer.precision_plugin, "scaler", None)
-        return 1.0 if scaler is None else float(scaler.get_scale())
-
     @property
     def _batches_per_step(self) -> int:
         return int(self.trainer.accumulate_grad_batches)
@@ -216,7 +226,7 @@ class SearchModule(TakesBatches, SearchLifecycle):
             batch, self._pairs = take_apart(batch)
         return batch
 
-    def _moved(self, batch: Any) -> Any:
+    def moved(self, batch: Any) -> Any:
         """A batch that has gone through the batch hooks and is on the device."""
         with torch.autocast(self.device.type, enabled=False):  # a Trainer calls them outside of it
             return self.trainer.strategy.batch_to_device(self.hooked(batch), dataloader_idx=0)
@@ -236,13 +246,5 @@ class SearchModule(TakesBatches, SearchLifecycle):
             TypeError: If ``model`` or ``strategy`` is missing.
         """
         if cls.__init__ is SearchModule.__init__:
-            own = inspect.signature(SearchModule).parameters.values()
-            missing = [p.name for p in own if p.default is p.empty and p.name not in kwargs]
-            if missing:
-                raise TypeError(
-                    f"load_from_checkpoint needs {' and '.join(missing)}, made as for the search: "
-                    "SearchModule.load_from_checkpoint(path, model=YourModule(...), strategy=...).model"
-                )
-            # The checkpoint holds the hyperparameters of the wrapped module, some of which may have these names.
-            kwargs = {p.name: p.default for p in own if p.default is not p.empty} | kwargs
+            kwargs = own_arguments(SearchModule, kwargs)
         return super().load_from_checkpoint(checkpoint_path, *args, **kwargs)

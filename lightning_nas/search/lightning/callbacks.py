@@ -43,6 +43,30 @@ class TemperatureSchedule(Callback):
             strategy.tau = strategy.tau_start + (strategy.tau_end - strategy.tau_start) * progress
 
 
+class StrategyEpochs(Callback):
+    """Tells a gradient strategy which epoch it is; a search that its guard has stopped is not gone on with.
+
+    Example:
+        >>> from types import SimpleNamespace
+        >>> from lightning_nas.strategies import Darts
+        >>> search = SimpleNamespace(strategy=Darts(terms={"beta_decay": 50.0}), schedules_ended=False)
+        >>> StrategyEpochs().on_train_epoch_start(SimpleNamespace(current_epoch=1, max_epochs=5), search)
+        >>> search.strategy.terms["beta_decay"].now
+        12.5
+    """
+
+    def on_train_start(self, trainer: pl.Trainer, pl_module: Any) -> None:
+        """A run that is resumed within an epoch does not start it again."""
+        self.on_train_epoch_start(trainer, pl_module)
+        if pl_module.strategy.stopped is not None and not pl_module.schedules_ended:
+            trainer.should_stop = True
+
+    def on_train_epoch_start(self, trainer: pl.Trainer, pl_module: Any) -> None:
+        """Hands the epoch on."""
+        epochs = max(trainer.max_epochs or 1, 1)
+        pl_module.strategy.begin_epoch(epochs - 1 if pl_module.schedules_ended else trainer.current_epoch, epochs)
+
+
 class DropPathSchedule(Callback):
     """Raises the drop-path rate linearly: ``rate * epoch / epochs``, times the ``share`` of a module.
 
@@ -147,7 +171,10 @@ def _number(*entropy: int) -> int:
 
 
 class ArchitectureHistory(Callback):
-    """Appends the probabilities of all options to a file, one line of JSON per epoch.
+    """Appends a line of JSON per epoch to a file.
+
+    It holds the probabilities of all options, their entropy, the share of skips
+    among what is decoded, the architecture itself, and what the strategy has to say (an eigenvalue, for one).
 
     Args:
         path: The file, ``history.jsonl`` of a run folder.
@@ -173,9 +200,11 @@ class ArchitectureHistory(Callback):
         if not trainer.is_global_zero:
             return
         line: dict[str, Any] = {"epoch": trainer.current_epoch, "probabilities": {}, "entropy": {}, "skip_share": {}}
-        choices = pl_module.choices()
-        for name, group in pl_module.supernet.decision_logits().items():
-            p = group.detach().double().softmax(dim=-1)
+        choices = line["choices"] = pl_module.choices()
+        line |= pl_module.strategy.record()
+        logits = {name: group.detach().double() for name, group in pl_module.supernet.decision_logits().items()}
+        for name, group in pl_module.strategy.mean(logits).items():
+            p = group / group.sum(dim=-1, keepdim=True)
             line["probabilities"][name] = [[round(float(v), 6) for v in row] for row in p]
             line["entropy"][name] = float(torch.special.entr(p).sum(dim=-1).mean())
             picked = [o for decision, o in choices.items() if decision.startswith(f"{name}.") and isinstance(o, str)]

@@ -8,12 +8,15 @@ from typing import Any
 from lightning_nas.architecture import Option
 from lightning_nas.errors import JobError
 from lightning_nas.search.data.bilevel import BilevelDataModule
+from lightning_nas.search.gradient.discretising import Discretising
 from lightning_nas.search.gradient.module import SearchModule
 from lightning_nas.search.job import Job
 from lightning_nas.search.lightning.callbacks import ArchitectureHistory
 from lightning_nas.search.lightning.persistence import last_checkpoint
 from lightning_nas.search.lightning.progress import ReportedEpochs
+from lightning_nas.search.procedures.stages import search_in_stages
 from lightning_nas.strategies import GradientStrategy
+from lightning_nas.strategies.gradient.selection import Removal
 
 
 def search_logits(strategy: GradientStrategy, job: Job) -> dict[str, Option]:
@@ -27,6 +30,21 @@ def search_logits(strategy: GradientStrategy, job: Job) -> dict[str, Option]:
         JobError: If there is no epoch in which something is searched, or the training ended before an architecture step.
     """
     require_search(job)
+    if strategy.stages is not None:
+        return search_in_stages(strategy, strategy.stages, job, train_logits)
+    return train_logits(strategy, job).choices()
+
+
+def train_logits(strategy: GradientStrategy, job: Job) -> SearchModule:
+    """Trains logits and weights in the folder of a job, and discretises the supernet if the strategy wants that.
+
+    Args:
+        strategy: Relaxes and decodes.
+        job: What there is to be done.
+
+    Raises:
+        JobError: If the training ended before an architecture step.
+    """
     settings = job.supernet
     supernet = job.build_supernet()
     arguments = {key: value for key, value in asdict(settings).items() if key not in ("epochs", "fraction")}
@@ -36,12 +54,27 @@ def search_logits(strategy: GradientStrategy, job: Job) -> dict[str, Option]:
     trainer = job.trainers.training(job.folder, settings.epochs, watching, job.max_time, **changed)
     halves = BilevelDataModule(job.datamodule, seed=job.seed, fraction=settings.fraction)
     trainer.fit(module, datamodule=halves, ckpt_path=last_checkpoint(job.run.path))
-    if not module.arch_steps:
+    removal = strategy.removal
+    if not module.arch_steps and (removal is None or removal.trains_logits):
         raise JobError(
             f"no architecture step was made in {trainer.current_epoch} epochs: max_time = {job.max_time} or a limit of the "
             "Trainer ended the search before"
         )
-    return module.choices()
+    if removal is not None:
+        _discretise(removal, module, job, changed)
+    return module
+
+
+def _discretise(removal: Removal, module: SearchModule, job: Job, changed: dict[str, Any]) -> None:
+    """Trains the supernet on while it is discretised, in a folder of its own, from which that can be gone on with."""
+    place = job.run.selection
+    module.schedules_ended = True
+    judges, halves = (
+        BilevelDataModule(job.datamodule, seed=job.seed, fraction=job.supernet.fraction) for _ in range(2)
+    )
+    watching = [Discretising(removal, judges), ArchitectureHistory(place.history), ReportedEpochs(job.progress)]
+    trainer = job.trainers.training(place.path, removal.epochs, watching, None, **changed)
+    trainer.fit(module, datamodule=halves, ckpt_path=last_checkpoint(place.path))
 
 
 def require_search(job: Job) -> None:

@@ -102,6 +102,8 @@ def _require_supernet(strategy: Any, job: Job) -> None:
             f"space {job.space.name!r} has no logits, which {name} trains: its supernet is searched on paths, e.g. with "
             "strategy=single_path, rsps or enas"
         )
+    if isinstance(strategy, GradientStrategy):
+        strategy.check(job.space)
     if job.pretraining is not None and job.pretrained is not None:
         raise JobError(
             f"pretraining and pretrained are given: the supernet starts from one of them, {job.pretrained.source}"

@@ -12,6 +12,7 @@ takes its statistics.
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import partial
 
 import torch
 from torch import Tensor, nn
@@ -21,9 +22,9 @@ from lightning_nas.spaces.auto_deeplab.cell import Stem, level_sizes
 from lightning_nas.spaces.auto_deeplab.search_cell import MixedCell
 from lightning_nas.spaces.auto_deeplab.space import CELL, AutoDeepLab
 from lightning_nas.spaces.auto_deeplab.trellis import LEVELS, Place, Trellis
-from lightning_nas.spaces.cells.decisions import active_options, candidate_of, strongest_genes
+from lightning_nas.spaces.cells.decisions import active_options, candidate_of, entering_edges, strongest_genes
 from lightning_nas.spaces.features import FeatureInfo, FeatureLevel, Outlets
-from lightning_nas.spaces.option_weights import OptionWeights, Paths
+from lightning_nas.spaces.option_weights import Mixed, OptionWeights, Paths
 from lightning_nas.spaces.supernet import Supernet
 
 
@@ -125,6 +126,45 @@ class AutoDeepLabSupernet(Supernet, space=AutoDeepLab):
         """The strongest path, by Viterbi; the cell by the rule of DARTS."""
         path = space.trellis.strongest_path(logits)
         return space.from_genes(path, strongest_genes(logits[CELL], space.ops, space.blocks))
+
+    @classmethod
+    def decode_strengths(cls, space: AutoDeepLab, strengths: Mapping[str, Tensor]) -> dict[str, Option]:
+        """The same of strengths: those of the cell as they are, those of the path as probabilities."""
+        path = space.trellis.strongest_path(
+            {name: strengths[name].clamp_min(1e-30).log() for name in space.trellis.rows}
+        )
+        return space.from_genes(path, strongest_genes(strengths[CELL], space.ops, space.blocks, relaxed=True))
+
+    def edges_kept(self) -> dict[str, int]:
+        """Two per node."""
+        return {CELL: 2}
+
+    def nodes(self) -> dict[str, tuple[range, ...]]:
+        """The edges into every node of the cell."""
+        return {CELL: entering_edges(self.space.blocks)}
+
+    def mixed(self) -> list[Mixed]:
+        """The edges of the cell at every place of the trellis, which a path need not pass."""
+        found = []
+        for layer in range(self.space.layers):
+            for level in self.trellis.levels(layer):
+                cell = self.cells[_key(Place(layer, level))]
+                assert isinstance(cell, MixedCell)
+                reach = partial(self._reached, place=Place(layer, level))
+                found += [Mixed(edge, CELL, row, reach) for row, edge in enumerate(cell.edges)]
+        return found
+
+    def _reached(self, probabilities: Mapping[str, Tensor], place: Place) -> Tensor:
+        """The probability that a path drawn transition by transition passes through a place."""
+        first = -1 if self.trellis.free_start else 0
+        passed = {Place(first, 0): probabilities[CELL].new_ones(())}
+        for source in self.trellis.sources:
+            group, row = self.trellis.row_of[source]
+            for option, target in enumerate(Trellis.targets(source.level)):
+                following = Place(source.layer + 1, target)
+                share = passed[source] * probabilities[group][row, option]
+                passed[following] = passed[following] + share if following in passed else share
+        return passed[place]
 
     def path(self, choices: Choices) -> dict[str, Paths]:
         """The operations of the cell on every edge, and the transitions of the path."""

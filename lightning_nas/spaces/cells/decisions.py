@@ -64,7 +64,13 @@ def choices_of(genes: Sequence[NodeGenes], cell: str) -> dict[str, Option]:
 
 
 def strongest_genes(
-    logits: Tensor, ops: Sequence[str], steps: int, *, same_input: bool = False, with_none: bool = False
+    logits: Tensor,
+    ops: Sequence[str],
+    steps: int,
+    *,
+    same_input: bool = False,
+    with_none: bool = False,
+    relaxed: bool = False,
 ) -> list[NodeGenes]:
     """Softmax per edge; for every node the two strongest edges, each with its strongest operation.
 
@@ -74,8 +80,11 @@ def strongest_genes(
         steps: Number of nodes.
         same_input: Rank pairs of edge and operation instead, so that both operations may be of one edge.
         with_none: Whether ``none`` may be the strongest operation; else it is left out.
+        relaxed: Whether the logits are strengths already, of which no softmax is taken.
     """
-    weights = logits.detach().double().cpu().softmax(dim=-1)
+    weights = logits.detach().double().cpu()
+    if not relaxed:
+        weights = weights.softmax(dim=-1)
     allowed = [index for index, name in enumerate(ops) if with_none or name != "none"]
     nodes: list[NodeGenes] = []
     start = 0
@@ -90,6 +99,17 @@ def strongest_genes(
         nodes.append((best[0], best[1]))
         start += node
     return nodes
+
+
+def entering_edges(steps: int) -> tuple[range, ...]:
+    """For every node the numbers of the edges that enter it.
+
+    Example:
+        >>> entering_edges(3)
+        (range(0, 2), range(2, 5), range(5, 9))
+    """
+    starts = [sum(range(2, node)) for node in range(2, steps + 3)]
+    return tuple(range(start, stop) for start, stop in itertools.pairwise(starts))
 
 
 def active_options(genes: Sequence[NodeGenes], ops: Sequence[str]) -> tuple[tuple[int, ...], ...]:

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import Any
 
 import torch
 from torch import Tensor
 
 from lightning_nas.spaces.cells.macro import DartsMacro
-from lightning_nas.spaces.option_weights import OptionWeights
+from lightning_nas.spaces.option_weights import Mixed, OptionWeights
 from lightning_nas.spaces.supernet import Supernet
 
 
@@ -28,6 +29,11 @@ class DartsMacroSupernet(Supernet):
         self.macro = macro
         self.feature_info = macro.feature_info.within("macro")
         self.auxiliary_info = macro.auxiliary_info.within("macro")
+
+    def mixed(self) -> list[Mixed]:
+        """The edges of all cells."""
+        cells: list[Any] = list(self.macro.cells)
+        return [Mixed(edge, cell.group, row) for cell in cells for row, edge in enumerate(cell.edges)]
 
     def all_maps(self, x: Tensor) -> tuple[list[Tensor], Tensor | None]:
         """``(B, in_channels, H, W) ->`` feature maps, auxiliary map."""

@@ -9,11 +9,12 @@ from torch import Tensor, nn
 
 from lightning_nas.ops import build_op
 from lightning_nas.ops.layers.dilation import dilate
+from lightning_nas.ops.mixed import Candidates
 from lightning_nas.spaces.chain.space import Chain
 from lightning_nas.spaces.option_weights import OptionWeights
 
 
-class MixedLayer(nn.Module):
+class MixedLayer(Candidates):
     """All candidates of one layer: ``sum_o weight_o * candidate_o(x)``; ``affine`` is their BatchNorm's."""
 
     def __init__(
@@ -27,9 +28,27 @@ class MixedLayer(nn.Module):
         affine: bool = False,
     ) -> None:
         super().__init__()
-        self.candidates = nn.ModuleList(
-            dilate(build_op(name, in_channels, out_channels, stride=stride, affine=affine), dilation) for name in names
-        )
+        self.names, self.in_channels, self.channels = tuple(names), in_channels, out_channels
+        self.stride, self.dilation, self.affine = stride, dilation, affine
+        self.candidates = nn.ModuleList(self._built(name, affine=affine) for name in names)
+
+    def _built(self, name: str, *, affine: bool) -> nn.Module:
+        op = build_op(name, self.in_channels, self.channels, stride=self.stride, affine=affine)
+        return dilate(op, self.dilation)
+
+    @property
+    def can_narrow(self) -> bool:
+        """Of layers that keep the number of channels and the size of the map."""
+        return self.in_channels == self.channels and self.stride == 1
+
+    def narrowed(self, parts: int) -> MixedLayer:
+        """The same on one of so many parts of the channels."""
+        width = self.channels // parts
+        return MixedLayer(self.names, width, width, 1, dilation=self.dilation, affine=self.affine)
+
+    def found(self, option: int) -> nn.Module:
+        """A candidate as found networks have it, with scale and shift in BatchNorm."""
+        return self._built(self.names[option], affine=True)
 
     def forward(self, x: Tensor, weights: Tensor, active: Sequence[int] | None) -> Tensor:
         """``(B, in_channels, H, W) -> (B, out_channels, H/stride, W/stride)``; at least one candidate is active."""

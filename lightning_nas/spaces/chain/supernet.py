@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from functools import partial
+from typing import cast
 
 import torch
 from torch import Tensor
@@ -11,7 +13,7 @@ from lightning_nas.architecture import Choices, Option
 from lightning_nas.spaces.chain.body import Body
 from lightning_nas.spaces.chain.layers import MixedStage
 from lightning_nas.spaces.chain.space import Chain
-from lightning_nas.spaces.option_weights import OptionWeights, Paths, strongest
+from lightning_nas.spaces.option_weights import Mixed, OptionWeights, Paths, strongest
 from lightning_nas.spaces.places import Place
 from lightning_nas.spaces.supernet import Supernet
 
@@ -54,6 +56,21 @@ class ChainSupernet(Supernet, space=Chain):
             rest += depth - 1
             inputs.append((layers, weights.get(depth_group(stage))))
         return self.body(x, inputs), None
+
+    def mixed(self) -> list[Mixed]:
+        """The layers of all stages; one that lies beyond the least depth need not be there."""
+        found = []
+        rest = 0
+        for stage, deepest in enumerate(self.space.depths):
+            stage_layers = cast(MixedStage, self.body.stages[stage]).layers
+            options = self.space.depth_options(stage)
+            for layer in range(deepest):
+                row, group = (rest + layer - 1, "rest") if layer else (stage, "first")
+                deeper = [index for index, depth in enumerate(options) if depth > layer]
+                reach = partial(_deeper, group=depth_group(stage), options=deeper) if layer >= options[0] else None
+                found.append(Mixed(stage_layers[layer], group, row, reach))
+            rest += deepest - 1
+        return found
 
     @staticmethod
     def decode(space: Chain, logits: Mapping[str, Tensor]) -> dict[str, Option]:
@@ -99,3 +116,8 @@ class ChainSupernet(Supernet, space=Chain):
 def _row(weights: OptionWeights, edge: int) -> OptionWeights:
     active = None if weights.active is None else (weights.active[edge],)
     return OptionWeights(weights.values[edge : edge + 1], active)
+
+
+def _deeper(probabilities: Mapping[str, Tensor], *, group: str, options: Sequence[int]) -> Tensor:
+    """The probability that a stage is one of some depths."""
+    return probabilities[group][0, list(options)].sum()

@@ -9,7 +9,13 @@ import torch
 from torch import Tensor
 
 from lightning_nas.architecture import Choices, Option
-from lightning_nas.spaces.cells.decisions import CELL_TYPES, active_options, candidate_of, strongest_genes
+from lightning_nas.spaces.cells.decisions import (
+    CELL_TYPES,
+    active_options,
+    candidate_of,
+    entering_edges,
+    strongest_genes,
+)
 from lightning_nas.spaces.cells.macro import DartsMacro, reduction_cells
 from lightning_nas.spaces.cells.search_cell import SearchCell
 from lightning_nas.spaces.cells.supernet import DartsMacroSupernet
@@ -32,12 +38,20 @@ class DartsSupernet(DartsMacroSupernet, space=Darts):
     @staticmethod
     def decode(space: Darts, logits: Mapping[str, Tensor]) -> dict[str, Option]:
         """Softmax per edge; for every node the two strongest edges (or pairs, see ``same_input``), never ``none``."""
-        return space.from_genes(
-            {
-                cell: strongest_genes(logits[cell], space.ops, space.steps, same_input=space.same_input)
-                for cell in CELL_TYPES
-            }
-        )
+        return _decoded(space, logits)
+
+    @classmethod
+    def decode_strengths(cls, space: Darts, strengths: Mapping[str, Tensor]) -> dict[str, Option]:
+        """The same of strengths, without a softmax."""
+        return _decoded(space, strengths, relaxed=True)
+
+    def edges_kept(self) -> dict[str, int]:
+        """Two per node."""
+        return dict.fromkeys(CELL_TYPES, 2)
+
+    def nodes(self) -> dict[str, tuple[range, ...]]:
+        """The edges into every node of both cells."""
+        return dict.fromkeys(CELL_TYPES, entering_edges(self.space.steps))
 
     def path(self, choices: Choices) -> dict[str, Paths]:
         """The options that an architecture uses on every edge."""
@@ -53,3 +67,11 @@ class DartsSupernet(DartsMacroSupernet, space=Darts):
             for position, (edge, option) in enumerate(candidate_of(genes, self.space.ops)):
                 sources[f"macro.cells.{index}.ops.{position}"] = f"macro.cells.{index}.edges.{edge}.candidates.{option}"
         return sources
+
+
+def _decoded(space: Darts, logits: Mapping[str, Tensor], *, relaxed: bool = False) -> dict[str, Option]:
+    genes = {
+        cell: strongest_genes(logits[cell], space.ops, space.steps, same_input=space.same_input, relaxed=relaxed)
+        for cell in CELL_TYPES
+    }
+    return space.from_genes(genes)

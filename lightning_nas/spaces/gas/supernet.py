@@ -8,7 +8,13 @@ import torch
 from torch import Tensor, nn
 
 from lightning_nas.architecture import Choices, Option
-from lightning_nas.spaces.cells.decisions import active_options, candidate_of, choices_of, strongest_genes
+from lightning_nas.spaces.cells.decisions import (
+    active_options,
+    candidate_of,
+    choices_of,
+    entering_edges,
+    strongest_genes,
+)
 from lightning_nas.spaces.cells.macro import DartsMacro, reduction_cells
 from lightning_nas.spaces.cells.search_cell import SearchCell
 from lightning_nas.spaces.cells.supernet import DartsMacroSupernet
@@ -66,13 +72,20 @@ class GasSupernet(DartsMacroSupernet, space=Gas):
     @staticmethod
     def decode(space: Gas, logits: Mapping[str, Tensor]) -> dict[str, Option]:
         """The strongest operation of every edge, which may be ``none``, and the two strongest edges of every node."""
-        return {
-            name: option
-            for cell in space.groups
-            for name, option in choices_of(
-                strongest_genes(logits[cell], space.ops, space.steps, with_none=True), cell
-            ).items()
-        }
+        return _decoded(space, logits)
+
+    @classmethod
+    def decode_strengths(cls, space: Gas, strengths: Mapping[str, Tensor]) -> dict[str, Option]:
+        """The same of strengths, without a softmax."""
+        return _decoded(space, strengths, relaxed=True)
+
+    def edges_kept(self) -> dict[str, int]:
+        """Two per node."""
+        return dict.fromkeys(self.space.groups, 2)
+
+    def nodes(self) -> dict[str, tuple[range, ...]]:
+        """The edges into every node of every cell."""
+        return dict.fromkeys(self.space.groups, entering_edges(self.space.steps))
 
     def path(self, choices: Choices) -> dict[str, Paths]:
         """The options that an architecture uses on every edge."""
@@ -87,3 +100,11 @@ class GasSupernet(DartsMacroSupernet, space=Gas):
             for index, cell in enumerate(self.space.groups)
             for position, (edge, option) in enumerate(candidate_of(self.space.genes(choices, cell), self.space.ops))
         }
+
+
+def _decoded(space: Gas, logits: Mapping[str, Tensor], *, relaxed: bool = False) -> dict[str, Option]:
+    choices: dict[str, Option] = {}
+    for cell in space.groups:
+        genes = strongest_genes(logits[cell], space.ops, space.steps, with_none=True, relaxed=relaxed)
+        choices |= choices_of(genes, cell)
+    return choices

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Mapping
 
 import torch
@@ -11,7 +12,7 @@ from lightning_nas.architecture import Choices, Option
 from lightning_nas.spaces.nasbench201.cells import SearchCell
 from lightning_nas.spaces.nasbench201.macro import STAGES, Macro
 from lightning_nas.spaces.nasbench201.space import GROUP, NasBench201
-from lightning_nas.spaces.option_weights import Paths, strongest
+from lightning_nas.spaces.option_weights import Mixed, Paths, strongest
 from lightning_nas.spaces.supernet import Supernet
 
 
@@ -36,6 +37,16 @@ class NasBench201Supernet(Supernet, space=NasBench201):
     def decode(space: NasBench201, logits: Mapping[str, Tensor]) -> dict[str, Option]:
         """The strongest operation of every edge, ``none`` included; ties go to the lower index."""
         return {name: space.ops[strongest(row)] for name, row in zip(space.decisions, logits[GROUP], strict=True)}
+
+    def nodes(self) -> dict[str, tuple[range, ...]]:
+        """The edges into every node but the first."""
+        starts = [node * (node - 1) // 2 for node in range(1, self.space.nodes + 1)]
+        return {GROUP: tuple(range(start, stop) for start, stop in itertools.pairwise(starts))}
+
+    def mixed(self) -> list[Mixed]:
+        """The edges of all cells."""
+        cells = [cell for cell in self.macro.modules() if isinstance(cell, SearchCell)]
+        return [Mixed(edge, GROUP, row) for cell in cells for row, edge in enumerate(cell.edges)]
 
     def path(self, choices: Choices) -> dict[str, Paths]:
         """The one operation that an architecture uses on every edge."""

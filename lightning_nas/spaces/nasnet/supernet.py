@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import partial
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -14,7 +16,7 @@ from lightning_nas.spaces.cells.supernet import DartsMacroSupernet
 from lightning_nas.spaces.nasnet.cells import CellPlace
 from lightning_nas.spaces.nasnet.search_cell import NasNetSearchCell, edge_number, inputs_group
 from lightning_nas.spaces.nasnet.space import NasNet
-from lightning_nas.spaces.option_weights import Paths
+from lightning_nas.spaces.option_weights import Mixed, Paths
 
 
 class NasNetSupernet(DartsMacroSupernet, space=NasNet):
@@ -64,6 +66,19 @@ class NasNetSupernet(DartsMacroSupernet, space=NasNet):
                     choices[f"{cell}.{block}.op{side}"] = space.ops[option]
         return {name: choices[name] for name in space.decisions}
 
+    def mixed(self) -> list[Mixed]:
+        """The edges of all cells; one counts as far as its state is read."""
+        found = []
+        cells: list[Any] = list(self.macro.cells)
+        for cell in cells:
+            for block in range(2, self.space.blocks + 2):
+                for side in SIDES:
+                    for source in range(block):
+                        row = edge_number(block, side, source)
+                        reach = partial(_read, group=inputs_group(cell.group, block), side=side, source=source)
+                        found.append(Mixed(cell.edges[row], cell.group, row, reach))
+        return found
+
     def path(self, choices: Choices) -> dict[str, Paths]:
         """The state that every side of every block reads, and the operation on that edge."""
         self.space.validate(choices)
@@ -93,3 +108,8 @@ class NasNetSupernet(DartsMacroSupernet, space=NasNet):
                     found = f"macro.cells.{index}.ops.{len(SIDES) * (block - 2) + side}"
                     sources[found] = f"macro.cells.{index}.edges.{edge}.candidates.{option}"
         return sources
+
+
+def _read(probabilities: Mapping[str, Tensor], *, group: str, side: int, source: int) -> Tensor:
+    """The probability that a side of a block reads a state."""
+    return probabilities[group][side, source]

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from functools import partial
 
 import torch
 from torch import Tensor, nn
 
 from lightning_nas.architecture import Choices, Option
 from lightning_nas.spaces.features import Backbone, FeatureInfo
-from lightning_nas.spaces.option_weights import Paths
+from lightning_nas.spaces.option_weights import Mixed, Paths
 from lightning_nas.spaces.product.network import _described, _run, handed_on
 from lightning_nas.spaces.product.parts import within
 from lightning_nas.spaces.product.space import Product
@@ -71,6 +72,39 @@ class ProductSupernet(Supernet, space=Product):
             choices |= {f"{part}/{name}": option for name, option in single.decode(own).items()}
         return choices
 
+    @classmethod
+    def decode_strengths(cls, space: Product, strengths: Mapping[str, Tensor]) -> dict[str, Option]:
+        """Every free part decodes its own strengths."""
+        choices: dict[str, Option] = {}
+        for part, single in space.free.items():
+            own = {name.removeprefix(f"{part}/"): s for name, s in strengths.items() if name.startswith(f"{part}/")}
+            choices |= {f"{part}/{name}": option for name, option in single.decode_strengths(own).items()}
+        return choices
+
+    def edges_kept(self) -> dict[str, int]:
+        """Those of the free parts."""
+        return {
+            f"{part}/{group}": kept for part in self.space.free for group, kept in self._part(part).edges_kept().items()
+        }
+
+    def nodes(self) -> dict[str, tuple[range, ...]]:
+        """Those of the free parts."""
+        return {
+            f"{part}/{group}": nodes for part in self.space.free for group, nodes in self._part(part).nodes().items()
+        }
+
+    def mixed(self) -> list[Mixed]:
+        """Those of the free parts; none if one of them does not say."""
+        if not all(self._part(part).mixed() for part in self.space.free):
+            return []
+        return [
+            Mixed(
+                one.module, f"{part}/{one.group}", one.row, one.reach and partial(_of_part, part=part, reach=one.reach)
+            )
+            for part in self.space.free
+            for one in self._part(part).mixed()
+        ]
+
     def activate(self, choices: Choices | None) -> None:
         """Makes every free part compute its part of an architecture; None: as :meth:`Supernet.activate`.
 
@@ -115,3 +149,10 @@ class ProductSupernet(Supernet, space=Product):
         part = self.parts[name]
         assert isinstance(part, Supernet)
         return part
+
+
+def _of_part(
+    probabilities: Mapping[str, Tensor], *, part: str, reach: Callable[[Mapping[str, Tensor]], Tensor]
+) -> Tensor:
+    """What a part makes of the probabilities of its own groups."""
+    return reach({name.removeprefix(f"{part}/"): p for name, p in probabilities.items() if name.startswith(f"{part}/")})

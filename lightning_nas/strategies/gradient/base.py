@@ -10,15 +10,22 @@ import torch
 from torch import Tensor, nn
 
 from lightning_nas.architecture import Option
+from lightning_nas.cost import Call
 from lightning_nas.errors import ArgumentError
 from lightning_nas.spaces import OptionWeights, SearchSpace, Supernet
+from lightning_nas.strategies.gradient.guards import Guard
+from lightning_nas.strategies.gradient.perturbations.base import Ascent
+from lightning_nas.strategies.gradient.selection import Removal
+from lightning_nas.strategies.gradient.stages import Progressive
 
 
 class GradientStrategy(ABC):
     """How to choose.
 
-    ``SearchModule`` calls :meth:`adapt` when it finds the supernet, :meth:`prepare` before the first epoch, :meth:`relax` once
-    per forward pass, :meth:`penalty` once per loss, and :meth:`decode` at the end.
+    ``SearchModule`` calls :meth:`check`, :meth:`adapt`, :meth:`initial` and :meth:`attach` when it finds the supernet,
+    :meth:`prepare` and :meth:`prepare_task` before the first epoch, :meth:`begin_epoch` and :meth:`begin_step` where
+    these begin, :meth:`relax` once per forward pass, :meth:`penalty` once per loss, :meth:`stepped` after a step of the
+    logits, and :meth:`decode` at the end. All but :meth:`relax` do nothing unless a strategy says otherwise.
 
     Args:
         order: 1 takes the weights as they are; 2 differentiates through one virtual weight step.
@@ -31,6 +38,11 @@ class GradientStrategy(ABC):
 
     Attributes:
         needs_unused_parameters: Whether a forward pass leaves weights unused, which DDP has to be told.
+        guard: What watches the search for collapse.
+        stopped: Why the guard has ended the search; None while it goes on.
+        removal: The selection, if it discretises a trained supernet by what the removal of options costs.
+        stages: The schedule of a search that is made of several; None for one search.
+        attacks: Whether :meth:`attack` is to be called before every pass of the weight step.
 
     Example:
         >>> from lightning_nas.spaces import NasBench201
@@ -42,7 +54,10 @@ class GradientStrategy(ABC):
         torch.Size([6, 5])
     """
 
-    needs_unused_parameters = False
+    needs_unused_parameters: bool = False
+    guard: Guard | None = None
+    removal: Removal | None = None
+    stages: Progressive | None = None
 
     def __init__(
         self,
@@ -78,6 +93,39 @@ class GradientStrategy(ABC):
         """The architecture that the logits point to."""
         return space.decode(logits)
 
+    @property
+    def identity(self) -> str:
+        """What a checkpoint has to be of to be gone on with."""
+        return type(self).__name__
+
+    @property
+    def change(self) -> str | None:
+        """What :meth:`adapt` makes of a supernet, None for nothing; strategies that say the same do the same."""
+        return None if type(self).adapt is GradientStrategy.adapt else type(self).__name__
+
+    @property
+    def stopped(self) -> str | None:
+        """Why the search has been ended."""
+        return None
+
+    @property
+    def attacks(self) -> bool:
+        """Whether the worst disturbance of the weights of the options is looked for."""
+        return False
+
+    def check(self, space: SearchSpace) -> None:  # noqa: B027 (most take every space)
+        """Refuses a space that it cannot search.
+
+        Raises:
+            ArgumentError: Naming the argument.
+        """
+
+    def attach(self, supernet: Supernet) -> None:  # noqa: B027 (most need nothing)
+        """Takes charge of a supernet that is to be searched, whoever has adapted it."""
+
+    def initial(self, supernet: Supernet) -> None:  # noqa: B027 (most start from what the supernet has drawn)
+        """Sets the logits that a search starts from; called once per supernet."""
+
     def adapt(self, supernet: Supernet) -> None:  # noqa: B027 (most strategies take it as it is)
         """Changes the modules of a supernet, e.g. to partial channels: once, before its logits and weights are collected.
 
@@ -98,6 +146,55 @@ class GradientStrategy(ABC):
             input_size: Gives channels, height and width of an image; fails if nobody knows.
             device: Where the search runs.
         """
+
+    def prepare_task(  # noqa: B027 (most need nothing)
+        self, supernet: Supernet, model: nn.Module, call: Callable[[], Call]
+    ) -> None:
+        """Called after :meth:`prepare`.
+
+        Args:
+            supernet: What is searched.
+            model: The module that holds it.
+            call: Gives what its whole network is called with for one image; fails if nobody knows.
+        """
+
+    def begin_epoch(self, epoch: int, epochs: int) -> None:  # noqa: B027 (most have no schedule)
+        """Called at the start of every epoch, and when a search is resumed within one.
+
+        Args:
+            epoch: Its number, from 0 on.
+            epochs: Of the whole search.
+        """
+
+    def begin_step(self, half: str) -> None:  # noqa: B027 (most relax equally in both)
+        """Called before the architecture step, ``"architecture"``, and before the pass of the weight step, ``"weights"``."""
+
+    def attack(self, ascent: Ascent, like: Mapping[str, Tensor]) -> None:  # noqa: B027 (most do not)
+        """Looks for the worst disturbance of the weights of the options, if :attr:`attacks`.
+
+        Args:
+            ascent: Gives the gradient of the loss of the weights' batch with respect to disturbances.
+            like: Group -> ``(edges, options)``.
+        """
+
+    def stepped(self, supernet: Supernet, before: Mapping[str, Tensor]) -> None:  # noqa: B027 (most leave them)
+        """Called after every step of the logits, which may be corrected.
+
+        Args:
+            supernet: What is searched.
+            before: The logits before the step.
+        """
+
+    def averaged(self, on: bool) -> None:  # noqa: B027 (most draw nothing)
+        """Whether :meth:`relax` gives mean weights from now on, instead of draws."""
+
+    def mean(self, logits: Mapping[str, Tensor]) -> dict[str, Tensor]:
+        """The mean weights of the options, ``(edges, options)`` per group: the softmax, if nothing else is said."""
+        return {name: group.softmax(dim=-1) for name, group in logits.items()}
+
+    def record(self) -> dict[str, Any]:
+        """What the history of a search is to say of the epoch that ends, as plain numbers and texts."""
+        return {}
 
     def penalty(self, supernet: Supernet) -> Tensor | None:
         """A scalar that is added to every loss of the search, e.g. for latency; None for nothing."""

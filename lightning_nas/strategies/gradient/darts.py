@@ -1,20 +1,15 @@
-"""DARTS: softmax relaxation, first or second order.
+"""DARTS: softmax relaxation, first or second order; and, with other parts, what has been made of it.
 
 Source: Liu, Simonyan, Yang 2019, arXiv 1806.09055, equations 2 and 5 to 8.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-
-from torch import Tensor
-
-from lightning_nas.spaces import OptionWeights, softmax_relaxation
-from lightning_nas.strategies.gradient.base import GradientStrategy
+from lightning_nas.strategies.gradient.composed import Composed
 
 
-class Darts(GradientStrategy):
-    """All options run, weighted by the softmax of their logits.
+class Darts(Composed):
+    """All options run, weighted by the softmax of their logits; every part may be another one.
 
     Example:
         >>> from lightning_nas.spaces import NasBench201
@@ -24,7 +19,3 @@ class Darts(GradientStrategy):
         >>> weights.values.shape
         torch.Size([6, 5])
     """
-
-    def relax(self, logits: Mapping[str, Tensor]) -> dict[str, OptionWeights]:
-        """Softmax over the options of every edge."""
-        return softmax_relaxation(logits)
