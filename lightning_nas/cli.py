@@ -1,4 +1,4 @@
-"""The command line: ``lightning-nas search|train|report|predict|export|benchmark [key=value ...]``."""
+"""The command line: ``lightning-nas search|train|report|predict|export|benchmark|ui [key=value ...]``."""
 
 from lightning_nas.commands.main import main
 

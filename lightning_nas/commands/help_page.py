@@ -42,6 +42,11 @@ EXAMPLES = {
         "lightning-nas benchmark what=zero_cost table=<csv> images=<cifar>",
         "lightning-nas benchmark -m what=nasbench201 table=<csv> strategy=random,evolution_small seeds=100",
     ),
+    "ui": (
+        "lightning-nas ui run=runs",
+        "lightning-nas ui run=runs/search",
+        "lightning-nas ui run=<folder> port=8080",
+    ),
 }
 """Three of every command."""
 

@@ -1,4 +1,4 @@
-"""The commands: ``lightning-nas search|train|report|predict|export|benchmark [key=value ...]``, composed by Hydra."""
+"""The commands: ``lightning-nas search|train|report|predict|export|benchmark|ui [key=value ...]``, composed by Hydra."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ from lightning_nas.errors import ConfigError
 from lightning_nas.runs import RunFolder
 from lightning_nas.runs.contents import read_overrides
 
-COMPOSED = ("search", "train", "report", "predict", "export", "benchmark")
+COMPOSED = ("search", "train", "report", "predict", "export", "benchmark", "ui")
 """Modules of ``commands/`` whose settings Hydra composes; imported once these have been checked: it takes seconds."""
 
 COMMANDS = (*COMPOSED, "auto")
@@ -125,6 +125,7 @@ def _composed(command: str, overrides: list[str], *, in_full: bool, own_script: 
 def _run(command: str, config: DictConfig, *, in_full: bool) -> object:
     """One job. A refused one leaves no folder behind; one of a sweep leaves its reason there, and the others go on."""
     folder = Path(HydraConfig.get().runtime.output_dir)
+    has_folder = folder != Path.cwd()  # others work in that of the user, which is left alone
     try:
         check_early(config)
         from lightning_nas.commands.claim import alone_in  # takes seconds
@@ -132,13 +133,14 @@ def _run(command: str, config: DictConfig, *, in_full: bool) -> object:
         with (
             nullcontext() if in_full else hydras_own_errors(),
             alone_in(folder) if command in ("search", "train") else nullcontext(),
-            leaving_nothing(folder, command),
+            leaving_nothing(folder, command) if has_folder else nullcontext(),
         ):
             return import_module(f"lightning_nas.commands.{command}").run(config)
     except Exception as error:
         text = refusal(error, command)
         with suppress(OSError):
-            folder.rmdir()  # made by Hydra, and empty if nothing has begun
+            if has_folder:
+                folder.rmdir()  # made by Hydra, and empty if nothing has begun
         if is_multirun():
             keep_failure(text or traceback.format_exc())
             print(f"error: job {HydraConfig.get().job.num}: {text or repr(error)}", file=sys.stderr)

@@ -105,6 +105,14 @@ class ExportSchema:
     allow: list[str] = field(default_factory=list)
 
 
+@dataclass
+class UiSchema:
+    """Of ``ui.yaml``."""
+
+    run: str | None = "runs"
+    port: int = 8765
+
+
 def register_schemas() -> None:
     """Makes the schemas known to Hydra."""
     store = ConfigStore.instance()
@@ -113,3 +121,4 @@ def register_schemas() -> None:
     store.store(name="report_schema", node=ReportSchema)
     store.store(name="predict_schema", node=PredictSchema)
     store.store(name="export_schema", node=ExportSchema)
+    store.store(name="ui_schema", node=UiSchema)

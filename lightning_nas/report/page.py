@@ -106,7 +106,7 @@ def _values(run: FinishedRun) -> dict[str, Any]:
             if (shown := _worth_showing(run, file))
         ],
         "comparison_sentence": comparison_sentence(comparison, metric, mode),
-        "seconds": [(name, _duration(value)) for name, value in sorted(summary.get("seconds", {}).items())],
+        "seconds": [(name, duration(value)) for name, value in sorted(summary.get("seconds", {}).items())],
         "versions": sorted(summary.get("versions", {}).items()),
         "generated": summary.get("generated", False),
     }
@@ -180,7 +180,8 @@ def _time(seconds: float) -> str:
     return datetime.datetime.fromtimestamp(seconds, tz=datetime.UTC).strftime("%Y-%m-%d %H:%M UTC")
 
 
-def _duration(seconds: float) -> str:
+def duration(seconds: float) -> str:
+    """A time for people, e.g. ``2 min 5 s``."""
     hours, rest = divmod(round(seconds), 3600)
     minutes, seconds = divmod(rest, 60)
     return f"{hours} h {minutes} min" if hours else f"{minutes} min {seconds} s" if minutes else f"{seconds} s"

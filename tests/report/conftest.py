@@ -143,6 +143,11 @@ def make_run(folder: Path) -> Path:
     return folder
 
 
+@pytest.fixture(scope="session", name="make_run")
+def _make_run():
+    return make_run
+
+
 @pytest.fixture
 def run_folder(tmp_path):
     return make_run(tmp_path / "run")
