@@ -107,7 +107,8 @@ def claim_architecture(architecture: Architecture, folder: Path) -> None:
         raise ConfigError(
             f"hydra.run.dir = {folder}: another architecture was trained there, that of {path}: name another folder"
         )
-    architecture.save(path)
+    if rank_zero_only.rank == 0:  # type: ignore[attr-defined]  # a rank that is ahead of the first one leaves nothing there
+        architecture.save(path)
 
 
 def _compare(config: DictConfig, run: RunFolder) -> None:
