@@ -46,7 +46,9 @@ def test_a_killed_training_ends_with_the_same_best_network(tmp_path):
     assert all(torch.equal(value, second["state_dict"][name]) for name, value in first["state_dict"].items())
     assert first["epoch"] == second["epoch"]
     assert [row["epoch"] for row in columns(whole) if row["val/loss"]] == list("0123")
-    assert [row["val/loss"] for row in columns(whole)] == [row["val/loss"] for row in columns(broken)]
+    # A kill between a checkpoint and the next flush of metrics.csv may lose a line of the training loss.
+    lines = [[row["val/loss"] for row in columns(folder) if row["val/loss"]] for folder in (whole, broken)]
+    assert lines[0] == lines[1]
     assert not list(tmp_path.rglob("events.*")), "logger=csv"
     tested = [json.loads((folder / "summary.json").read_text())["metrics"] for folder in (whole, broken)]
     assert tested[0] == tested[1]

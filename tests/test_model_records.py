@@ -55,7 +55,7 @@ def test_a_missing_package_is_named_before_any_work(tmp_path, monkeypatch):
 
 def test_a_checkpoint_without_a_record_asks_for_the_network(tmp_path):
     task = lightning_nas.load_model(saved(tmp_path).record).task
-    checkpoint = {"state_dict": task.state_dict(), "pytorch-lightning_version": "2.6.0"}
+    checkpoint = {"state_dict": task.state_dict(), "pytorch-lightning_version": "2.6.0", "epoch": 0, "loops": {}}
     torch.save({**checkpoint, "hyper_parameters": {"num_classes": 3}}, tmp_path / "older.ckpt")
     with pytest.raises(NasError, match="no record of the network's architecture: pass backbone="):
         ClassificationTask.load_from_checkpoint(tmp_path / "older.ckpt")

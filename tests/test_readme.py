@@ -14,6 +14,7 @@ from processes import run_code
 from torch.utils.data import DataLoader, TensorDataset
 
 from lightning_nas import load_backbone
+from lightning_nas.commands.completing import completed
 from lightning_nas.commands.schema import register_schemas
 from lightning_nas.networks import read_state_dict
 from lightning_nas.spaces import Supernet
@@ -128,7 +129,7 @@ def test_its_commands_compose(name, arguments):
     overrides = [re.sub(r"=(.*<\w+>.*)", r"='\1'", part) for part in overrides]
     register_schemas()
     with initialize_config_module("lightning_nas.conf", version_base="1.3"):
-        compose(name, overrides)
+        compose(name, completed(name, overrides) if name == "export" else overrides)
 
 
 def test_all_commands_are_shown():

@@ -53,7 +53,7 @@ def command(tmp_path, monkeypatch, capsys):
         (["search", "strategi=darts"], "unknown key strategi; did you mean 'strategy'?"),
         (["search", "data.bach_size=4"], "unknown key data.bach_size; did you mean 'data.batch_size'?"),
         (["search", "++data.bach_size=4"], "unknown key data.bach_size; .* did you mean 'batch_size'?"),
-        (["search", "strategy=drats"], "strategy=drats: there is no such option; there are .* did you mean 'darts'?"),
+        (["search", "strategy=dartz"], "strategy=dartz: there is no such option; there are .* did you mean 'darts'?"),
         (["search", "search.epochs=many"], "search.epochs = 'many': Value 'many' .* Integer"),
         (["search", "space.channels=wide"], "space.channels = 'wide': .*integer"),
         (["search", "data.augmentation=much"], "data.augmentation = 'much': Input should be 'none'"),

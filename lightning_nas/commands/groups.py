@@ -44,7 +44,12 @@ _current: ContextVar[_Training | None] = ContextVar("training", default=None)
 
 def register_training_keys() -> None:
     """Makes ``${training:...}`` known to the configs."""
-    OmegaConf.register_new_resolver("training", lambda key: (_current.get() or _Training()).value(key), replace=True)
+    OmegaConf.register_new_resolver("training", _value, replace=True)
+
+
+def _value(key: str) -> str:
+    """Has a name, since launchers of sweeps send it to other processes."""
+    return (_current.get() or _Training()).value(key)
 
 
 def check_groups(config: DictConfig) -> None:

@@ -65,7 +65,8 @@ def test_torchvisions_mobilenet_v2_half_as_wide_again_with_larger_kernels_is_the
     for ours, theirs in zip(
         maps_of(network.double(), images.double()), maps_of(itself.double(), images.double()), strict=True
     ):
-        assert torch.equal(ours[:, : theirs.shape[1]], theirs)
+        # Exact but for the order in which a processor's kernels add up; zeros are added to each sum.
+        assert_close(ours[:, : theirs.shape[1]], theirs, rtol=1e-12, atol=1e-12)
 
 
 def test_a_supernet_with_larger_kernels_starts_as_the_seed(seed, images, expected):

@@ -114,7 +114,7 @@ search = SearchModule(toy.Project(), Darts())
 trainer.fit(search, BilevelDataModule(toy.Data()))
 assert trainer.global_step == 3
 assert search.architecture().hash
-assert type(search).__mro__[5] is toy.pl.LightningModule, type(search).__mro__
+assert toy.pl.LightningModule in type(search).__mro__, type(search).__mro__
 trainer = toy.make_trainer(1, callbacks=[SampledPaths(seed=0)])
 trainer.fit(toy.Project(), WeightsHalf(toy.Data()))
 assert not [name for name in sys.modules if name.partition(".")[0] in {missing!r}]

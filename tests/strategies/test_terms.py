@@ -2,6 +2,7 @@
 
 import pytest
 import torch
+from scipy.stats import spearmanr
 from torch import nn
 
 from lightning_nas.cost import Call, cost_of_call
@@ -102,14 +103,17 @@ def test_the_expected_cost_of_one_architecture_is_that_of_its_whole_network(name
     supernet = space.supernet()
     term, first = Cost(kind=kind, weight=1.0), space.sample(random.Random(0))
     term.prepare(supernet, Model(supernet), lambda: call, first)
-    for seed in range(3):
+    approximate = name in ("nasnet", "auto_deeplab")  # layers that no option is depend on the choices, too
+    pairs = []
+    for seed in range(12 if approximate else 3):
         choices = space.sample(random.Random(seed + 5))
         whole = cost_of_call(Model(space.network(choices)), call)
         counted = whole.macs if kind == "macs" else whole.parameters
-        if name in ("nasnet", "auto_deeplab"):  # layers that no option is depend on the path, too
-            assert float(term.expected(onehot(supernet, choices))) == pytest.approx(counted, rel=0.5)
-            continue
-        assert float(term.expected(onehot(supernet, choices))) == pytest.approx(counted, rel=1e-6)
+        pairs.append((float(term.expected(onehot(supernet, choices))), counted))
+    if approximate:
+        assert spearmanr(*zip(*pairs, strict=True)).statistic > 0.7
+    else:
+        assert all(ours == pytest.approx(counted, rel=1e-6) for ours, counted in pairs)
     mean = {n: g.detach().double().softmax(-1).requires_grad_() for n, g in supernet.logits.items()}
     expected = term.expected(mean)
     grads = torch.autograd.grad(expected, list(mean.values()), allow_unused=True)

@@ -12,7 +12,7 @@ from typing import Any
 import torch
 
 from lightning_nas.architecture import Option, write_atomic
-from lightning_nas.errors import RunFolderError
+from lightning_nas.errors import ArgumentError, RunFolderError
 from lightning_nas.runs.contents import read_text
 from lightning_nas.search.gradient.module import SearchModule
 from lightning_nas.search.job import Job
@@ -64,7 +64,7 @@ def _read(path: Path) -> Masks:
         data: dict[str, Any] = json.loads(read_text(path))
         masks = {str(name): torch.tensor(rows, dtype=torch.bool) for name, rows in data.items()}
         if any(mask.dim() != 2 or not bool(mask.any(dim=1).all()) for mask in masks.values()):
-            raise ValueError("a row without an option")
+            raise ArgumentError("a row without an option")
     except (ValueError, TypeError, AttributeError, RuntimeError) as error:
         raise RunFolderError(f"{path}: not the options that a stage has left ({str(error)[:100]})") from None
     return masks
