@@ -26,6 +26,7 @@ from lightning_nas.report.tables import (
     decimal,
     matched_sentence,
     shown_tables,
+    shows_no_gain,
 )
 from lightning_nas.report.trials import TrialReport, trial_report
 from lightning_nas.report.verdict import Verdict, entropy, judge, skip_share
@@ -79,6 +80,7 @@ def _values(run: FinishedRun) -> dict[str, Any]:
         "headline": (metric, decimal(summary["metrics"].get(metric))),
         "metrics": [(name, decimal(value)) for name, value in sorted(summary["metrics"].items())],
         "verdict": verdict_of(run),
+        "no_gain": shows_no_gain(comparison, metric, mode),
         "drawings": [(drawing.title, Markup(drawing.svg), _final_share(drawing)) for drawing in drawings],
         "share_chart": _chart(shares, run.history, "share"),
         "entropy_chart": _chart(entropies, run.history, "entropy"),

@@ -135,6 +135,26 @@ def comparison_sentence(comparison: Sequence[Mapping[str, Any]], metric: str, mo
     return " ".join([*sentences, "The found network was trained once here: other seeds may change the order."])
 
 
+def shows_no_gain(comparison: Sequence[Mapping[str, Any]], metric: str, mode: Literal["max", "min"]) -> bool:
+    """Whether the comparison does not show that the found network is better.
+
+    It has to be better than random ones by more than their spread, and than every one that was made by hand.
+
+    Args:
+        comparison: Of a summary.
+        metric: That decides.
+        mode: Whether larger or smaller values of it are better.
+    """
+    found = measured(comparison, metric, "found")
+    if not found:
+        return False
+    better = 1 if mode == "max" else -1
+    drawn, by_hand = (measured(comparison, metric, kind) for kind in ("random", "baseline"))
+    mean, spread = mean_and_spread(drawn) if drawn else (None, None)
+    not_above = mean is not None and better * (found[0] - mean) <= (spread or 0.0)
+    return not_above or any(better * (found[0] - value) <= 0 for value in by_hand)
+
+
 def measured(comparison: Sequence[Mapping[str, Any]], metric: str, kind: str) -> list[float]:
     """The metric of all networks of a kind that have it."""
     values = [entry["metrics"].get(metric) for entry in comparison if entry["kind"] == kind]
