@@ -33,6 +33,7 @@ class Layout:
         classes: Their names.
         sides: Median of the shorter and of the longer sides of the training images, in pixels.
         object_share: Median side of what has to be found, relative to the image's; 1 for the whole of it.
+        smallest_side: Side of the images below which nothing is saved, in pixels.
         notes: Odd things, one sentence each.
 
     Raises:
@@ -53,6 +54,7 @@ class Layout:
     classes: Sequence[str]
     sides: tuple[int, int]
     object_share: float = 1.0
+    smallest_side: int = 64
     notes: tuple[str, ...] = field(default=())
 
     def __post_init__(self) -> None:

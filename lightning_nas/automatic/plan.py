@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from lightning_nas.automatic.layout import Layout
@@ -96,7 +96,9 @@ def batch_size(images: int) -> int:
 
 def largest_side(layout: Layout) -> int:
     """The largest of the sides that does not enlarge the images; the smallest one for tiny images."""
-    return max((side for side in SIDES if side <= layout.sides[0]), default=SIDES[0])
+    return max(
+        (side for side in SIDES if layout.smallest_side <= side <= layout.sides[0]), default=layout.smallest_side
+    )
 
 
 def make_plan(
@@ -124,14 +126,15 @@ def make_plan(
         return divided(side, size, seconds, pace(side, size))
     first = min(128, largest_side(layout))
     measured = pace(first, size)
-    chosen = _affordable(measured, first, largest_side(layout), seconds)
+    sides = [option for option in SIDES if layout.smallest_side <= option <= largest_side(layout)]
+    chosen = _affordable(measured, first, sides, seconds)
     return divided(chosen, size, seconds, measured if chosen == first else pace(chosen, size))
 
 
-def _affordable(measured: Pace, side: int, largest: int, seconds: float) -> int:
+def _affordable(measured: Pace, side: int, sides: Sequence[int], seconds: float) -> int:
     """The largest side at which search and training still have twice the fewest epochs; cost grows with the area."""
-    fitting = [SIDES[0]]
-    for wanted in (option for option in SIDES if option <= largest):
+    fitting = [*sides[:1], *([] if sides else [side])]
+    for wanted in sides:
         epoch = measured.epoch * (wanted / side) ** 2
         if _search_epochs(_left(seconds), epoch, measured.validation * (wanted / side) ** 2, 4, 12) >= 2 * FEWEST:
             fitting.append(wanted)

@@ -9,6 +9,8 @@ from pathlib import Path
 from statistics import median
 from typing import Any
 
+import torch
+
 from lightning_nas.architecture import decode_text, parse_json, write_atomic
 from lightning_nas.automatic.layout import Layout, LayoutError
 from lightning_nas.tasks.images.parts import part_of
@@ -17,10 +19,16 @@ HELD_OUT = 0.2
 """Share of the images that validates, where no part is given for that."""
 
 SETTINGS = (
-    "task.detector=fcos", "task.channels=64", "task.anchor_scale=2.0", "task.optimizer=adamw", "task.lr=1e-3",
+    "task.detector=fcos", "task.anchor_scale=2.0", "task.optimizer=adamw", "task.lr=1e-3",
     "task.schedule=cosine", "task.warmup_steps=30", "task.weight_decay=1e-4",
 )  # fmt: skip
 """A one-stage detector without anchors, which small data train in few epochs."""
+
+NARROW, WIDE = 32, 128
+"""Channels of the pyramid on a CPU, and on a GPU."""
+
+SMALLEST_SIDE = 128
+"""Stride of the coarsest level of a pyramid, to which smaller images are padded."""
 
 Part = tuple[Path, Path]
 """Annotation file, and folder of its images."""
@@ -70,10 +78,10 @@ def recognise_coco(folder: Path, written: Path) -> Layout | None:
     if empty:
         notes.append(f"classes without an object: {', '.join(map(str, empty[:5]))}")
     return Layout(
-        kind, "detection", "coco", (*paths, *SETTINGS), lambda side: [f"task.min_size={side}", f"task.max_size={side}"],
+        kind, "detection", "coco", (*paths, *SETTINGS, f"task.channels={NARROW if not torch.cuda.is_available() else WIDE}"), lambda side: [f"task.min_size={side}", f"task.max_size={side}"],
         {part: len(record["images"]) for part, record in records.items() if part != "test"}, names,
         (int(median(min(size) for size in sizes.values())), int(median(max(size) for size in sizes.values()))),
-        median(shares) if shares else 1.0, tuple(notes),
+        median(shares) if shares else 1.0, SMALLEST_SIDE, tuple(notes),
     )  # fmt: skip
 
 
