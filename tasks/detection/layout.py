@@ -77,8 +77,10 @@ def recognise_coco(folder: Path, written: Path) -> Layout | None:
     empty = [entry["name"] for entry in train["categories"] if entry["id"] not in seen]
     if empty:
         notes.append(f"classes without an object: {', '.join(map(str, empty[:5]))}")
+    width = WIDE if torch.cuda.is_available() else NARROW
     return Layout(
-        kind, "detection", "coco", (*paths, *SETTINGS, f"task.channels={NARROW if not torch.cuda.is_available() else WIDE}"), lambda side: [f"task.min_size={side}", f"task.max_size={side}"],
+        kind, "detection", "coco", (*paths, *SETTINGS, f"task.channels={width}"),
+        lambda side: [f"task.min_size={side}", f"task.max_size={side}"],
         {part: len(record["images"]) for part, record in records.items() if part != "test"}, names,
         (int(median(min(size) for size in sizes.values())), int(median(max(size) for size in sizes.values()))),
         median(shares) if shares else 1.0, SMALLEST_SIDE, tuple(notes),
