@@ -136,7 +136,7 @@ def _affordable(measured: Pace, side: int, sides: Sequence[int], seconds: float)
     fitting = [*sides[:1], *([] if sides else [side])]
     for wanted in sides:
         epoch = measured.epoch * (wanted / side) ** 2
-        if _search_epochs(_left(seconds), epoch, measured.validation * (wanted / side) ** 2, 4, 12) >= 2 * FEWEST:
+        if _search_epochs(_left(seconds), epoch, measured.measurement * (wanted / side) ** 2, 4, 12) >= 2 * FEWEST:
             fitting.append(wanted)
     return max(fitting)
 
@@ -145,8 +145,8 @@ def _left(seconds: float) -> float:
     return seconds * (1 - MARGIN) - OVERHEAD
 
 
-def _search_epochs(left: float, epoch: float, validation: float, others: int, measured: int) -> int:
-    rest = left * (1 - TRAINING) - measured * 2 * validation
+def _search_epochs(left: float, epoch: float, measurement: float, others: int, measured: int) -> int:
+    rest = left * (1 - TRAINING) - measured * measurement
     return int(rest / (SMALLER * epoch * (1 + others)))
 
 
@@ -169,15 +169,15 @@ def divided(side: int, batch: int, seconds: float, pace: Pace) -> Plan:
         (24, 71, 1, True)
     """
     left, epoch = _left(seconds), pace.epoch
-    measured = int(min(max(0.08 * left / max(2 * pace.validation, 1e-9), 8), 30))
+    measured = int(min(max(0.08 * left / pace.measurement, 8), 30))
     for random, hand_made in ((1, True), (1, False), (0, False)):
         others = random + 3 * hand_made
-        epochs = min(_search_epochs(left, epoch, pace.validation, others, measured), MOST)
+        epochs = min(_search_epochs(left, epoch, pace.measurement, others, measured), MOST)
         if epochs >= FEWEST or (others == 0 and epochs >= 1):
             break
     train_epochs = min(int(left * TRAINING / (SMALLER * epoch)), MOST_OF_TRAINING)
     if epochs < 1 or train_epochs < 1:
-        shares = ((SMALLER * epoch + measured * 2 * pace.validation) / (1 - TRAINING), SMALLER * epoch / TRAINING)
+        shares = ((SMALLER * epoch + measured * pace.measurement) / (1 - TRAINING), SMALLER * epoch / TRAINING)
         raise TimeError(
             f"time = {seconds:.0f} s: one epoch takes about {epoch:.0f} s on this machine, so that a search and a training of "
             f"one epoch each need {(OVERHEAD + max(shares)) / (1 - MARGIN):.0f} s at least"
@@ -185,7 +185,7 @@ def divided(side: int, batch: int, seconds: float, pace: Pace) -> Plan:
     once = SMALLER * epoch
     return Plan(
         side, batch, epochs, train_epochs, measured, random, hand_made,
-        (epochs * once + measured * 2 * pace.validation, others * epochs * once, train_epochs * once),
+        (epochs * once + measured * pace.measurement, others * epochs * once, train_epochs * once),
     )  # fmt: skip
 
 

@@ -73,7 +73,7 @@ def compare(
         job.run.path,
         make_task=job.make_task,
         make_trainer=lambda folder: job.trainers.training(
-            folder, epochs, [SeedBatches(job.seed), ReportedEpochs(job.progress)], kept=True
+            folder, epochs, [SeedBatches(job.seed), ReportedEpochs(job.progress)], settings.max_time, kept=True
         ),
         datamodule=job.datamodule,
         seed=job.seed,

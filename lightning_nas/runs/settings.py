@@ -71,6 +71,7 @@ class ComparisonSettings:
         hand_made: Whether one that was made by hand is compared, too.
         alone: How many networks of a front are trained by themselves, too, evenly spread over it: whether the weights that they
             shared rank them as their own training does. 0 for none.
+        max_time: Wall time after which the training of a network ends early, DD:HH:MM:SS; None for none.
     """
 
     epochs: int = 10
@@ -78,3 +79,4 @@ class ComparisonSettings:
     draws: int = 1
     hand_made: bool = True
     alone: int = 0
+    max_time: str | None = None

@@ -75,6 +75,7 @@ def test_it_searches_trains_and_exports_and_what_the_user_says_wins(photos, caps
     given = {name: dict(item.split("=", 1) for item in items) for name, items in commands.calls}
     assert given["search"]["strategy.max_latency_ms"] == "20"
     assert given["search"]["search.epochs"] == "7"
+    assert given["search"]["evaluate.max_time"].startswith("00:00:")
     assert given["train"]["epochs"] == "9"
     assert given["train"]["architecture"] == "run/search/front/0"
     assert given["search"]["task.lr"] == given["train"]["task.lr"] == "0.5"

@@ -78,9 +78,15 @@ class Commands:
             "strategy.exhaustive=0", f"strategy.initial={initial}", "strategy.rounds=1",
             f"strategy.per_round={max(plan.measured - initial, 1)}", "strategy.front_size=5",
             f"search.epochs={plan.search_epochs}", f"evaluate.random={plan.random}",
-            f"evaluate.hand_made={str(plan.hand_made).lower()}", f"max_time={clock_time(1.3 * plan.seconds[0] + 30)}",
+            f"evaluate.hand_made={str(plan.hand_made).lower()}", *self._comparison(plan),
+            f"max_time={clock_time(1.3 * plan.seconds[0] + 30)}",
             *self.settings.overrides_of("search"), f"hydra.run.dir={folder}",
         ]  # fmt: skip
+
+    def _comparison(self, plan: Plan) -> list[str]:
+        """A network that it takes longer to train here than was measured ends early."""
+        others = plan.random + 3 * plan.hand_made
+        return [f"evaluate.max_time={clock_time(1.3 * plan.seconds[1] / others + 10)}"] if others else []
 
     def training(
         self, plan: Plan, searched: RunFolder, folder: RunFolder, left: float, epochs: Callable[[Pace], int]
