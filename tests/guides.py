@@ -47,7 +47,16 @@ def texts_of_code():
 
 
 def is_said(quoted, texts):
-    """Whether a quoted sentence is one of these texts, or the beginning and pieces of one, in order."""
-    pieces = [re.escape(piece.strip()) for piece in quoted.split("...")]
-    pattern = re.compile(r"[\s\S]*?".join(pieces))
-    return any(pattern.search(text) for text in texts if len(text) >= len(max(quoted.split("..."), key=len).strip()))
+    """Whether the pieces of a quoted sentence stand in one of these texts, in order."""
+    pieces = [piece.strip() for piece in quoted.split("...")]
+
+    def holds(text):
+        place = 0
+        for piece in pieces:
+            place = text.find(piece, place)
+            if place < 0:
+                return False
+            place += len(piece)
+        return True
+
+    return any(holds(text) for text in texts)

@@ -1,11 +1,17 @@
 """The guides are true: links lead somewhere, commands compose, Python runs, quoted sentences are those of the code."""
 
+import contextlib
+import inspect
 import re
 from collections import Counter
 
 import pytest
+import yaml
 from guides import GUIDES, ROOT, commands, is_said, overrides_of, texts_of_code
 from hydra import compose, initialize_config_module
+from omegaconf import OmegaConf
+from omegaconf.errors import ConfigAttributeError, ConfigKeyError, ValidationError
+from pytorch_lightning import Trainer
 
 from lightning_nas.commands.automating.settings import read_settings
 from lightning_nas.commands.completing import completed
@@ -83,28 +89,44 @@ INLINE = sorted({
     for setting in child.content.split()
     if re.fullmatch(r"\+{0,2}[a-z_]+(\.[a-z_]+)+=\S+", setting) and not setting.startswith("hydra.")
 })  # fmt: skip
+BASES = (
+    ("search", "strategy=elastic", "space=elastic"), ("search", "strategy=darts", "space=auto_deeplab"),
+    ("search", "strategy=single_path"), ("search", "task=segmentation", "data=masks"),
+    ("search", "task=detection", "data=coco"), ("search", "data=imagefolder", "prefilter=synflow"), ("train",),
+)  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def configs():
+    """Those of some tasks, strategies and data."""
+    register_schemas()
+    register_training_keys()
+    with initialize_config_module("lightning_nas.conf", version_base="1.3"):
+        return [compose(command, list(base)) for command, *base in BASES]
+
+
+def known(setting, configs):
+    """Whether some of these configs have the key, and take the value; one that is added must be of the Trainer."""
+    key, _, value = setting.partition("=")
+    if setting.startswith("+"):
+        return key.lstrip("+").removeprefix("trainer.") in inspect.signature(Trainer).parameters or "network" in key
+    taken = False
+    for config in configs:
+        with contextlib.suppress(ValidationError, ConfigAttributeError, ConfigKeyError):
+            OmegaConf.update(config, key, yaml.safe_load(value))
+            taken = True
+    return taken
 
 
 @pytest.mark.parametrize("setting", INLINE)
-def test_settings_that_the_text_names_exist(setting):
-    """Each is one of some task, command and strategy: it composes with one of a few."""
-    register_schemas()
-    register_training_keys()
-    bases = [
-        ["strategy=elastic", "space=elastic"], ["strategy=darts", "space=darts"], ["strategy=single_path"],
-        ["task=segmentation", "data=masks", "space=auto_deeplab"], ["task=detection", "data=coco"], ["data=imagefolder"],
-        ["prefilter=synflow"],
-    ]  # fmt: skip
-    refused = []
-    with initialize_config_module("lightning_nas.conf", version_base="1.3"):
-        for command, base in [*(("search", base) for base in bases), ("train", [])]:
-            try:
-                compose(command, [*base, re.sub(r"=(.*<\w+>.*)", r"='\1'", setting)])
-            except Exception as error:
-                refused.append(error)
-            else:
-                return
-    raise refused[0]
+def test_settings_that_the_text_names_exist(configs, setting):
+    assert known(setting, configs)
+
+
+def test_a_setting_that_does_not_exist_would_be_noticed(configs):
+    assert len(INLINE) > 20
+    for wrong in ("data.bach_size=4", "search.epochs=many", "+trainer.epochs=3"):
+        assert not known(wrong, configs)
 
 
 QUOTED = [
@@ -136,13 +158,14 @@ def test_the_python_of_the_guides_runs(tmp_path, monkeypatch):
     exec(compile("\n".join(python["your-project"]), "your-project.md", "exec"), {"__name__": "guide"})
     assert (tmp_path / "architecture.json").is_file()
     assert {"by_paths", "by_trials", "tagger.ckpt"} <= {path.name for path in tmp_path.iterdir()}
-    for code in python["deploy"]:  # needs a run
-        compile(code, "deploy.md", "exec")
+    for name in ("deploy", "components"):  # one needs a run, the other would register an operation for good
+        for code in python[name]:
+            compile(code, name, "exec")
 
 
 def test_a_link_to_something_without_a_page_is_refused(tmp_path):
     with pytest.raises(ConfigError, match=r"link = '\.\./\.\./conf/search.yaml': expected another guide"):
         page_of("../../conf/search.yaml")
+    (tmp_path / "x.md").write_text("no heading\n")
     with pytest.raises(ConfigError, match="expected a heading"):
-        (tmp_path / "x.md").write_text("no heading\n")
         read_guide(tmp_path / "x.md")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from pathlib import Path
 
 import jinja2
@@ -72,7 +73,7 @@ def read_guide(file: Path) -> Guide:
     """
     tokens = _parser().parse(file.read_text(encoding="utf-8"))
     known: dict[str, int] = {}
-    for opening, content in zip(tokens, tokens[1:], strict=False):
+    for opening, content in pairwise(tokens):
         if opening.type == "heading_open":
             anchor = slug(content.content)
             known[anchor] = known.get(anchor, -1) + 1
@@ -124,13 +125,14 @@ def build_guides(out: Path) -> list[Path]:
     Args:
         out: Folder of the pages.
     """
-    guides = [read_guide(file) for file in sorted(FOLDER.glob("*.md"))]
-    guides.sort(key=lambda guide: (guide.file.name != FIRST, guide.title))
+    guides = {file.name: read_guide(file) for file in sorted(FOLDER.glob("*.md"))}
+    order = [FIRST, *guides[FIRST].links]
+    guides = dict(sorted(guides.items(), key=lambda item: order.index(item[0]) if item[0] in order else len(order)))
     environment = jinja2.Environment(autoescape=True, undefined=jinja2.StrictUndefined, trim_blocks=True)
     template = environment.from_string(TEMPLATE.read_text(encoding="utf-8"))
-    pages = [(guide.title, page_of(guide.file.name)) for guide in guides]
+    pages = [(guide.title, page_of(name)) for name, guide in guides.items()]
     written = []
-    for guide in guides:
+    for guide in guides.values():
         page = out / page_of(guide.file.name)
         values = {"body": Markup(html_of(guide)), "code_style": Markup(_code_style()), "pages": pages}
         reference = f"{REFERENCE}/{PACKAGE}.html"
