@@ -48,7 +48,7 @@ EXAMPLES = {
         "lightning-nas ui run=<folder> port=8080",
     ),
     "docs": (
-        "lightning-nas docs",
+        "lightning-nas docs open=true out=<folder>",
         "lightning-nas docs open=true",
         "lightning-nas docs out=<folder>",
     ),
