@@ -31,7 +31,7 @@ def test_wheel_holds_all_files_and_one_top_level_package(wheel):
     assert {name.split("/")[0] for name in names if ".dist-info" not in name} == {"lightning_nas"}
     for folder, prefix in (("lightning_nas", ""), ("tasks", "lightning_nas/"), ("conf", "lightning_nas/")):
         for path in (ROOT / folder).rglob("*"):
-            if path.suffix in (".py", ".yaml", ".html", ".svg"):
+            if path.suffix in (".py", ".yaml", ".html", ".svg", ".md", ".jinja2"):
                 assert prefix + path.relative_to(ROOT).as_posix() in names
 
 

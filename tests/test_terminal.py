@@ -50,6 +50,10 @@ def command(tmp_path, monkeypatch, capsys):
     [
         (["search", "serch.epochs=1"], "unknown key serch.epochs; did you mean 'search.epochs'?"),
         (["search", "search.epoch=1"], "unknown key search.epoch; did you mean 'search.epochs'?"),
+        (
+            ["search", "strategy=gdas", "strategy.order=2"],
+            "unknown key strategy.order, which another option of its group has;",
+        ),
         (["search", "strategi=darts"], "unknown key strategi; did you mean 'strategy'?"),
         (["search", "data.bach_size=4"], "unknown key data.bach_size; did you mean 'data.batch_size'?"),
         (["search", "++data.bach_size=4"], "unknown key data.bach_size; .* did you mean 'batch_size'?"),

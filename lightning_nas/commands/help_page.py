@@ -47,6 +47,11 @@ EXAMPLES = {
         "lightning-nas ui run=runs/search",
         "lightning-nas ui run=<folder> port=8080",
     ),
+    "docs": (
+        "lightning-nas docs open=true out=<folder>",
+        "lightning-nas docs open=true",
+        "lightning-nas docs out=<folder>",
+    ),
 }
 """Three of every command."""
 

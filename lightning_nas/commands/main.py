@@ -1,4 +1,4 @@
-"""The commands: ``lightning-nas search|train|report|predict|export|benchmark|ui [key=value ...]``, composed by Hydra."""
+"""The commands: ``lightning-nas search|train|report|predict|export|benchmark|ui|docs [key=value ...]``, composed by Hydra."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ from lightning_nas.errors import ConfigError
 from lightning_nas.runs import RunFolder
 from lightning_nas.runs.contents import read_overrides
 
-COMPOSED = ("search", "train", "report", "predict", "export", "benchmark", "ui")
+COMPOSED = ("search", "train", "report", "predict", "export", "benchmark", "ui", "docs")
 """Modules of ``commands/`` whose settings Hydra composes; imported once these have been checked: it takes seconds."""
 
 COMMANDS = (*COMPOSED, "auto")

@@ -164,7 +164,9 @@ def _composition(error: HydraException, command: str) -> str:
     unknown = re.search(r"Could not override '([^']+)'", str(error))
     if unknown:
         key = unknown.group(1)
-        return f"unknown key {key}{did_you_mean(key, _keys(command))}; {command} --help lists all keys"
+        keys = _keys(command)
+        meant = ", which another option of its group has" if key in keys else did_you_mean(key, keys)
+        return f"unknown key {key}{meant}; {command} --help lists all keys"
     override = re.search(r"Error merging override (.+)", str(error))
     cause = str(error.__cause__ or "").splitlines()
     if override and cause:

@@ -113,6 +113,14 @@ class UiSchema:
     port: int = 8765
 
 
+@dataclass
+class DocsSchema:
+    """Of ``docs.yaml``."""
+
+    out: str | None = "runs/docs"
+    open: bool = False
+
+
 def register_schemas() -> None:
     """Makes the schemas known to Hydra."""
     store = ConfigStore.instance()
@@ -122,3 +130,4 @@ def register_schemas() -> None:
     store.store(name="predict_schema", node=PredictSchema)
     store.store(name="export_schema", node=ExportSchema)
     store.store(name="ui_schema", node=UiSchema)
+    store.store(name="docs_schema", node=DocsSchema)

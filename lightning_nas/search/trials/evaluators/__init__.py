@@ -11,7 +11,6 @@ __all__ = [
     "OneShotEvaluator",
     "Prefilter",
     "ResultTable",
-    "TableError",
     "TableEvaluator",
     "TrainEvaluator",
     "WithCosts",
