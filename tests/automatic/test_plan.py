@@ -68,7 +68,7 @@ def _fits(slow, seconds):
 
 def test_the_training_takes_what_is_left():
     assert training_epochs(10.0, pace(128, 4)) == 1
-    assert training_epochs(600.0, pace(128, 4)) == int((0.95 * 600 - 60) / pace(128, 4).epoch)
+    assert training_epochs(600.0, pace(128, 4)) == int((0.95 * 600 - 25) / pace(128, 4).epoch)
 
 
 def test_settings_are_read_and_the_rest_is_handed_on():
