@@ -26,13 +26,14 @@ def write_card(folder: AutomaticFolder, layout: Layout, pretrained: str | None) 
     """
     search, training = read_run(folder.search.path), read_run(folder.training.path)
     metrics = training.summary["metrics"]
+    tested = layout.images.get("test") or layout.images["val"]
     metric, mode = training.presentation.deciding(metrics)
     compared = search.summary["comparison"]
     worth = comparison_sentence(compared, metric, mode) if len(compared) > 1 else "It was compared with nothing."
     lines = [
         f"# A model for {layout.task}",
         "",
-        f"Trained on {layout.images['train']:,} images ({layout.kind}), tested on {layout.images['val']:,} others.",
+        f"Trained on {layout.images['train']:,} images ({layout.kind}), tested on {tested:,} others.",
         "",
         f"- **Classes**: {', '.join(layout.classes)}",
         f"- **{metric}**: {decimal(metrics[metric])}{_sure(training.summary)}",
@@ -75,6 +76,6 @@ def _source(pretrained: str | None) -> str:
     if pretrained is None:
         return "none, so no licence of others holds for the model"
     return (
-        f"{pretrained}; the terms of these weights hold for the model as well (torchvision's: BSD-3-Clause, trained on "
-        "ImageNet, whose images are for research)"
+        f"{pretrained}; the terms of these weights, and of the images that they were trained on, hold for the model as well: "
+        "look them up where the weights come from"
     )
