@@ -38,6 +38,7 @@ def test_what_was_found_is_tested_with_the_weights_that_it_has(searched):
     assert kinds == ["found", *["front"] * (len(front["networks"]) - 1), "random", *["baseline"] * 3, "alone"]
     found, *others = summary["comparison"]
     assert found["seconds"] == 0
+    assert summary["seconds"]["search"] > 0
     assert all(entry["seconds"] == 0 for entry in others if entry["kind"] == "front")
     assert all(entry["seconds"] > 0 for entry in others if entry["kind"] != "front")
     assert found["network"]["macs"] == front["networks"][front["chosen"]]["macs"]

@@ -85,7 +85,8 @@ def _classes(datamodule: Any) -> list[dict[str, Any]]:
 def _seconds_of_search(run: RunFolder) -> float:
     """Wall time of all attempts; 0 where nothing was searched.
 
-    Of all trials, or of the training of a supernet, its pretraining and the scoring of its paths.
+    Of all trials, or of the training of a supernet, its pretraining and the scoring of its paths. Of a front it is the training
+    alone: how long its networks were measured is not kept.
     """
     if run.trials.is_file():
         lines = read_text(run.trials).splitlines()
@@ -97,7 +98,7 @@ def _seconds_of_search(run: RunFolder) -> float:
     checkpoint = read_checkpoint(last)
     if "lightning_nas" in checkpoint:  # logits
         return _elapsed(checkpoint)
-    if not scoring:  # the training of a given architecture
+    if not scoring and not run.front_record.is_file():  # the training of a given architecture
         return 0.0
     first = run.pretraining.last_checkpoint
     before = _elapsed(read_checkpoint(first)) if first.is_file() else 0.0
