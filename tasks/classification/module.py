@@ -9,6 +9,7 @@ from typing import Any, Literal
 import numpy as np
 import torch
 import torchmetrics
+from PIL import Image
 from torch import Tensor, nn
 from torchmetrics.classification import (
     MulticlassAccuracy,
@@ -21,7 +22,7 @@ from lightning_nas.errors import ArgumentError
 from lightning_nas.evaluation.bootstrap import interval
 from lightning_nas.models import Deployment, ModelRecord
 from lightning_nas.spaces import Backbone
-from lightning_nas.tasks.classification.confusion import draw_confusion
+from lightning_nas.tasks.classification.confusion import draw_confusion, rendered
 from lightning_nas.tasks.classification.deployment import classifier_deployment
 from lightning_nas.tasks.classification.distillation import ClassDistillation
 from lightning_nas.tasks.classification.heads import AuxiliaryHead, ClassificationHead
@@ -231,12 +232,14 @@ class ClassificationTask(ClassDistillation, ImageTask):
         matrix = metric.compute().cpu().numpy()  # of all ranks
         metric.reset()
         writers: list[Any] = [getattr(logger, "experiment", None) for logger in self.loggers]
-        boards = [writer for writer in writers if hasattr(writer, "add_figure")]
+        boards = [writer for writer in writers if hasattr(writer, "add_image")]
         if not self.trainer.is_global_zero or self.trainer.sanity_checking or not (boards or file):
             return
-        figure = draw_confusion(matrix, getattr(getattr(self.trainer, "datamodule", None), "class_names", None))
+        pixels = rendered(
+            draw_confusion(matrix, getattr(getattr(self.trainer, "datamodule", None), "class_names", None))
+        )
         for writer in boards:
-            writer.add_figure(name, figure, self.current_epoch, close=False)
+            writer.add_image(name, pixels, self.current_epoch, dataformats="HWC")
         if file is not None:
             file.parent.mkdir(parents=True, exist_ok=True)
-            figure.savefig(file)
+            Image.fromarray(pixels).save(file)

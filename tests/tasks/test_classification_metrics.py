@@ -83,7 +83,7 @@ def test_validation_starts_a_new_matrix_every_epoch_and_tensorboard_gets_it(tmp_
     )
     board = TensorBoardLogger(tmp_path, name=None, version="")
     figures = []
-    monkeypatch.setattr(board.experiment, "add_figure", lambda name, *rest, **more: figures.append((name, rest[1])))
+    monkeypatch.setattr(board.experiment, "add_image", lambda name, *rest, **more: figures.append((name, rest[1])))
     fit = trainer(tmp_path, max_epochs=2, limit_train_batches=1, num_sanity_val_steps=1, logger=board)
     fit.fit(ClassificationTask(Tiny(), 10), datamodule=DigitsDataModule())
     assert totals == [360, 360]
