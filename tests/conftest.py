@@ -33,6 +33,10 @@ def pytest_collection_finish(session):
     """
     if "lightning_nas.search.costs" in sys.modules:
         sys.modules["lightning_nas.search.costs"].SECONDS = nursery.SECONDS
+    if "hydra" in sys.modules:
+        from composing import compose_once
+
+        compose_once()
     gc.collect()
     gc.freeze()
     if "processes" in sys.modules:
