@@ -9,7 +9,6 @@ from typing import Any, Literal
 import numpy as np
 import torch
 import torchmetrics
-from PIL import Image
 from torch import Tensor, nn
 from torchmetrics.classification import (
     MulticlassAccuracy,
@@ -22,7 +21,7 @@ from lightning_nas.errors import ArgumentError
 from lightning_nas.evaluation.bootstrap import interval
 from lightning_nas.models import Deployment, ModelRecord
 from lightning_nas.spaces import Backbone
-from lightning_nas.tasks.classification.confusion import draw_confusion, rendered
+from lightning_nas.tasks.classification.confusion import draw_confusion
 from lightning_nas.tasks.classification.deployment import classifier_deployment
 from lightning_nas.tasks.classification.distillation import ClassDistillation
 from lightning_nas.tasks.classification.heads import AuxiliaryHead, ClassificationHead
@@ -235,11 +234,9 @@ class ClassificationTask(ClassDistillation, ImageTask):
         boards = [writer for writer in writers if hasattr(writer, "add_image")]
         if not self.trainer.is_global_zero or self.trainer.sanity_checking or not (boards or file):
             return
-        pixels = rendered(
-            draw_confusion(matrix, getattr(getattr(self.trainer, "datamodule", None), "class_names", None))
-        )
+        picture = draw_confusion(matrix, getattr(getattr(self.trainer, "datamodule", None), "class_names", None))
         for writer in boards:
-            writer.add_image(name, pixels, self.current_epoch, dataformats="HWC")
+            writer.add_image(name, np.asarray(picture), self.current_epoch, dataformats="HWC")
         if file is not None:
             file.parent.mkdir(parents=True, exist_ok=True)
-            Image.fromarray(pixels).save(file)
+            picture.save(file)
