@@ -88,7 +88,7 @@ def searched(tmp_path_factory):
 
     folder = tmp_path_factory.mktemp("project")
     pl.seed_everything(0, verbose=False)
-    supernet = lightning_nas.spaces.Darts(channels=4, cells=3, in_channels=1).supernet()
+    supernet = lightning_nas.spaces.Darts(channels=4, cells=3, steps=2, in_channels=1).supernet()
     width = supernet.feature_info.channels()[-1]
     model = DigitsModel(backbone=supernet, width=width, steps=18)
     before = {name: p.detach().clone() for name, p in model.named_parameters()}

@@ -51,7 +51,7 @@ def write_summary(
         "device": torch.cuda.get_device_name() if torch.cuda.is_available() else platform.processor() or "cpu",
         "versions": {"python": platform.python_version(), **{name: version(name) for name in PACKAGES}},
         "seconds": {
-            "search": _seconds_of_search(RunFolder(folder)),
+            "search": 0.0 if strategy == "train" else _seconds_of_search(RunFolder(folder)),
             "evaluate": sum(result.seconds for result in results),
         },
         "metrics": found.metrics,
