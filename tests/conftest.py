@@ -37,6 +37,7 @@ def pytest_collection_finish(session):
         from composing import compose_once
 
         compose_once()
+    os.fsync = lambda file: None  # no test takes away the power
     gc.collect()
     gc.freeze()
     if "processes" in sys.modules:

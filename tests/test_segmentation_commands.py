@@ -14,9 +14,10 @@ from lightning_nas.architecture import Architecture
 from lightning_nas.networks import load_backbone, read_state_dict
 from lightning_nas.spaces import build_space
 
-DATA = ["data.height=32", "data.width=64", "data.train=16", "data.val=4", "data.test=4", "data.crop=[32,32]"]
+DATA = ["data.height=32", "data.width=64", "data.train=8", "data.val=4", "data.test=4", "data.crop=[32,32]"]
 TINY = [
-    "task=segmentation", *DATA, "trainer.accelerator=cpu", "task.channels=8", "search.epochs=2", "search.warmup_epochs=1",
+    "task=segmentation", *DATA, "trainer.accelerator=cpu", "task.channels=8", "data.batch_size=4",
+    "search.epochs=2", "search.warmup_epochs=1",
     "evaluate.epochs=1", "evaluate.random=1", "evaluate.draws=3",
 ]  # fmt: skip
 SMALL_SPACE = ["space.channels=2", "space.layers=4", "space.blocks=2", "space.stem_channels=4"]
@@ -98,7 +99,7 @@ def test_the_folders_are_backbones(here, searched):
     assert all(torch.equal(value, state[f"backbone.{name}"]) for name, value in loaded.items())
 
 
-def test_masks_of_ones_own(here):
+def test_masks_of_ones_own(here, searched):
     rng = np.random.default_rng(0)
     for split, count in (("train", 8), ("val", 3)):
         for number in range(count):
@@ -110,7 +111,7 @@ def test_masks_of_ones_own(here):
     here(
         "train", "task=segmentation", "data=masks", "data.root=own", "data.num_classes=3", "data.crop=[32,32]",
         "data.num_workers=0", "data.class_names=[a,b,c]", "data.batch_size=4", "task.channels=8", "task.head=light",
-        "trainer.accelerator=cpu", "epochs=2", "architecture=auto_deeplab", "++network.channels=2", "hydra.run.dir=masks",
+        "trainer.accelerator=cpu", "epochs=1", f"architecture={searched / 'architecture.json'}", "hydra.run.dir=masks",
     )  # fmt: skip
     summary = json.loads((here.folder / "masks" / "summary.json").read_text())
     assert [entry["name"] for entry in summary["classes"]] == ["a", "b", "c"]
@@ -211,7 +212,7 @@ def test_mistakes_are_named_before_any_work(here, arguments, said, capfd):
 
 def test_a_killed_search_resumes_to_the_same_architecture(tmp_path):
     arguments = [
-        *TINY, "recipe=gas/small", "space.cells=3", "space.channels=4", "search.epochs=5", "data.augmentation=full",
+        *TINY, "recipe=gas/small", "space.cells=3", "space.channels=4", "search.epochs=3", "data.augmentation=full",
         "task.recompute=true", f"strategy.table={tmp_path / 'latency.json'}", "evaluate.random=0",
         "evaluate.hand_made=false",
     ]  # fmt: skip
