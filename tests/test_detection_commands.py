@@ -142,7 +142,10 @@ def test_a_test_without_objects_ends_with_a_report(here, searched):
         (["predict"], "run = null"),
         (["predict", "run=nowhere", "images=images"], "no such folder"),
         (["predict", "run=searched"], "images = null"),
-        (["train", "task=detection", "architecture=darts_v2", "++network.channels=4", "++neck.channels=8"], "has no neck"),
+        (
+            ["train", "task=detection", "architecture=darts_v2", "++network.channels=4", "++neck.channels=8"],
+            "has no neck",
+        ),
         (["train", "architecture=darts_v2", "part=neck"], "part = 'neck'"),
         (["search", "task=detection", "space.parts.neck.chanels=8"], "chanels"),
         (["search", "task=detection", "space.parts.neck.channels=wide"], "space.parts.neck.channels"),
