@@ -7,17 +7,15 @@ packaging test, do all of it.
 from __future__ import annotations
 
 import copy
-import sys
 from typing import Any
 
 from hydra._internal.core_plugins.importlib_resources_config_source import ImportlibResourcesConfigSource
 from hydra._internal.hydra import Hydra
-from hydra.types import RunMode
 
 
 def compose_once() -> None:
-    """Whether it is a sweep is told by ``-m`` alone, as nothing sets ``hydra.mode``; files of packages are parsed once."""
-    Hydra.get_mode = _mode  # type: ignore[method-assign]
+    """The mode is that of the command line; files of packages are parsed once."""
+    Hydra.get_mode = lambda *_, **__: None  # type: ignore[method-assign]  # what it finds where nothing sets hydra.mode
     parse, parsed = ImportlibResourcesConfigSource._read_config, {}
 
     def read(source: ImportlibResourcesConfigSource, file: Any) -> Any:
@@ -27,7 +25,3 @@ def compose_once() -> None:
         return copy.deepcopy(parsed[key])
 
     ImportlibResourcesConfigSource._read_config = read  # type: ignore[method-assign]
-
-
-def _mode(*_: object, **__: object) -> RunMode:
-    return RunMode.MULTIRUN if {"-m", "--multirun"} & set(sys.argv) else RunMode.RUN
