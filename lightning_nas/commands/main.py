@@ -6,7 +6,7 @@ import os
 import sys
 import traceback
 from collections.abc import Sequence
-from contextlib import nullcontext, suppress
+from contextlib import AbstractContextManager, nullcontext, suppress
 from importlib import import_module
 from importlib.util import find_spec
 from pathlib import Path
@@ -128,11 +128,9 @@ def _run(command: str, config: DictConfig, *, in_full: bool) -> object:
     has_folder = folder != Path.cwd()  # others work in that of the user, which is left alone
     try:
         check_early(config)
-        from lightning_nas.commands.claim import alone_in  # takes seconds
-
         with (
             nullcontext() if in_full else hydras_own_errors(),
-            alone_in(folder) if command in ("search", "train") else nullcontext(),
+            _alone_in(folder) if command in ("search", "train") else nullcontext(),
             leaving_nothing(folder, command) if has_folder else nullcontext(),
         ):
             return import_module(f"lightning_nas.commands.{command}").run(config)
@@ -151,6 +149,12 @@ def _run(command: str, config: DictConfig, *, in_full: bool) -> object:
             raise SystemExit(f"error: {text}") from None  # past Hydra, which would print the command once more
         failure = without_hydra(error)
     raise failure  # outside of the handler: an exception of a user's code stays as it is
+
+
+def _alone_in(folder: Path) -> AbstractContextManager[None]:
+    from lightning_nas.commands.claim import alone_in  # takes seconds, which a report does not need
+
+    return alone_in(folder)
 
 
 def _locate_resumed_run(command: str, overrides: list[str]) -> list[str]:

@@ -7,7 +7,6 @@ from pathlib import Path
 from omegaconf import DictConfig
 
 from lightning_nas.errors import ConfigError
-from lightning_nas.report.page import build
 
 
 def run(config: DictConfig) -> Path:
@@ -23,6 +22,8 @@ def run(config: DictConfig) -> Path:
         raise ConfigError("run = null: name a run folder, e.g. run=runs/search/2026-01-31_12-00-00")
     if not Path(config.run).is_dir():
         raise ConfigError(f"run = {config.run!r}: there is no such folder")
+    from lightning_nas.report.page import build  # takes seconds
+
     path = build(Path(config.run))
     print(f"report: {path}")
     return path
