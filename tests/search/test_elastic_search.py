@@ -18,7 +18,7 @@ from lightning_nas.report.front import front_report
 from lightning_nas.runs.settings import SupernetSettings
 from lightning_nas.search import Job, Trainers, run
 from lightning_nas.search.lightning.families import pl
-from lightning_nas.search.paths.front_networks import cut_task
+from lightning_nas.search.paths.front_networks import FrontNetworks, cut_task
 from lightning_nas.spaces.record import from_architecture
 from lightning_nas.strategies import Elastic
 
@@ -185,6 +185,41 @@ def test_the_front_may_be_tuned(tmp_path, searched):
     tuned = load_file(job.run.front_network(0).weights)
     same = load_file(searched[0].run.front_network(before["number"]).weights)
     assert not torch.equal(tuned["head.weight"], same["head.weight"])
+
+
+class Validated(OnNetwork):
+    """Counts its validations; may lower its rate at a plateau of the loss."""
+
+    plateau = False
+
+    def __init__(self, backbone):
+        super().__init__(backbone)
+        self.validated = 0
+
+    def on_validation_epoch_end(self):
+        self.validated += 1
+
+    def configure_optimizers(self):
+        optimizer = super().configure_optimizers()
+        if not self.plateau:
+            return optimizer
+        schedule = torch.optim.lr_scheduler.ReduceLROnPlateau(optimizer)
+        return {"optimizer": optimizer, "lr_scheduler": {"scheduler": schedule, "monitor": "val/loss"}}
+
+
+@pytest.mark.parametrize(("plateau", "validations"), [(False, 1), (True, 4)])
+def test_a_tuned_network_is_validated_when_it_is_done_and_before_only_where_its_rate_needs_it(
+    searched, tmp_path, plateau, validations
+):
+    job, _ = searched
+    job = replace(job, folder=tmp_path)
+    place = job.run.front_network(0)
+    task = Validated(SPACE.network(SPACE.smallest()))
+    task.plateau = plateau
+    networks = FrontNetworks(settings(tune_epochs=3), job, scores=None)
+    value = networks._tuned(task, place)
+    assert 0 <= value <= 1
+    assert task.validated == validations
 
 
 def test_what_cannot_be_done_is_refused_before_any_training(tmp_path, monkeypatch):
