@@ -220,6 +220,15 @@ def test_a_tuned_network_is_validated_when_it_is_done_and_before_only_where_its_
     value = networks._tuned(task, place)
     assert 0 <= value <= 1
     assert task.validated == validations
+    assert place.last_checkpoint.is_file()
+
+
+def test_the_supernet_is_not_validated_as_a_whole_but_kept(searched):
+    job, _ = searched
+    assert job.run.last_checkpoint.is_file()
+    header = (job.run.path / "metrics.csv").read_text().splitlines()[0]
+    assert "train/loss" in header
+    assert "val/" not in header
 
 
 def test_what_cannot_be_done_is_refused_before_any_training(tmp_path, monkeypatch):

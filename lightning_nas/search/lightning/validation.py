@@ -19,7 +19,7 @@ def unvalidated(epochs: int) -> dict[str, Any]:
         >>> unvalidated(3)["check_val_every_n_epoch"]
         4
     """
-    return {"check_val_every_n_epoch": epochs + 1, "val_check_interval": 1.0, "num_sanity_val_steps": 0}
+    return {"check_val_every_n_epoch": epochs + 1, "val_check_interval": None, "num_sanity_val_steps": 0}
 
 
 class ValidatedIfAsked(Callback):
