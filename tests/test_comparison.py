@@ -7,8 +7,9 @@ from functools import partial
 from torch import nn
 
 from lightning_nas.cost import count_macs, count_parameters
-from lightning_nas.evaluation.comparison import hand_made, nearest_draw
+from lightning_nas.evaluation.comparison import contestants, hand_made, nearest_draw
 from lightning_nas.networks import ResidualBackbone
+from lightning_nas.runs.settings import ComparisonSettings
 from lightning_nas.search.costs import macs_of_choice
 from lightning_nas.spaces import Chain, Fpn, NasFpn, Product, published
 
@@ -51,6 +52,13 @@ def test_an_encoder_whose_strides_were_searched_stands_beside_one_with_the_usual
     assert name == "hand-made residual"
     assert network.feature_info.reduction() == [2, 4, 8, 16]
     assert abs(count_parameters(network) - 7_030_832) < 0.02 * 7_030_832
+
+
+def test_beside_a_front_one_random_network_is_enough():
+    hand = ["the one made by hand"]
+    assert contestants(ComparisonSettings(), BODY) == ["found", "random 0", "random 1", "random 2", *hand]
+    assert contestants(ComparisonSettings(), BODY, trained=True) == ["random 0", *hand]
+    assert contestants(ComparisonSettings(random=2), BODY, trained=True) == ["random 0", "random 1", *hand]
 
 
 class Sized:

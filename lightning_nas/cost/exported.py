@@ -16,6 +16,7 @@ import torch
 from torch import Tensor, nn
 
 from lightning_nas.cost.latency import MIN_RUNS, Latency, summarized, timed
+from lightning_nas.cost.onnx_resize import teach_antialiasing
 from lightning_nas.cost.probe import Call, evaluating
 from lightning_nas.errors import ArgumentError, ExportError, MissingPackageError
 
@@ -153,10 +154,11 @@ def _arrays(call: Call) -> list[np.ndarray[Any, Any]]:
 
 @contextlib.contextmanager
 def quiet_exporter() -> Any:
-    """The exporter warns of every constant that a trace fixes, and logs where it is."""
+    """The exporter warns of every constant that a trace fixes, and logs where it is; it learns to write antialiasing."""
     logger = logging.getLogger("torch.onnx")
     level = logger.level
     logger.setLevel(logging.ERROR)
+    teach_antialiasing()
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")

@@ -35,7 +35,7 @@ def contestants(settings: ComparisonSettings, space: SearchSpace, *, trained: bo
     hand = [*(_family(space) or [HAND_MADE])] if settings.hand_made else []
     found = [] if trained else ["found"]
     alone = [alone_name(place) for place in range(settings.alone)] if trained else []
-    return [*found, *(f"random {index}" for index in range(settings.random)), *hand, *alone]
+    return [*found, *(f"random {index}" for index in range(settings.drawn(trained=trained))), *hand, *alone]
 
 
 def training(name: str) -> str:
@@ -85,7 +85,7 @@ def compare(
         results = [contest.run("found", "found", partial(_started, job, architecture))]
     rng = random.Random(job.seed)
     macs = partial(macs_of_choice, job.make_task, job.datamodule)
-    for index in range(settings.random):
+    for index in range(settings.drawn(trained=kept)):
         begin(f"random {index}")
         try:
             drawn = nearest_draw(space, rng, settings.draws, partial(build_network, architecture), macs)

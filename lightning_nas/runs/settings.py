@@ -66,7 +66,8 @@ class ComparisonSettings:
 
     Args:
         epochs: Of every network. Where a search leaves trained networks, the others have as many as its supernet.
-        random: How many random architectures of the space.
+        random: How many random architectures of the space; None: three, or one beside a front, which has other networks of
+            the space already, and those of its family in their usual sizes.
         draws: Each is the nearest in multiply-adds of the whole network to the found one among so many draws.
         hand_made: Whether one that was made by hand is compared, too.
         alone: How many networks of a front are trained by themselves, too, evenly spread over it: whether the weights that they
@@ -75,8 +76,22 @@ class ComparisonSettings:
     """
 
     epochs: int = 10
-    random: int = 3
+    random: int | None = None
     draws: int = 1
     hand_made: bool = True
     alone: int = 0
     max_time: str | None = None
+
+    def drawn(self, *, trained: bool) -> int:
+        """How many random architectures are compared.
+
+        Args:
+            trained: Whether the search leaves trained networks.
+
+        Example:
+            >>> ComparisonSettings().drawn(trained=True), ComparisonSettings(random=2).drawn(trained=True)
+            (1, 2)
+        """
+        if self.random is not None:
+            return self.random
+        return 1 if trained else 3

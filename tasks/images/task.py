@@ -102,12 +102,17 @@ class ImageTask(pl.LightningModule):
         return task
 
     def setup(self, stage: str) -> None:
-        """Checks what depends on the machine.
+        """Checks what depends on the machine; on a CPU, weights and maps lie channel by channel within a pixel.
+
+        Depthwise convolutions are several times as fast there in that order, and no other layer of the tasks is slower.
 
         Raises:
             NasError: If statistics are to be shared over ranks on a machine where PyTorch cannot.
         """
-        refuse_sync_without_gpu(self.norm, self.trainer.strategy.root_device)
+        device = self.trainer.strategy.root_device
+        refuse_sync_without_gpu(self.norm, device)
+        if device.type == "cpu":
+            self.to(memory_format=torch.channels_last)
 
     def on_train_epoch_end(self) -> None:
         """Says which term of the loss does not fall."""

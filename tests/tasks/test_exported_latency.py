@@ -4,6 +4,7 @@ import pytest
 
 from lightning_nas.networks import ResidualBackbone
 from lightning_nas.search.costs import exported_latency_of_task
+from lightning_nas.spaces import Elastic, ImageSize, Product
 from lightning_nas.tasks.classification import ClassificationTask
 from lightning_nas.tasks.detection import DetectionTask
 from lightning_nas.tasks.segmentation import SegmentationTask
@@ -28,3 +29,9 @@ def test_a_detector_is_timed_with_its_suppression_of_boxes(detector):
 def test_a_segmenter_and_a_classifier_are_timed():
     for task in (SegmentationTask(backbone(), num_classes=3), ClassificationTask(backbone(), num_classes=3)):
         assert exported_latency_of_task(task, Data(), seconds=1).median_ms > 0
+
+
+def test_a_segmenter_that_makes_images_smaller_is_timed_as_a_file():
+    space = Product({"image": ImageSize(scales=(50,)), "backbone": Elastic("mobilenet_v2", widths=(50,))})
+    task = SegmentationTask(space.network(space.smallest()), num_classes=3, channels=16)
+    assert exported_latency_of_task(task, Data(), seconds=0.1).runtime.startswith("onnxruntime")

@@ -117,13 +117,14 @@ class LastCheckpoint(pl.callbacks.ModelCheckpoint):
 
     Args:
         folder: Of the training.
+        validated: Whether it is validated while it trains: Lightning would wait for a validation otherwise.
     """
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, *, validated: bool = True) -> None:
         self.run = RunFolder(folder)
         super().__init__(
             self.run.checkpoints, filename=self.run.last_checkpoint.stem, save_top_k=1, every_n_epochs=1,
-            enable_version_counter=False,
+            enable_version_counter=False, save_on_train_epoch_end=None if validated else True,
         )  # fmt: skip
 
     def setup(self, trainer: pl.Trainer, pl_module: Any, stage: str) -> None:

@@ -13,6 +13,7 @@ from lightning_nas.search.lightning.families import pl
 from lightning_nas.search.lightning.finite import FiniteTraining
 from lightning_nas.search.lightning.judging import JudgedByHeadline
 from lightning_nas.search.lightning.persistence import ContinuedCSVLogger, LastCheckpoint
+from lightning_nas.search.lightning.validation import ValidatedIfAsked, unvalidated
 
 
 def tensorboard(folder: Path) -> Sequence[pl.loggers.Logger]:
@@ -55,6 +56,7 @@ class Trainers:
         *,
         progress_bar: bool = True,
         kept: bool = False,
+        validated: bool = True,
         **changed: Any,
     ) -> pl.Trainer:
         """A Trainer that writes into a folder, from which the training can go on.
@@ -67,9 +69,12 @@ class Trainers:
             progress_bar: Whether to show one.
             kept: Whether it is a network that is kept as it was at its best: callbacks that judge it by the headline, such as
                 :class:`~lightning_nas.search.BestCheckpoint`, take part.
+            validated: Whether it is validated while it trains; if not, only where its learning rate waits for a plateau.
             changed: Arguments that win over all others.
         """
         place = Path(folder)
+        if not validated:
+            callbacks, changed = [*callbacks, ValidatedIfAsked()], {**unvalidated(epochs), **changed}
         own = [c for c in self.callbacks(place) if kept or not isinstance(c, JudgedByHeadline)]
         bar = [pl.callbacks.RichProgressBar()] if progress_bar else []
         arguments = {
@@ -77,7 +82,8 @@ class Trainers:
             "max_epochs": epochs,
             "logger": [ContinuedCSVLogger(place), *self.loggers(place)],
             "callbacks": [
-                FiniteTraining(), *callbacks, *own, LastCheckpoint(place), pl.callbacks.Timer(max_time), *bar
+                FiniteTraining(), *callbacks, *own, LastCheckpoint(place, validated=validated),
+                pl.callbacks.Timer(max_time), *bar,
             ],
             "enable_progress_bar": progress_bar,
             "default_root_dir": str(place),

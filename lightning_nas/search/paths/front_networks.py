@@ -71,7 +71,7 @@ class FrontNetworks:
         points = [(entry["metric"], _cost_of(entry, self.strategy.cost)) for entry in networks]
         best = max(range(len(points)), key=lambda index: points[index][0])
         chosen = networks[knee(points) if self.strategy.prefer == "knee" else best]["number"]
-        name = self.scores.measure(front[chosen].choices)[0]
+        name = self.scores.metric_name(front[chosen].choices)
         content = {
             "metric": name, "cost": self.strategy.cost, "chosen": chosen, "measured": measured, "networks": networks,
             "task_arguments": task_arguments(self.job.datamodule),
@@ -96,7 +96,7 @@ class FrontNetworks:
 
     def _kept(self, number: int, one: Measured) -> dict[str, Any]:
         job, run = self.job, self.job.run.front_network(number)
-        self.scores.measure(one.choices)  # the statistics of BatchNorm become its own
+        self.scores.prepare(one.choices)  # the statistics of BatchNorm become its own
         task = cut_task(job, self.scores.task, self.scores.supernet, one.choices)
         metric = one.value if not self.strategy.tune_epochs else self._tuned(task, run)
         trainer = self.scores.trainer
@@ -120,7 +120,8 @@ class FrontNetworks:
         """The metric of a network after it has been trained by itself."""
         job = self.job
         pl.seed_everything(job.seed, workers=True, verbose=False)
-        trainer = job.trainers.training(run.path, self.strategy.tune_epochs, [SeedBatches(job.seed)])
+        epochs = self.strategy.tune_epochs
+        trainer = job.trainers.training(run.path, epochs, [SeedBatches(job.seed)], validated=False)
         trainer.fit(task, datamodule=job.datamodule, ckpt_path=last_checkpoint(run.path))
         (metrics,) = job.trainers.silent(run.path).validate(task, datamodule=job.datamodule, verbose=False)
         name, value = validation_score(metrics, self.strategy.metric, task)

@@ -59,8 +59,8 @@ def search_front(strategy: Elastic, job: Job) -> dict[str, Option]:
     if strategy.ema is not None:
         watching.append(AveragedWeights(strategy.ema))
     trainer = job.trainers.of_paths(
-        job.folder, job.supernet.epochs, watching, job.max_time, seed=job.seed, **step_settings(job)
-    )
+        job.folder, job.supernet.epochs, watching, job.max_time, seed=job.seed, validated=False, **step_settings(job)
+    )  # its networks are judged afterwards, each with statistics of its own
     trainer.fit(module, datamodule=job.datamodule, ckpt_path=last_checkpoint(job.run.path))
     silent = job.trainers.silent(job.folder)
     scores = SharedWeights(

@@ -64,9 +64,20 @@ def scaled_side(side: float, percent: int) -> int:
     return max(1, int(side * percent / 100 + 0.5))
 
 
+def followed_side(side: int, percent: int) -> int:
+    """:func:`scaled_side` of whole pixels in whole arithmetic, which an exported network goes on doing with other sizes.
+
+    Example:
+        >>> followed_side(99, 50), followed_side(1, 10)
+        (50, 1)
+    """
+    scaled = (side * percent + 50) // 100
+    return scaled + (scaled < 1)
+
+
 @torch.fx.wrap  # one node of a traced graph, because it looks at sizes
 def _scaled(x: Tensor, percent: int) -> Tensor:
-    size = [scaled_side(side, percent) for side in x.shape[-2:]]
+    size = [followed_side(side, percent) for side in x.shape[-2:]]
     if size == list(x.shape[-2:]):
         return x
     return nn.functional.interpolate(x, size=size, mode="bilinear", antialias=True)
