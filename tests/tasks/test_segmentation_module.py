@@ -103,7 +103,7 @@ class Scenes(pl.LightningDataModule):
 
 def trainer(folder, **arguments):
     return pl.Trainer(default_root_dir=folder, logger=False, enable_progress_bar=False, enable_model_summary=False,
-                      enable_checkpointing=False, accelerator="cpu", **arguments)  # fmt: skip
+                      enable_checkpointing=False, num_sanity_val_steps=0, accelerator="cpu", **arguments)  # fmt: skip
 
 
 def test_it_learns_and_leaves_pictures(tmp_path):
