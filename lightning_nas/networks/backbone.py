@@ -5,13 +5,14 @@ from __future__ import annotations
 import os
 import warnings
 from collections.abc import Sequence
+from functools import lru_cache
 from pathlib import Path
 
 import psutil
 import torch
 from torch import Tensor
 
-from lightning_nas.architecture import Architecture, Choices
+from lightning_nas.architecture import Architecture, Option
 from lightning_nas.cost.probe import random_numbers_kept
 from lightning_nas.errors import ArchitectureError, MissingFileError, WeightsError
 from lightning_nas.networks.weights import load_weights
@@ -64,22 +65,27 @@ def build_network(architecture: Architecture) -> Backbone:
             than is free.
     """
     space, choices = from_architecture(architecture)
-    _require_memory(space, choices)
+    _require_memory(_bytes_of(space, tuple(choices.items())))
     network = space.network(choices)
     network.built_from = architecture
     return network
 
 
-def _require_memory(space: SearchSpace, choices: Choices) -> None:
-    """A record is small whatever it asks for, so the network is built without memory first and its weights are counted."""
+@lru_cache(maxsize=64)
+def _bytes_of(space: SearchSpace, choices: tuple[tuple[str, Option], ...]) -> int:
+    """What the weights of a network need; it is built without memory."""
     try:
         with random_numbers_kept(), torch.device("meta"):
-            network = space.network(choices)
+            network = space.network(dict(choices))
     except Exception as error:  # whatever the values of a stranger's record lead to
         raise ArchitectureError(
             f"the network of this record cannot be built: {type(error).__name__}: {error}"
         ) from error
-    needed = sum(tensor.numel() * tensor.element_size() for tensor in (*network.parameters(), *network.buffers()))
+    return sum(tensor.numel() * tensor.element_size() for tensor in (*network.parameters(), *network.buffers()))
+
+
+def _require_memory(needed: int) -> None:
+    """A record is small whatever it asks for, so the weights are counted first."""
     free = psutil.virtual_memory().available
     if needed > free:
         raise ArchitectureError(

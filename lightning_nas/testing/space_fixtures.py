@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import random
+from collections.abc import Callable, Iterator
+from functools import lru_cache
 from typing import TypeVar
 
 import pytest
 import torch
 from torch import Tensor
 
-from lightning_nas.spaces import SearchSpace
+from lightning_nas.spaces import Backbone, SearchSpace, Supernet
 
 Test = TypeVar("Test", bound=Callable[..., None])
 
@@ -26,6 +28,23 @@ def with_logits(test: Test) -> Test:
     return test
 
 
+@lru_cache(maxsize=64)
+def _supernet_of(space: SearchSpace) -> Supernet:
+    """Built once: that takes longer than most of its tests."""
+    return space.supernet()
+
+
+@lru_cache(maxsize=128)
+def _network_of(space: SearchSpace, seed: int) -> Backbone:
+    """The network of a sample, built once."""
+    return space.network(space.sample(random.Random(seed)))
+
+
+def _moved(supernet: Supernet) -> list[Tensor]:
+    """What passes through a supernet and strategies change: statistics and logits."""
+    return [*supernet.logits.values(), *supernet.buffers()]
+
+
 class SpaceFixtures:
     """Inherit, and give the space in a ``space`` fixture; keep it small, networks are built and run.
 
@@ -37,7 +56,7 @@ class SpaceFixtures:
     @pytest.fixture(autouse=True)
     def _same_weights(self) -> None:
         """Networks of a test have the same weights in every run."""
-        torch.manual_seed(0)
+        torch.default_generator.manual_seed(0)  # torch.manual_seed would take longer than some tests
 
     @pytest.fixture
     def space(self) -> SearchSpace:
@@ -51,6 +70,28 @@ class SpaceFixtures:
             pytest.skip(f"space {space.name!r} has no supernet")
         if getattr(request.function, "needs_logits", False) and not space.mixes:
             pytest.skip(f"space {space.name!r} has no logits")
+
+    @pytest.fixture
+    def supernet(self, space: SearchSpace) -> Iterator[Supernet]:
+        """The supernet of the space, in training: one for all tests, which may activate, mix, train and convert it."""
+        supernet = _supernet_of(space)
+        relaxation, form = supernet.relaxation, supernet.form
+        before = [tensor.detach().clone() for tensor in _moved(supernet)]
+        yield supernet
+        if any(group.dtype != torch.float32 for group in supernet.parameters()):
+            supernet.float()
+        supernet.train().zero_grad()
+        supernet.activate(None)
+        supernet.relaxation = relaxation
+        if supernet.form != form:
+            supernet.set_form(form)
+        with torch.no_grad():
+            for tensor, value in zip(_moved(supernet), before, strict=True):
+                tensor.copy_(value)
+
+    def networks(self, space: SearchSpace, seeds: int = 2) -> list[Backbone]:
+        """Networks of samples, in training: the same ones for all tests."""
+        return [_network_of(space, seed).train() for seed in range(seeds)]
 
     def images(self, space: SearchSpace) -> Tensor:
         """A batch that networks of the space accept."""

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import random
 from functools import partial
 
+import pytest
 import torch
 from torch import Tensor, nn
 from torchvision.models.feature_extraction import create_feature_extractor
@@ -22,11 +22,10 @@ def _keep(outputs: list[Tensor], module: nn.Module, inputs: object, output: Tens
 class NetworkContract(SpaceFixtures):
     """Maps of the networks of a space, and the modules that give them."""
 
-    def test_networks_return_what_feature_info_says(self, space: SearchSpace) -> None:
+    def test_networks_return_what_feature_info_says(self, space: SearchSpace, request: pytest.FixtureRequest) -> None:
         """Fixed networks and the supernet: number of maps, channels, strides; the auxiliary map too."""
         x = self.images(space)
-        networks = [space.network(space.sample(random.Random(seed))) for seed in range(2)]
-        networks += [space.supernet()] if space.has_supernet else []
+        networks = self.networks(space) + ([request.getfixturevalue("supernet")] if space.has_supernet else [])
         for network in networks:
             features, auxiliary = network.forward_auxiliary(x)
             resizing = image_part(network)
@@ -45,20 +44,23 @@ class NetworkContract(SpaceFixtures):
                 assert networks[0].feature_info.channels() == networks[-1].feature_info.channels()
             assert networks[0].feature_info.reduction() == networks[-1].feature_info.reduction()
 
-    def test_named_modules_give_the_maps(self, space: SearchSpace) -> None:
+    def test_named_modules_give_the_maps(self, space: SearchSpace, request: pytest.FixtureRequest) -> None:
         """A hook on the module that ``feature_info`` names sees the map, in fixed networks and in the supernet."""
         x = self.images(space)
-        networks = [space.network(space.sample(random.Random(seed))) for seed in range(2)]
-        networks += [space.supernet()] if space.has_supernet else []
+        networks = self.networks(space) + ([request.getfixturevalue("supernet")] if space.has_supernet else [])
         for network in networks:
             names = network.feature_info.module_name()
             assert len(set(names)) == len(names)
             if network.auxiliary_info is not None:
                 names = [*names, network.auxiliary_info.module]
             seen: dict[str, list[Tensor]] = {name: [] for name in names}
-            for name, outputs in seen.items():
+            hooks = [
                 network.get_submodule(name).register_forward_hook(partial(_keep, outputs))
+                for name, outputs in seen.items()
+            ]
             features, auxiliary = network.forward_auxiliary(x)
+            for hook in hooks:
+                hook.remove()
             maps = features if auxiliary is None else [*features, auxiliary]
             for name, expected in zip(names, maps, strict=True):
                 assert len(seen[name]) == 1, name
@@ -67,7 +69,7 @@ class NetworkContract(SpaceFixtures):
     def test_feature_extractor_of_torchvision_gives_the_maps(self, space: SearchSpace) -> None:
         """Fixed networks can be traced by torch.fx, and the named nodes are their maps."""
         x = self.images(space)
-        network = space.network(space.sample(random.Random(0))).eval()
+        network = self.networks(space, 1)[0].eval()
         names = network.feature_info.module_name()
         extracted = create_feature_extractor(network, names)(x)
         for name, expected in zip(names, network(x), strict=True):

@@ -12,7 +12,7 @@ from torch import Tensor
 
 from lightning_nas.errors import NasError
 from lightning_nas.ops.mixing import Mixing
-from lightning_nas.spaces import SearchSpace
+from lightning_nas.spaces import SearchSpace, Supernet
 from lightning_nas.spaces.option_weights import OptionWeights
 from lightning_nas.testing.space_fixtures import SpaceFixtures, with_logits, with_supernet
 
@@ -28,9 +28,8 @@ class SupernetContract(SpaceFixtures):
     """Logits, paths, forms and decoding of the supernet of a space."""
 
     @with_supernet
-    def test_logits_and_weights_share_nothing(self, space: SearchSpace) -> None:
+    def test_logits_and_weights_share_nothing(self, space: SearchSpace, supernet: Supernet) -> None:
         """Every parameter is either a logit or a weight."""
-        supernet = space.supernet()
         logits = {id(p) for p in supernet.logits.parameters()}
         weights = {id(p) for p in supernet.weights().values()}
         assert bool(logits) == any(part.mixes for part in _searched(space))
@@ -46,9 +45,8 @@ class SupernetContract(SpaceFixtures):
         assert any(not torch.equal(first.logits[name], other.logits[name]) for name in first.logits)
 
     @with_logits
-    def test_every_logit_gets_a_finite_gradient(self, space: SearchSpace) -> None:
+    def test_every_logit_gets_a_finite_gradient(self, space: SearchSpace, supernet: Supernet) -> None:
         """The loss depends on all groups, finitely."""
-        supernet = space.supernet()
         features = supernet(self.images(space))
         loss = sum((f * torch.randn_like(f)).mean() for f in features)
         assert isinstance(loss, Tensor)
@@ -59,9 +57,8 @@ class SupernetContract(SpaceFixtures):
             assert group.grad.abs().sum() > 0, name
 
     @with_logits
-    def test_relaxation_is_asked_once_per_forward(self, space: SearchSpace) -> None:
+    def test_relaxation_is_asked_once_per_forward(self, space: SearchSpace, supernet: Supernet) -> None:
         """All cells of a group share a sample."""
-        supernet = space.supernet()
         inner, calls = supernet.relaxation, []
 
         def counting(logits: dict[str, Tensor]) -> dict[str, OptionWeights]:
@@ -73,9 +70,9 @@ class SupernetContract(SpaceFixtures):
         assert calls == [sorted(supernet.logits)]
 
     @with_logits
-    def test_one_active_path_equals_its_one_hot_weights(self, space: SearchSpace) -> None:
+    def test_one_active_path_equals_its_one_hot_weights(self, space: SearchSpace, supernet: Supernet) -> None:
         """Computing one path only gives what all options with weights 0 and 1 give."""
-        supernet = space.supernet().double().eval()
+        supernet.double().eval()
         x = self.images(space).double()
         choices = space.sample(random.Random(3))
         supernet.activate(choices)
@@ -89,9 +86,8 @@ class SupernetContract(SpaceFixtures):
             torch.testing.assert_close(one, all_of_them)
 
     @with_logits
-    def test_sampled_options_may_be_the_only_ones_computed(self, space: SearchSpace) -> None:
+    def test_sampled_options_may_be_the_only_ones_computed(self, space: SearchSpace, supernet: Supernet) -> None:
         """One drawn option per edge, as in GDAS: any draw gives finite maps of the usual shapes and finite gradients."""
-        supernet = space.supernet()
         x = self.images(space)
         expected = [f.shape for f in supernet(x)]
         generator = torch.Generator().manual_seed(0)
@@ -115,9 +111,9 @@ class SupernetContract(SpaceFixtures):
         assert all(p.grad is None or p.grad.isfinite().all() for p in supernet.parameters())
 
     @with_supernet
-    def test_supernet_returns_chosen_maps(self, space: SearchSpace) -> None:
+    def test_supernet_returns_chosen_maps(self, space: SearchSpace, supernet: Supernet) -> None:
         """``out_indices`` choose and order the maps and what describes them, and change no name of a tensor."""
-        whole, chosen = space.supernet(), space.supernet(out_indices=(-1, 0)).eval()
+        whole, chosen = supernet, space.supernet(out_indices=(-1, 0)).eval()
         assert list(whole.state_dict()) == list(chosen.state_dict())
         x = self.images(space)
         with torch.no_grad():
@@ -133,9 +129,9 @@ class SupernetContract(SpaceFixtures):
             space.supernet(out_indices=(len(expected),))
 
     @with_supernet
-    def test_activation_is_undone(self, space: SearchSpace) -> None:
+    def test_activation_is_undone(self, space: SearchSpace, supernet: Supernet) -> None:
         """After ``activate(None)`` the mix is back."""
-        supernet = space.supernet().eval()
+        supernet.eval()
         x = self.images(space)
         with torch.no_grad():
             before = supernet(x)[-1]
@@ -146,30 +142,29 @@ class SupernetContract(SpaceFixtures):
         assert not torch.equal(between, before)
 
     @with_supernet
-    def test_supernet_survives_a_copy(self, space: SearchSpace) -> None:
+    def test_supernet_survives_a_copy(self, space: SearchSpace, supernet: Supernet) -> None:
         """``deepcopy`` and ``state_dict`` carry logits and weights over."""
-        supernet = space.supernet(generator=torch.Generator().manual_seed(5)).eval()
-        twin = copy.deepcopy(supernet)
-        fresh = space.supernet().eval()
-        fresh.load_state_dict(supernet.state_dict())
+        fresh = space.supernet(generator=torch.Generator().manual_seed(5)).eval()
+        twin = copy.deepcopy(supernet.eval())
         x = self.images(space)
         with torch.no_grad():
             expected = supernet(x)[-1]
             assert torch.equal(twin(x)[-1], expected)
+            fresh.load_state_dict(supernet.state_dict())
             assert torch.equal(fresh(x)[-1], expected)
 
     @with_supernet
-    def test_both_forms_compute_and_learn_the_same(self, space: SearchSpace) -> None:
+    def test_both_forms_compute_and_learn_the_same(self, space: SearchSpace, supernet: Supernet) -> None:
         """Where a supernet has cells with a fast form, that is the function of the textbook's, and so are its gradients."""
-        fused = space.supernet().double()
-        if not any(isinstance(module, Mixing) for module in fused.modules()):
+        if not any(isinstance(module, Mixing) for module in supernet.modules()):
             pytest.skip(f"the supernet of space {space.name!r} has the textbook form alone")
-        textbook = copy.deepcopy(fused)
+        fused, textbook = supernet.double(), space.supernet().double()
+        textbook.load_state_dict(fused.state_dict())
         fused.set_form("fused")
         textbook.set_form("textbook")
         images = self.images(space).double()
-        for supernet in (fused, textbook):
-            maps, _ = supernet.forward_auxiliary(images)
+        for network in (fused, textbook):
+            maps, _ = network.forward_auxiliary(images)
             sum((x * torch.linspace(-1, 1, x.numel(), dtype=x.dtype).view_as(x)).sum() for x in maps).backward()  # type: ignore[union-attr]
         for (name, parameter), other in zip(fused.named_parameters(), textbook.parameters(), strict=True):
             if parameter.grad is None or other.grad is None:
@@ -183,9 +178,9 @@ class SupernetContract(SpaceFixtures):
                 torch.testing.assert_close(x, y)
 
     @with_supernet
-    def test_a_network_that_is_cut_out_computes_the_active_path(self, space: SearchSpace) -> None:
+    def test_a_network_that_is_cut_out_computes_the_active_path(self, space: SearchSpace, supernet: Supernet) -> None:
         """Ordinary modules with copies of the supernet's tensors, in evaluation mode."""
-        supernet = space.supernet().eval()
+        supernet.eval()
         if space.mixes and space.levels_follow_choices:
             pytest.skip("the supernet returns other maps")
         if any("pool" in str(name) for name in getattr(space, "ops", ())):
@@ -200,19 +195,19 @@ class SupernetContract(SpaceFixtures):
                 torch.testing.assert_close(path[:, : cut.shape[1]], cut, rtol=1e-5, atol=1e-5)
 
     @with_supernet
-    def test_what_has_no_logits_is_refused_by_gradients(self, space: SearchSpace) -> None:
+    def test_what_has_no_logits_is_refused_by_gradients(self, space: SearchSpace, supernet: Supernet) -> None:
         """Decoding such a space says that there is nothing to decode, instead of giving some architecture."""
         if space.mixes:
             pytest.skip(f"space {space.name!r} has logits")
         if not any(part.mixes for part in _searched(space)):
-            assert not space.supernet().logits
+            assert not supernet.logits
         with pytest.raises(NasError, match="no logits"):
             space.decode({})
 
     @with_logits
-    def test_decode_gives_an_architecture_without_moving_logits(self, space: SearchSpace) -> None:
+    def test_decode_gives_an_architecture_without_moving_logits(self, space: SearchSpace, supernet: Supernet) -> None:
         """Any logits decode to an architecture of the space."""
-        logits = dict(space.supernet().logits.items())
+        logits = dict(supernet.logits.items())
         for seed in range(self.samples):
             generator = torch.Generator().manual_seed(seed)
             drawn = {name: 1e-3 * torch.randn(group.shape, generator=generator) for name, group in logits.items()}
@@ -223,9 +218,8 @@ class SupernetContract(SpaceFixtures):
             assert all(torch.equal(drawn[name], group) for name, group in logits.items())
 
     @with_logits
-    def test_path_of_an_architecture_decodes_to_it(self, space: SearchSpace) -> None:
+    def test_path_of_an_architecture_decodes_to_it(self, space: SearchSpace, supernet: Supernet) -> None:
         """Logits that are high on the path of an architecture decode to that architecture."""
-        supernet = space.supernet()
         for seed in range(self.samples):
             choices = space.sample(random.Random(seed))
             logits = {name: torch.zeros_like(group) for name, group in supernet.logits.items()}
@@ -235,9 +229,8 @@ class SupernetContract(SpaceFixtures):
             assert space.decode(logits) == choices
 
     @with_supernet
-    def test_found_modules_lie_in_the_supernet(self, space: SearchSpace) -> None:
+    def test_found_modules_lie_in_the_supernet(self, space: SearchSpace, supernet: Supernet) -> None:
         """Every parameter of a found network has a counterpart of the same shape, or none because it is BatchNorm's."""
-        supernet = space.supernet()
         choices = space.sample(random.Random(4))
         network = space.network(choices)
         modules = dict(supernet.named_modules())

@@ -42,7 +42,7 @@ def test_saved_storages_count_once_and_parameters_not_at_all():
 
 @pytest.fixture(scope="module")
 def result():
-    return SupernetBenchmark(channels=4, cells=2, batch_size=4, image_size=8, repeats=2, device="cpu").run()
+    return SupernetBenchmark(channels=4, cells=1, batch_size=4, image_size=8, repeats=2, device="cpu").run()
 
 
 def test_our_form_saves_memory(result):

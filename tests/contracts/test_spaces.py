@@ -65,25 +65,30 @@ def load(path: Path) -> SearchSpace:
     return instantiate(composed(path), _convert_="all")
 
 
+@functools.cache
+def small(path: Path) -> SearchSpace:
+    """The space in small. A neck stands on a backbone: one to search, if the neck leaves nothing to search."""
+    config = copy.deepcopy(composed(path))
+    for node in config.parts.values() if "parts" in config else (config,):
+        node.merge_with(SMALL.get(kind(node), {}))
+    if "parts" in config:
+        config.parts.backbone = {"_target_": "lightning_nas.spaces.Chain", **TINY.args}
+    space = instantiate(config, _convert_="all")
+    if space.role == "head":  # passes on what it reads
+        neck = ElasticNeck(channels=32, max_level=5)
+        chosen = {"backbone": TINY.sample(random.Random(0))}
+        return Product({"backbone": TINY, "neck": neck, "head": space}, fixed=chosen)
+    if space.role != "neck":
+        return space
+    fixed = {"backbone": TINY.sample(random.Random(0))} if space.decisions else {}
+    return Product({"backbone": TINY, "neck": space}, fixed=fixed)
+
+
 @pytest.mark.parametrize("path", FILES, ids=lambda path: path.stem)
 class TestSpacesOfTheConfigs(SpaceContract):
     @pytest.fixture
     def space(self, path):
-        """The space in small. A neck stands on a backbone: one to search, if the neck leaves nothing to search."""
-        config = copy.deepcopy(composed(path))
-        for node in config.parts.values() if "parts" in config else (config,):
-            node.merge_with(SMALL.get(kind(node), {}))
-        if "parts" in config:
-            config.parts.backbone = {"_target_": "lightning_nas.spaces.Chain", **TINY.args}
-        space = instantiate(config, _convert_="all")
-        if space.role == "head":  # passes on what it reads
-            neck = ElasticNeck(channels=32, max_level=5)
-            chosen = {"backbone": TINY.sample(random.Random(0))}
-            return Product({"backbone": TINY, "neck": neck, "head": space}, fixed=chosen)
-        if space.role != "neck":
-            return space
-        fixed = {"backbone": TINY.sample(random.Random(0))} if space.decisions else {}
-        return Product({"backbone": TINY, "neck": space}, fixed=fixed)
+        return small(path)
 
 
 @pytest.mark.parametrize("path", FILES, ids=lambda path: path.stem)

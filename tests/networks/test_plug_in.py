@@ -17,7 +17,7 @@ from lightning_nas.networks import as_named, load_backbone, with_fpn
 from lightning_nas.ops import DropPath
 from lightning_nas.spaces import Darts
 
-SPACE = Darts(channels=4, cells=4, stem="imagenet")
+SPACE = Darts(channels=4, cells=4, steps=2, stem="imagenet")
 ARCHITECTURE = SPACE.architecture(SPACE.sample(random.Random(5)))
 
 
@@ -93,9 +93,9 @@ def test_a_supernet_under_a_detector():
 def test_torchvision_segments(make):
     x = torch.randn(2, 3, 64, 64)
     body = as_named(make(), out=-2, aux=2)
-    assert body.out_channels == {"out": 32, "aux": 16}
-    for model, head in ((DeepLabV3, DeepLabHead(32, 5)), (FCN, FCNHead(32, 5))):
-        out = model(body, head, FCNHead(16, 5))(x)
+    assert body.out_channels == {"out": 16, "aux": 8}
+    for model, head in ((DeepLabV3, DeepLabHead(16, 5)), (FCN, FCNHead(16, 5))):
+        out = model(body, head, FCNHead(8, 5))(x)
         assert [out[name].shape for name in ("out", "aux")] == [(2, 5, 64, 64)] * 2
     named = as_named(make(), low=1, high=-1)
     model = LRASPP(named, named.out_channels["low"], named.out_channels["high"], num_classes=5)

@@ -16,7 +16,7 @@ from lightning_nas.spaces import AutoDeepLab, Chain, Darts, NasBench201, Shuffle
 
 smp = pytest.importorskip("segmentation_models_pytorch")
 CHAIN = Chain(stem_channels=4, first_channels=4, widths=(8, 8, 12, 16), depths=(1,) * 4, strides=(2,) * 4)
-DARTS = Darts(channels=4, cells=3, stem="imagenet")
+DARTS = Darts(channels=4, cells=3, steps=2, stem="imagenet")
 DEEPLAB = AutoDeepLab(channels=2, layers=4, blocks=2, stem_channels=4)
 SHUFFLE = ShuffleNetV2(stem_channels=4, widths=(8, 12, 16, 16), depths=(1,) * 4, head_channels=0)
 NASBENCH = NasBench201(channels=4, cells=1, stem="imagenet")
@@ -36,10 +36,19 @@ def build(model, source, **arguments):
 SOURCES = ("found chain", "found darts", "chain", "darts", "auto_deeplab")
 
 
-@pytest.mark.parametrize("model", [smp.Unet, smp.FPN, smp.DeepLabV3Plus, smp.UnetPlusPlus, smp.UPerNet])
+NARROW = {
+    smp.Unet: {"decoder_channels": (16, 8, 8, 4, 4)},
+    smp.FPN: {"decoder_pyramid_channels": 32, "decoder_segmentation_channels": 32},
+    smp.DeepLabV3Plus: {"decoder_channels": 16},
+    smp.UnetPlusPlus: {"decoder_channels": (16, 8, 8, 4, 4)},
+    smp.UPerNet: {"decoder_channels": 16},
+}
+
+
+@pytest.mark.parametrize("model", NARROW, ids=lambda model: model.__name__)
 @pytest.mark.parametrize("source", [found(CHAIN), found(DARTS), CHAIN, DARTS, DEEPLAB], ids=SOURCES)
 def test_models_train_on_it(source, model):
-    built = build(model, source)
+    built = build(model, source, **NARROW[model])
     x = torch.randn(2, 3, 64, 64)
     masks = built(x)
     assert masks.shape == (2, 5, 64, 64)

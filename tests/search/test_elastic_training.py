@@ -27,10 +27,10 @@ def paths(networks, task):
 @pytest.mark.parametrize("rule", RULES)
 def test_a_step_trains_the_networks_of_its_rule(rule):
     strategy = Elastic(rule=rule)
-    task, trainer = fit(strategy, epochs=2)
-    assert trainer.global_step == 24
+    task, trainer = fit(strategy, epochs=2, limit_train_batches=6)
+    assert trainer.global_step == 12
     expected = [
-        paths(choices, task) for step in range(24) for choices in strategy.step(SPACE, step=step, share=step / 24)
+        paths(choices, task) for step in range(12) for choices in strategy.step(SPACE, step=step, share=step / 12)
     ]
     assert task.active == expected
 
@@ -55,7 +55,7 @@ def test_the_gradients_of_a_step_are_the_sum_of_its_networks():
 
 
 def test_the_hosted_module_is_trained_in_place_and_has_its_own_names(tmp_path):
-    task, trainer = fit(Elastic(rule="sandwich"))
+    task, trainer = fit(Elastic(rule="sandwich"), limit_train_batches=1)
     trainer.save_checkpoint(tmp_path / "a.ckpt")
     state = torch.load(tmp_path / "a.ckpt", weights_only=True)["state_dict"]
     assert set(state) == set(Student().state_dict())
@@ -78,7 +78,8 @@ def test_a_resumed_training_ends_in_the_same_bytes(rule, ema, tmp_path):
     def run(*callbacks, checkpoint=None, decay=ema):
         averages = [] if decay is None else [AveragedWeights(decay)]
         watching = [SeedBatches(0), *averages, *callbacks]
-        return flat(fit(strategy, epochs=3, checkpoint=checkpoint, callbacks=watching, data=OrderedData())[0])
+        arguments = {"callbacks": watching, "data": OrderedData(), "limit_train_batches": 4}
+        return flat(fit(strategy, epochs=3, checkpoint=checkpoint, **arguments)[0])
 
     whole = run(SaveAfter(tmp_path / "one.ckpt", epochs=1))
     assert torch.equal(whole, run(checkpoint=tmp_path / "one.ckpt"))
@@ -97,20 +98,24 @@ class SaveAfter(pl.Callback):
 def test_a_training_that_was_over_leaves_the_average(tmp_path):
     strategy = Elastic()
     saving = SaveAfter(tmp_path / "last.ckpt", epochs=2)
-    task, _ = fit(strategy, epochs=2, callbacks=[AveragedWeights(0.9), saving])
-    again, _ = fit(strategy, epochs=2, callbacks=[AveragedWeights(0.9)], checkpoint=tmp_path / "last.ckpt")
+    arguments = {"epochs": 2, "limit_train_batches": 4}
+    task, _ = fit(strategy, callbacks=[AveragedWeights(0.9), saving], **arguments)
+    again, _ = fit(strategy, callbacks=[AveragedWeights(0.9)], checkpoint=tmp_path / "last.ckpt", **arguments)
     assert torch.equal(flat(task), flat(again))
 
 
 def test_each_argument_changes_the_weights():
-    reference = flat(fit(Elastic(rule="sandwich", distillation=0.5))[0])
-    assert torch.equal(reference, flat(fit(Elastic(rule="sandwich", distillation=0.5))[0]))
+    def weights(**arguments):
+        strategy = Elastic(**{"rule": "sandwich", "distillation": 0.5, **arguments})
+        return flat(fit(strategy, limit_train_batches=3, limit_val_batches=0)[0])
+
+    reference = weights()
+    assert torch.equal(reference, weights())
     for changed in (
         {"rule": "alternate"}, {"networks": 1}, {"distillation": 1.0}, {"distillation": 0.0}, {"divergence": "alpha"},
         {"seed": 1},
     ):  # fmt: skip
-        arguments = {"rule": "sandwich", "distillation": 0.5, **changed}
-        assert not torch.equal(reference, flat(fit(Elastic(**arguments))[0])), changed
+        assert not torch.equal(reference, weights(**changed)), changed
 
 
 def test_with_distillation_alone_labels_reach_the_small_networks_through_the_largest():
@@ -122,22 +127,23 @@ def test_with_distillation_alone_labels_reach_the_small_networks_through_the_lar
             first = len(self.active) % 4 == 0
             return super().training_step((images, labels if first else (labels + 1) % 3), batch_idx)
 
-    strategy = Elastic(rule="sandwich", distillation=1.0)
-    assert torch.equal(flat(fit(strategy)[0]), flat(fit(strategy, task=OtherLabels())[0]))
-    half = Elastic(rule="sandwich", distillation=0.5)
-    assert not torch.equal(flat(fit(half)[0]), flat(fit(half, task=OtherLabels())[0]))
+    def weights(task, distillation):
+        return flat(fit(Elastic(rule="sandwich", distillation=distillation), task=task, limit_train_batches=3)[0])
+
+    assert torch.equal(weights(Student(), 1.0), weights(OtherLabels(), 1.0))
+    assert not torch.equal(weights(Student(), 0.5), weights(OtherLabels(), 0.5))
 
 
 @pytest.mark.parametrize("rule", ["uniform", "alternate"])
 def test_where_a_step_has_no_largest_network_it_is_run_as_a_teacher(rule):
-    task, _ = fit(Elastic(rule=rule, distillation=0.5))
+    task, _ = fit(Elastic(rule=rule, distillation=0.5), limit_train_batches=6)
     largest = paths(SPACE.largest(), task)
     if rule == "uniform":
-        assert task.active[::2] == [largest] * 12
-        assert len(task.active) == 24
+        assert task.active[::2] == [largest] * 6
+        assert len(task.active) == 12
     else:
         assert task.active == [
-            network for step in range(6) for network in (largest, largest, task.active[3 * step + 2])
+            network for step in range(3) for network in (largest, largest, task.active[3 * step + 2])
         ]
 
 
@@ -146,25 +152,24 @@ def test_a_module_that_says_not_what_is_learnt_is_refused():
         ElasticModule(Task(SPACE), Elastic(distillation=0.5))
     with pytest.raises(NasError, match=r"rule = 'sandwich'.*no largest network"):
         ElasticModule(Task(UNORDERED), Elastic(rule="sandwich"))
-    fit(Elastic(), task=Task(UNORDERED))
+    fit(Elastic(), task=Task(UNORDERED), limit_train_batches=1)
 
 
 def test_clipping_accumulation_and_precision_are_the_trainers():
-    strategy = Elastic(rule="sandwich")
-    reference = flat(fit(strategy)[0])
-    for changed in ({"gradient_clip_val": 0.01}, {"accumulate_grad_batches": 3}, {"precision": "bf16-mixed"}):
-        task, trainer = fit(strategy, **changed)
+    strategy, few = Elastic(rule="sandwich"), {"limit_train_batches": 6}
+    reference = flat(fit(strategy, **few)[0])
+    for changed in ({"gradient_clip_val": 0.01}, {"precision": "bf16-mixed"}, {"accumulate_grad_batches": 3}):
+        task, trainer = fit(strategy, **few, **changed)
         assert not torch.equal(reference, flat(task)), changed
         assert torch.isfinite(flat(task)).all()
-    task, trainer = fit(strategy, accumulate_grad_batches=3)
-    assert trainer.global_step == 4
+    assert trainer.global_step == 2
     assert task.active[:4] == task.active[4:8] == task.active[8:12] != task.active[12:16]
 
 
 def test_the_first_network_of_a_step_logs():
-    _, trainer = fit(Elastic(rule="sandwich", distillation=0.5))
+    _, trainer = fit(Elastic(rule="sandwich", distillation=0.5), limit_train_batches=2)
     assert {"train/loss", "search/distillation"} <= set(trainer.callback_metrics)
-    only, _ = fit(Elastic(rule="sandwich"))
+    only, _ = fit(Elastic(rule="sandwich"), limit_train_batches=2)
     assert torch.isfinite(trainer.callback_metrics["search/distillation"])
     assert "log" not in vars(only)
 
@@ -175,5 +180,5 @@ def test_validation_sees_the_largest_network():
             self.seen = tuple(self.backbone._path.items())
             return super().validation_step(batch, batch_idx)
 
-    task, _ = fit(Elastic(), task=Looks())
+    task, _ = fit(Elastic(), task=Looks(), limit_train_batches=1, limit_val_batches=1)
     assert task.seen == paths(SPACE.largest(), task)

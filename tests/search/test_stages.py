@@ -71,6 +71,18 @@ def test_a_stage_leaves_the_strongest_options_and_a_killed_search_goes_on(tmp_pa
         run(progressive(), job(tmp_path / "again"))
 
 
+def histories(folder, **arguments):
+    """What a search in stages writes down, epoch for epoch."""
+    work = job(folder, supernet=SupernetSettings(epochs=2, warmup_epochs=0))
+    run(progressive(**{"skip_dropout": [0.5, 0.5, 0.5], **arguments}), work)
+    return [work.run.stage(0).history.read_text(), work.run.history.read_text()]
+
+
+@pytest.fixture(scope="module")
+def unchanged(tmp_path_factory):
+    return histories(tmp_path_factory.mktemp("unchanged"))
+
+
 def test_options_that_are_out_are_neither_computed_nor_mixed_nor_chosen():
     strategy, supernet = progressive(), SPACE.supernet()
     mask = torch.tensor([[False, True, True]] * 5)
@@ -104,15 +116,8 @@ def test_options_that_are_out_are_neither_computed_nor_mixed_nor_chosen():
         ("start", 9),
     ],
 )
-def test_every_argument_changes_the_search(tmp_path, argument, value):
-    settings = SupernetSettings(epochs=2, warmup_epochs=0)
-    rates = {"skip_dropout": [0.5, 0.5, 0.5]}
-    lines = []
-    for name, arguments in (("before", rates), ("after", {**rates, argument: value})):
-        work = job(tmp_path / name, supernet=settings)
-        run(progressive(**arguments), work)
-        lines.append([work.run.stage(0).history.read_text(), work.run.history.read_text()])
-    assert lines[0] != lines[1]
+def test_every_argument_changes_the_search(tmp_path, unchanged, argument, value):
+    assert histories(tmp_path, **{argument: value}) != unchanged
 
 
 # ---- removal ----------------------------------------------------------------------------------------------------
@@ -175,22 +180,30 @@ def test_a_supernet_is_discretised_and_a_killed_search_goes_on(tmp_path, monkeyp
     assert all(torch.equal(value, first[name]) for name, value in again.items())
 
 
+def outcome(folder, **arguments):
+    """What a search by removal has left, and the losses that decided."""
+    original, judged = Removal.answer, []
+
+    def noting(self, question, losses):
+        judged.append(losses)
+        original(self, question, losses)
+
+    work = replace(job(folder), space=NasBench201(channels=2, cells=1, in_channels=1, nodes=3))
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(Removal, "answer", noting)
+        run(pt(**arguments), work)
+    checkpoint = torch.load(work.run.selection.last_checkpoint, weights_only=True)
+    weights = [value.tolist() for value in checkpoint["state_dict"].values()]
+    return checkpoint["epoch"], weights, checkpoint["lightning_nas"]["strategy"]["parts"]["select"], judged
+
+
+@pytest.fixture(scope="module")
+def discretised(tmp_path_factory):
+    return outcome(tmp_path_factory.mktemp("discretised"))
+
+
 @pytest.mark.parametrize(
     ("argument", "value"), [("tune_epochs", 2), ("rate", 0.5), ("batches", 2), ("trains_logits", False), ("seed", 4)]
 )
-def test_every_argument_of_removal_changes_the_search(tmp_path, monkeypatch, argument, value):
-    states, original, judged = [], Removal.answer, []
-
-    def noting(self, question, losses):
-        judged[-1].append(losses)
-        original(self, question, losses)
-
-    monkeypatch.setattr(Removal, "answer", noting)
-    for name, arguments in (("before", {}), ("after", {argument: value})):
-        work = replace(job(tmp_path / name), space=NasBench201(channels=2, cells=1, in_channels=1, nodes=3))
-        judged.append([])
-        run(pt(**arguments), work)
-        checkpoint = torch.load(work.run.selection.last_checkpoint, weights_only=True)
-        states.append((checkpoint["epoch"], [value.tolist() for value in checkpoint["state_dict"].values()],
-                       checkpoint["lightning_nas"]["strategy"]["parts"]["select"]))  # fmt: skip
-    assert (states[0], judged[0]) != (states[1], judged[1])
+def test_every_argument_of_removal_changes_the_search(tmp_path, discretised, argument, value):
+    assert outcome(tmp_path, **{argument: value}) != discretised

@@ -1,7 +1,5 @@
 """The same supernet of DARTS in both forms, and what they must have in common."""
 
-import copy
-
 import torch
 
 from lightning_nas.spaces import Darts
@@ -10,11 +8,12 @@ from lightning_nas.spaces import Darts
 def pair(dtype=torch.float64, **arguments):
     """The same supernet in both forms, with logits far from uniform; three nodes: two edges leave the first of them."""
     torch.manual_seed(0)
-    textbook = Darts(**{"channels": 4, "cells": 3, "steps": 3, **arguments}).supernet().to(dtype)
+    space = Darts(**{"channels": 4, "cells": 3, "steps": 3, **arguments})
+    textbook, fused = space.supernet().to(dtype), space.supernet().to(dtype)
     with torch.no_grad():
         for group in textbook.logits.values():
             group.copy_(torch.randn(group.shape))
-    fused = copy.deepcopy(textbook)
+    fused.load_state_dict(textbook.state_dict())
     textbook.set_form("textbook")
     fused.set_form("fused")
     return textbook, fused

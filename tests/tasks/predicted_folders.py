@@ -4,6 +4,7 @@ import json
 
 import numpy as np
 import torch
+from narrow_heads import narrow
 from PIL import Image
 
 from lightning_nas.networks.hand_made import ResidualBackbone
@@ -23,7 +24,7 @@ def detector(kind="fcos", **arguments):
     torch.manual_seed(0)
     small = {"min_size": 64, "max_size": 64, "channels": 32, "head_convs": 1, "anchor_scale": 2.0}
     network = BODY.network(dict.fromkeys(BODY.decisions, "mbconv_k3_e3"))
-    return DetectionTask(network, 3, detector=kind, **{**small, **arguments})
+    return narrow(DetectionTask(network, 3, detector=kind, **{**small, **arguments}))
 
 
 def task_of(name):

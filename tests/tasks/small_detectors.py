@@ -2,6 +2,7 @@
 
 import pytorch_lightning as pl
 import torch
+from narrow_heads import narrow
 
 from lightning_nas.spaces import Chain
 from lightning_nas.tasks.detection import DetectionTask
@@ -18,7 +19,7 @@ def body(seed=0):
 def task(seed=0, network=None, **arguments):
     network = body(seed) if network is None else network
     torch.manual_seed(seed)
-    return DetectionTask(network, 4, **{**SMALL, **arguments})
+    return narrow(DetectionTask(network, 4, **{**SMALL, **arguments}))
 
 
 def trainer(folder, **arguments):

@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 import torch
+from narrow_heads import narrow
 from torch import nn
 
 from lightning_nas.cost.exported import session_of
@@ -32,10 +33,10 @@ def lively(task):
 
 
 def detector(name, **arguments):
-    task = DetectionTask(
+    task = narrow(DetectionTask(
         ResidualBackbone(4, (2, 4, 8, 16)), 4, detector=name, channels=16, head_convs=1,
         **{"min_size": 64, "max_size": 128, **arguments},
-    )  # fmt: skip
+    ))  # fmt: skip
     generator = torch.Generator().manual_seed(1)
     if name == "faster_rcnn":
         last, spread = task.detector.roi_heads.box_predictor.cls_score, 0.1

@@ -25,7 +25,8 @@ def test_every_detector_learns_and_tests(shapes, tmp_path, detector, precision):
         before = sum(model.detector(images, targets).values()).item()
     # The linear layers of Faster R-CNN take minutes on a CPU without instructions for bfloat16: fewer epochs, then.
     short = detector == "faster_rcnn" and precision != "32-true"
-    run = trainer(tmp_path, max_epochs=2 if short else 6, precision=precision, limit_val_batches=1)
+    epochs = 2 if short else 6
+    run = trainer(tmp_path, max_epochs=epochs, precision=precision, limit_val_batches=1, check_val_every_n_epoch=epochs)
     run.fit(model, datamodule=shapes)
     assert float(run.callback_metrics["train/loss"]) < (1.0 if short else 0.9) * before
     (metrics,) = run.test(model, datamodule=shapes, verbose=False)

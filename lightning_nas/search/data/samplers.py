@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import copy
-import random
 from collections.abc import Sequence
 from typing import Any
 
@@ -14,6 +13,7 @@ from torch.utils.data import DistributedSampler, RandomSampler, Sampler, Sequent
 from lightning_nas.errors import ArgumentError
 from lightning_nas.search.data.loader import EpochSampler
 from lightning_nas.search.lightning.families import pl
+from lightning_nas.search.lightning.random_numbers import seed_globally
 
 
 class InOrder(EpochSampler):
@@ -60,8 +60,7 @@ class Drawn(EpochSampler):
             sampler.generator = torch.Generator().manual_seed(number)
         drawn: list[int] = []
         with pl.utilities.seed.isolate_rng():
-            for seed in (random.seed, np.random.seed, torch.manual_seed):  # of samplers without a generator
-                seed(number)
+            seed_globally(number)  # of samplers without a generator
             while len(drawn) < self.count:
                 before = len(drawn)
                 drawn += [self.position[index] for index in map(self._index, sampler) if index in self.position]

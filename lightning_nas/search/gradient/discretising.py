@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-import random
 from collections.abc import Iterator
 from itertools import islice
 from typing import Any
 
-import numpy as np
 import torch
 
 from lightning_nas.search.gradient.module import SearchModule
 from lightning_nas.search.lightning.distributed import average_over_ranks
 from lightning_nas.search.lightning.families import Callback, pl
+from lightning_nas.search.lightning.random_numbers import seed_globally
 from lightning_nas.strategies.gradient.selection import Removal
 
 
@@ -61,9 +60,7 @@ class Discretising(Callback):
         module.strategy.averaged(True)
         try:
             with module.unseen(), pl.utilities.seed.isolate_rng(), torch.no_grad():
-                random.seed(self.removal.seed + step)
-                np.random.seed(self.removal.seed + step)  # noqa: NPY002 (data sets of users draw from the global generator)
-                torch.manual_seed(self.removal.seed + step)
+                seed_globally(self.removal.seed + step)
                 for index, batch in enumerate(self._batches()):
                     loss = module.loss_of(module.moved(batch), "architecture", index)
                     if loss is not None:

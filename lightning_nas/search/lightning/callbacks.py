@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import random
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +14,7 @@ from lightning_nas.errors import ArgumentError
 from lightning_nas.ops import PARAMETER_FREE, DropPath
 from lightning_nas.runs.contents import Epoch, checked, read_text
 from lightning_nas.search.lightning.families import Callback, pl
+from lightning_nas.search.lightning.random_numbers import seed_globally
 from lightning_nas.strategies import GradientStrategy
 
 
@@ -161,9 +161,7 @@ class SeedBatches(Callback):
         if isinstance(strategy, GradientStrategy):
             strategy.seed_batch(_number(self.seed, trainer.current_epoch, batch))
         state = _number(self.seed, trainer.global_rank, trainer.current_epoch, batch)
-        random.seed(state)
-        np.random.seed(state)  # noqa: NPY002 (data sets of users draw from the global generator)
-        torch.manual_seed(state)
+        seed_globally(state)
 
 
 def _number(*entropy: int) -> int:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import itertools
-import random
 from collections.abc import Callable, Generator, Iterator
 from typing import Any
 
@@ -17,6 +16,7 @@ from lightning_nas.errors import ArgumentError
 from lightning_nas.search.headline import validation_score
 from lightning_nas.search.lightning.distributed import average_over_ranks, check_equal_on_ranks, is_distributed
 from lightning_nas.search.lightning.families import Callback, pl
+from lightning_nas.search.lightning.random_numbers import seed_globally
 from lightning_nas.search.paths.minibatch import judging
 from lightning_nas.search.paths.sampled import require_unused_parameters
 from lightning_nas.spaces import Supernet, find_supernets
@@ -164,8 +164,7 @@ class ControllerPhase(Callback):
                 yield from loader
 
         with pl.utilities.seed.isolate_rng(), contextlib.closing(endless()) as batches:
-            for seed in (random.seed, np.random.seed, torch.manual_seed):  # augmentations draw from them
-                seed(_number(entropy))
+            seed_globally(_number(entropy))  # augmentations draw from them
             yield batches
 
     @contextlib.contextmanager

@@ -98,7 +98,8 @@ class ElasticModule(WrappedModule):
         Returns:
             What the hosted module returned for the first network, with that sum as its loss; None if it gave no loss.
         """
-        weight, space = self._strategy.distillation, self._supernet.space
+        weight, supernet = self._strategy.distillation, self._supernet
+        space = supernet.space
         networks = self.networks(step=self.trainer.global_step, share=self._share(batch_idx))
         largest = teacher_of(space, networks[0]) if weight else {}
         taught_within = not weight or dict(networks[0]) == largest
@@ -108,14 +109,14 @@ class ElasticModule(WrappedModule):
         distances: list[Tensor] = []
         if not taught_within:
             with torch.no_grad(), self._silent(), self._same_random_numbers():
-                teacher = self._pass(largest, batch, batch_idx)[1].detached()
+                teacher = self._pass(supernet, largest, batch, batch_idx)[1].detached()
         for place, choices in enumerate(networks):
             last = place == len(networks) - 1
             with (
                 self._silent() if place else contextlib.nullcontext(),
                 contextlib.nullcontext() if last else self._same_random_numbers(),
             ):
-                output, seen = self._pass(choices, batch, batch_idx)
+                output, seen = self._pass(supernet, choices, batch, batch_idx)
             loss = output.get("loss") if isinstance(output, Mapping) else output
             if loss is None:
                 return None
@@ -146,9 +147,9 @@ class ElasticModule(WrappedModule):
 
     # ---- one network ----------------------------------------------------------------------------------------------------
 
-    def _pass(self, choices: Choices, batch: Any, batch_idx: int) -> tuple[Any, Any]:
+    def _pass(self, supernet: Supernet, choices: Choices, batch: Any, batch_idx: int) -> tuple[Any, Any]:
         """What the hosted module's step returns for a network, and the output that others learn from."""
-        self._supernet.activate(choices)
+        supernet.activate(choices)
         if not self._strategy.distillation:
             return self.call_training_step(batch, batch_idx), None
         with Recorded(self.model.distilled_module()) as seen:
