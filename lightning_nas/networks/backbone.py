@@ -12,12 +12,12 @@ import psutil
 import torch
 from torch import Tensor
 
-from lightning_nas.architecture import Architecture, Option
+from lightning_nas.architecture import Architecture
 from lightning_nas.cost.probe import random_numbers_kept
 from lightning_nas.errors import ArchitectureError, MissingFileError, WeightsError
 from lightning_nas.networks.weights import load_weights
 from lightning_nas.runs import RunFolder
-from lightning_nas.spaces import Backbone, SearchSpace, published, published_names
+from lightning_nas.spaces import Backbone, published, published_names
 from lightning_nas.spaces.record import from_architecture
 
 __all__ = ["SelectedFeatures", "build_network", "find_architecture", "load_backbone", "load_weights"]
@@ -65,18 +65,19 @@ def build_network(architecture: Architecture) -> Backbone:
             than is free.
     """
     space, choices = from_architecture(architecture)
-    _require_memory(_bytes_of(space, tuple(choices.items())))
+    _require_memory(_bytes_of(architecture))
     network = space.network(choices)
     network.built_from = architecture
     return network
 
 
 @lru_cache(maxsize=64)
-def _bytes_of(space: SearchSpace, choices: tuple[tuple[str, Option], ...]) -> int:
-    """What the weights of a network need; it is built without memory."""
+def _bytes_of(architecture: Architecture) -> int:
+    """What the weights of its network need; it is built without memory."""
+    space, choices = from_architecture(architecture)
     try:
         with random_numbers_kept(), torch.device("meta"):
-            network = space.network(dict(choices))
+            network = space.network(choices)
     except Exception as error:  # whatever the values of a stranger's record lead to
         raise ArchitectureError(
             f"the network of this record cannot be built: {type(error).__name__}: {error}"
