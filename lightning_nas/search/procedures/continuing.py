@@ -1,0 +1,48 @@
+"""Going on with a search that its guard has stopped, in a folder of its own and with another guard or none."""
+
+from __future__ import annotations
+
+import io
+
+import torch
+
+from lightning_nas.architecture import write_atomic
+from lightning_nas.errors import JobError
+from lightning_nas.runs import RunFolder
+from lightning_nas.runs.contents import read_text
+from lightning_nas.search.lightning.persistence import last_checkpoint, read_checkpoint
+
+
+def take_over(stopped: RunFolder, run: RunFolder) -> None:
+    """Puts what a stopped search has left into the folder of another one, which goes on from there as if it was interrupted.
+
+    Weights, optimizers, schedules and random numbers are those after the last epoch, the logits those that the guard went back
+    to. The guard's own measurements are left behind: that of the new search begins anew.
+
+    Args:
+        stopped: Folder of the search that its guard has stopped.
+        run: Folder of the new one. Nothing is done where it has a checkpoint: it has been interrupted itself.
+
+    Raises:
+        JobError: If there is no search, or no guard has stopped it.
+        CheckpointError: If its checkpoint is damaged.
+    """
+    if last_checkpoint(run.path) is not None:
+        return
+    if not stopped.last_checkpoint.is_file():
+        raise JobError(f"continue_from = {stopped}: expected a search by gradients, {stopped.last_checkpoint} is missing")
+    checkpoint = read_checkpoint(stopped.last_checkpoint)
+    ours = checkpoint.get("lightning_nas", {})
+    guard = ours.get("strategy", {}).get("parts", {}).pop("guard", {})
+    if guard.get("stopped") is None:
+        raise JobError(f"continue_from = {stopped}: expected a search that its guard has stopped, and none has")
+    if "unguarded" not in ours:
+        raise JobError(f"continue_from = {stopped}: the search was made by an earlier version: start it anew")
+    ours["continued"] = True
+    for old, new in ((stopped.history, run.history), (stopped.metrics, run.metrics)):
+        if old.is_file():
+            write_atomic(new, read_text(old))
+    buffer = io.BytesIO()
+    torch.save(checkpoint, buffer)
+    run.checkpoints.mkdir(parents=True, exist_ok=True)
+    write_atomic(run.last_checkpoint, buffer.getbuffer())
