@@ -18,9 +18,7 @@ STD = (0.2471, 0.2435, 0.2616)
 ENDINGS = {".bmp", ".jpeg", ".jpg", ".png", ".ppm", ".webp"}
 
 
-def class_images(
-    folder: str, count: int, classes: int, seed: int, size: int = SIZE
-) -> tuple[Tensor, Tensor]:
+def class_images(folder: str, count: int, classes: int, seed: int, size: int = SIZE) -> tuple[Tensor, Tensor]:
     """Random images of CIFAR-10, normalised; others are scaled to its size.
 
     Args:

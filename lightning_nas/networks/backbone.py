@@ -143,7 +143,8 @@ def load_backbone(
 
     Args:
         architecture: The record, its file ``architecture.json``, the folder of a search or a training, an epoch of a search,
-            ``<run>/epochs/8``, or the name of a published one, e.g. ``"darts_v2"`` (:func:`lightning_nas.spaces.published_names`).
+            ``<run>/epochs/8``, or the name of a published one, e.g. ``"darts_v2"``
+            (:func:`lightning_nas.spaces.published_names`).
         weights: Lightning checkpoint of a module whose ``backbone`` it was, saved state dict, ``.safetensors``, or the
             folder of a run: then the network that was trained there, by a search the one it has found. If None, those of
             the folder that ``architecture`` names; freshly initialised if it has none (with a warning) or is no folder.

@@ -7,8 +7,9 @@ from pathlib import Path
 from typing import Any
 
 from lightning_nas.report.over_time import diagnosis_of
-from lightning_nas.report.reading import FinishedRun, read_run
+from lightning_nas.report.reading import read_run
 from lightning_nas.report.tables import comparison_sentence, count, decimal, interval_text
+from lightning_nas.report.ways_out import training_of, ways_out
 
 
 def ending(folder: Path, data: Sequence[str] = ()) -> str:
@@ -37,26 +38,13 @@ def ending(folder: Path, data: Sequence[str] = ()) -> str:
     if searched and run.history:
         diagnosis = diagnosis_of(run)
         lines.append(("verdict", f"{diagnosis.sentence}."))
-        if diagnosis.epoch is not None:
-            lines.append(("", training_of(run, run.folder.of_epoch(diagnosis.epoch), data)))
+        lines += [("", command) for command in ways_out(run, diagnosis)]
     lines += [("architecture", str(architecture)), ("report", str(run.folder.report))]
     if searched:
         lines.append(("next", training_of(run, architecture, data)))
     else:
         lines.append(("next", f"lightning-nas predict run={folder} images=<folder>"))
     return "\n".join(f"{name + ':' if name else '':<13} {text}" for name, text in lines)
-
-
-def training_of(run: FinishedRun, architecture: Path, data: Sequence[str]) -> str:
-    """The command that trains an architecture on the data of a run.
-
-    Args:
-        run: The search.
-        architecture: What is to be trained.
-        data: Settings of the data that the user gave.
-    """
-    settings = " ".join([f"task={run.summary['task']}", f"data={run.summary['data']}", *data])
-    return f"lightning-nas train {settings} architecture={architecture}"
 
 
 def _cost(cost: Mapping[str, Any]) -> str:

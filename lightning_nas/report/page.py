@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import base64
 import datetime
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +16,6 @@ from lightning_nas.errors import ReportError
 from lightning_nas.report.cells import draw
 from lightning_nas.report.costs import PARTS, cost_note, cost_rows, part_of
 from lightning_nas.report.curves import controller_charts, fitness_chart, training_charts
-from lightning_nas.report.ending import training_of
 from lightning_nas.report.front import agreement, beside_chart, front_report
 from lightning_nas.report.over_time import charts_over_time, diagnosis_of
 from lightning_nas.report.probabilities import probability_groups
@@ -31,7 +30,7 @@ from lightning_nas.report.tables import (
     shows_no_gain,
 )
 from lightning_nas.report.trials import TrialReport, trial_report
-from lightning_nas.runs.contents import read_overrides
+from lightning_nas.report.ways_out import ways_out
 from lightning_nas.search.doctor import RULES, Signs
 from lightning_nas.search.doctor.signs import skip_share
 from lightning_nas.spaces.pictures.picture import Picture
@@ -80,7 +79,7 @@ def _values(run: FinishedRun) -> dict[str, Any]:
         "headline": (metric, decimal(summary["metrics"].get(metric))),
         "metrics": [(name, decimal(value)) for name, value in sorted(summary["metrics"].items())],
         "diagnosis": diagnosis,
-        "instead": _instead(run, diagnosis.epoch),
+        "ways_out": ways_out(run, diagnosis),
         "rules": RULES,
         "no_gain": shows_no_gain(comparison, metric, mode),
         "drawings": [(drawing.title, Markup(drawing.svg), _final_share(drawing)) for drawing in drawings],
@@ -139,14 +138,6 @@ def _worth_showing(run: FinishedRun, file: str) -> list[tuple[str, Path]]:
 def _embedded(path: Path) -> str:
     kind = "png" if path.suffix.lower() == ".png" else "jpeg"
     return f"data:image/{kind};base64,{base64.b64encode(path.read_bytes()).decode()}"
-
-
-def _instead(run: FinishedRun, epoch: int | None) -> str:
-    """The command that trains the architecture of an epoch."""
-    if epoch is None:
-        return ""
-    data = [item for item in read_overrides(run.folder.overrides, ReportError) if item.startswith("data.")]
-    return training_of(run, run.folder.of_epoch(epoch), data)
 
 
 def _final_share(drawing: Picture) -> str:

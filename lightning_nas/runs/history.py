@@ -11,9 +11,7 @@ from lightning_nas.runs.contents import Epoch, checked, read_text
 from lightning_nas.runs.folder import RunFolder
 
 
-def read_history(
-    path: Path, refuse: Callable[[str], NasError] = RunFolderError
-) -> tuple[Mapping[str, Any], ...]:
+def read_history(path: Path, refuse: Callable[[str], NasError] = RunFolderError) -> tuple[Mapping[str, Any], ...]:
     """The epochs of a search, ascending; a resumed run may repeat an epoch, the last line counts.
 
     Args:

@@ -53,9 +53,7 @@ def searched(folder, guard, **arguments):
     settings = SupernetSettings(epochs=EPOCHS, warmup_epochs=0)
     trainers = Trainers({"accelerator": "cpu", "num_sanity_val_steps": 0,
                          "limit_val_batches": 0, "enable_progress_bar": False})  # fmt: skip
-    job = Job(
-        SPACE, Data(batch_size=12), OnBackbone, folder, trainers=trainers, supernet=settings, **arguments
-    )
+    job = Job(SPACE, Data(batch_size=12), OnBackbone, folder, trainers=trainers, supernet=settings, **arguments)
     return run(Darts(lr=0.1, guard=guard), job), job.run
 
 
@@ -99,13 +97,14 @@ def test_another_strategy_is_refused(stopped, tmp_path):
               supernet=SupernetSettings(epochs=EPOCHS, warmup_epochs=0), continues=stopped.path)  # fmt: skip
     with pytest.raises(ArgumentError, match="another strategy"):
         run(Darts(lr=0.1, sampler="sigmoid"), job)
+    assert not list(tmp_path.iterdir())
 
 
 def test_only_a_stopped_search_is_continued(stopped, tmp_path):
     _, free = searched(tmp_path / "free", None)
     with pytest.raises(JobError, match="expected a search that its guard has stopped, and none has"):
         searched(tmp_path / "a", None, continues=free.path)
-    with pytest.raises(JobError, match="expected a search by gradients, .* is missing"):
+    with pytest.raises(JobError, match=r"expected a search by gradients, .* is missing"):
         searched(tmp_path / "b", None, continues=tmp_path / "nowhere")
     job = Job(SPACE, Data(batch_size=12), OnBackbone, tmp_path / "c", continues=stopped.path)
     with pytest.raises(JobError, match="only a search by gradients can be gone on with"):
@@ -126,9 +125,11 @@ def test_an_epoch_of_a_search_is_an_architecture(stopped):
 
 def test_an_epoch_without_an_architecture_is_named(stopped, tmp_path):
     old = RunFolder(tmp_path)
-    lines = [{name: value for name, value in line.items() if name != "choices"} for line in read_history(stopped.history)]
+    lines = [
+        {name: value for name, value in line.items() if name != "choices"} for line in read_history(stopped.history)
+    ]
     old.history.write_text("".join(json.dumps(line) + "\n" for line in lines))
-    with pytest.raises(FileNotFoundError, match="holds no architecture.json"):
+    with pytest.raises(FileNotFoundError, match=r"holds no architecture\.json"):
         find_architecture(old.of_epoch(1))
     shutil.copy(stopped.architecture, old.architecture)
     with pytest.raises(RunFolderError, match="holds no architectures of epochs"):

@@ -99,8 +99,18 @@ def test_it_is_seen_before_the_end():
 
 def test_a_collapse_from_the_start_leaves_no_architecture_to_use():
     assert said(history([cell(6), cell(6)]), guard="strategy=robust_darts") == (
-        "collapsing since epoch 0: search again with strategy=robust_darts (100% of the operations in the found cell learn nothing)"
+        "collapsing since epoch 0: search again with strategy=robust_darts (100% of the operations in the found cell learn "
+        "nothing)"
     )
+
+
+def test_what_undecided_logits_point_to_is_a_draw_and_no_collapse():
+    lines = history([cell(6), cell(1), cell(6), cell(6)])
+    for line in lines[:2]:
+        line["probabilities"] = {"cell": [[0.501, 0.499]] * 6}
+    assert diagnose(Signs.of(lines[:1])).word == "undecided"
+    found = diagnose(Signs.of(lines))
+    assert (found.word, found.since, found.epoch) == ("collapsing", 2, None)  # nor is it an architecture to use
 
 
 def test_half_is_the_limit_not_above_it():
@@ -112,8 +122,8 @@ def test_an_eigenvalue_that_grew_before_the_collapse_says_which_epoch_to_use():
     trace = {epoch: 1.0 if epoch < 10 else 7.0 for epoch in range(13)}
     assert said(history([cell(1)] * 11 + [cell(5)] * 2, eigenvalues=trace)) == (
         "collapsing since epoch 11: use the architecture of epoch 6, or search again with strategy.guard=eigenvalue "
-        "(83% of the operations in the found cell learn nothing; the dominant eigenvalue grew from 1 to 2.2 within 4 epochs, up to "
-        "epoch 10)"
+        "(83% of the operations in the found cell learn nothing; the dominant eigenvalue grew from 1 to 2.2 within 4 epochs, "
+        "up to epoch 10)"
     )
 
 
@@ -125,7 +135,9 @@ def test_an_eigenvalue_alone_is_a_warning():
         "(the dominant eigenvalue grew from 1 to 2.2 within 4 epochs, up to epoch 10)"
     )
     lines[-1]["stopped"] = "stopped after epoch 12 with the logits of epoch 8"
-    assert said(lines).startswith("healthy: the guard has acted, nothing to do (stopped after epoch 12 with the logits of epoch 8; ")
+    assert said(lines).startswith(
+        "healthy: the guard has acted, nothing to do (stopped after epoch 12 with the logits of epoch 8; "
+    )
 
 
 @pytest.mark.parametrize("factor", [0.74, 0.76])
@@ -166,7 +178,13 @@ def test_a_healthy_search_says_what_it_was_judged_by():
 
 def test_a_space_without_such_operations_is_judged_by_what_there_is():
     lines = [
-        {"epoch": e, "probabilities": {"path": [[p, 1 - p]]}, "skip_share": {}, "choices": {"path.0": e}, "eigenvalue": 1.0}
+        {
+            "epoch": e,
+            "probabilities": {"path": [[p, 1 - p]]},
+            "skip_share": {},
+            "choices": {"path.0": e},
+            "eigenvalue": 1.0,
+        }
         for e, p in ((0, 0.5), (1, 0.9))
     ]
     assert said(lines) == (

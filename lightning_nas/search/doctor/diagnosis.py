@@ -32,13 +32,14 @@ STOP = Eigenvalue()
 
 RULES = (
     f"Rules, in this order. Collapsing: more than {COLLAPSED_SHARE:.0%} of the operations in a decoded cell learn nothing "
-    f"({', '.join(PARAMETER_FREE)}), since the first epoch from which that stayed so. Drifting: the dominant eigenvalue of the "
-    f"second derivatives of the validation loss, as a mean of {STOP.window} measurements, has grown within {STOP.delay} epochs "
-    f"to more than 1/{STOP.factor:g} of what it was, in epoch {STOP.start} or later (the early stop of RobustDARTS, Zela et al. "
-    f"2020, arXiv 1909.09656, section 4.2); or that share ends at least {DRIFT:.0%} above its lowest earlier value. Undecided: "
-    f"the mean entropy of the options ends above {UNDECIDED_ENTROPY:.2f}, where 1 means that all options are equally likely. "
-    "Healthy: none of these. Reduction cells are not judged, since those of good published networks also consist of poolings "
-    "and skips."
+    f"({', '.join(PARAMETER_FREE)}), since the first epoch from which that stayed so. Drifting: the dominant eigenvalue of "
+    f"the second derivatives of the validation loss, as a mean of {STOP.window} measurements, has grown within {STOP.delay} "
+    f"epochs to more than 1/{STOP.factor:g} of what it was, in epoch {STOP.start} or later (the early stop of RobustDARTS, "
+    "Zela et al. 2020, arXiv 1909.09656, section 4.2), and no guard has acted on it; or that share ends at least "
+    f"{DRIFT:.0%} above its lowest earlier value. Undecided: the mean entropy of the options ends above "
+    f"{UNDECIDED_ENTROPY:.2f}, where 1 means that all options are equally likely; what is decoded in such epochs is a draw, so "
+    "no cell is judged by it. Healthy: none of these. Reduction cells are not judged, since those of good published networks "
+    "also consist of poolings and skips."
 )
 """For people."""
 
@@ -90,12 +91,20 @@ def diagnose(signs: Signs, *, guard: str = "strategy.guard=eigenvalue") -> Diagn
     shares, entropies = _judged(signs.shares), _judged(signs.entropies)
     if not shares and not entropies:
         return Diagnosis("unknown", "nothing can be said", "no epochs of a search were recorded")
-    found = _collapsing(signs, shares, guard) or _sharp(signs, guard) or _drifting(signs, shares, guard)
+    chosen = {group: _decided(values, signs, group) for group, values in shares.items()}
+    chosen = {group: values for group, values in chosen.items() if values and max(values) == max(shares[group])}
+    found = _collapsing(signs, chosen, guard) or _sharp(signs, guard) or _drifting(signs, chosen, guard)
     return found or _undecided(entropies) or _healthy(signs, shares, entropies)
 
 
 def _judged(series: Series) -> Series:
     return {group: values for group, values in series.items() if group.rpartition("/")[2] not in NOT_JUDGED and values}
+
+
+def _decided(values: Mapping[int, float], signs: Signs, group: str) -> dict[int, float]:
+    """A series in the epochs in which the logits had chosen: before, what is decoded is a draw."""
+    known = signs.entropies.get(group.partition("/")[0], {})
+    return {epoch: value for epoch, value in values.items() if known.get(epoch, 0.0) <= UNDECIDED_ENTROPY}
 
 
 def _collapsing(signs: Signs, shares: Series, guard: str) -> Diagnosis | None:
@@ -126,7 +135,9 @@ def _drifting(signs: Signs, shares: Series, guard: str) -> Diagnosis | None:
         low, last = min(values.values()), values[max(values)]
         if last - low >= DRIFT:
             least = max(epoch for epoch, share in values.items() if share == low)
-            reason = f"the share of operations that learn nothing in the {_cell(group)} rose from {low:.0%} to {last:.0%}"
+            reason = (
+                f"the share of operations that learn nothing in the {_cell(group)} rose from {low:.0%} to {last:.0%}"
+            )
             return _with_way_out(signs, "drifting", reason, least + 1, least, guard)
     return None
 
@@ -166,9 +177,7 @@ def sharpening(trace: Mapping[int, float]) -> Sharpening | None:
     return None
 
 
-def _with_way_out(
-    signs: Signs, word: Word, reason: str, since: int, before: int | None, guard: str
-) -> Diagnosis:
+def _with_way_out(signs: Signs, word: Word, reason: str, since: int, before: int | None, guard: str) -> Diagnosis:
     """A diagnosis that proposes the architecture of an epoch, if there is a good one, and the guard."""
     known = signs.settled is not None
     again = f"search again with {guard}"
@@ -191,7 +200,10 @@ def _undecided(entropies: Series) -> Diagnosis | None:
 
 
 def _healthy(signs: Signs, shares: Series, entropies: Series) -> Diagnosis:
-    parts = [f"{values[max(values)]:.0%} of the operations in the {_cell(name)} learn nothing" for name, values in shares.items()]
+    parts = [
+        f"{values[max(values)]:.0%} of the operations in the {_cell(name)} learn nothing"
+        for name, values in shares.items()
+    ]
     for name, values in entropies.items():
         first, last = values[min(values)], values[max(values)]
         fell = f"fell from {first:.3f} to {last:.3f}" if last < first else f"{last:.3f}"

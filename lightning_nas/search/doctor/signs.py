@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import pairwise
 from typing import Any
 
 from lightning_nas.errors import ArgumentError
@@ -63,7 +64,7 @@ class Signs:
             parts = [(numbered(group).partition("/")[0], entropy(p)) for group, p in line["probabilities"].items()]
             _append(entropies, epoch, parts)
         decided = [line for line in history if line.get("choices")]
-        pairs = list(zip(decided, decided[1:], strict=False))
+        pairs = list(pairwise(decided))
         changed = [new["epoch"] for old, new in pairs if old["choices"] != new["choices"]]
         return cls(
             tuple(line["epoch"] for line in history),

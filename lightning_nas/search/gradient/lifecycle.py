@@ -214,12 +214,20 @@ class SearchLifecycle(WrappedModule):
         }
 
     def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
-        """Takes the state back.
+        """Takes the state back, see :meth:`require_same`."""
+        saved = checkpoint.get("lightning_nas", {})
+        self.require_same(saved)
+        self.strategy.load_state_dict(saved["strategy"])
+        self._logits.load_state_dict(saved["optimizer"])
+        self._counts = dict(saved["counts"])
+        self.model.on_load_checkpoint(checkpoint)
+
+    def require_same(self, saved: Mapping[str, Any]) -> None:
+        """Refuses what a checkpoint holds of another search.
 
         Raises:
-            ValueError: If the checkpoint is of another space, model or strategy, or of an earlier version.
+            ArgumentError: If it is of another space, model or strategy, or of an earlier version.
         """
-        saved = checkpoint.get("lightning_nas", {})
         guarded = "continued" not in saved  # otherwise a search that its guard had stopped goes on with another one
         if saved.get("identity" if guarded else "unguarded") != self._identity(guarded=guarded):
             raise ArgumentError(
@@ -230,10 +238,6 @@ class SearchLifecycle(WrappedModule):
             raise ArgumentError(
                 "the checkpoint was written by an earlier version of lightning_nas: start the search anew"
             )
-        self.strategy.load_state_dict(saved["strategy"])
-        self._logits.load_state_dict(saved["optimizer"])
-        self._counts = dict(saved["counts"])
-        self.model.on_load_checkpoint(checkpoint)
 
     def _identity(self, *, guarded: bool = True) -> str:
         """Optimizer states are matched by the order of parameters, so order and shapes belong to the identity."""

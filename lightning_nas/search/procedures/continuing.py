@@ -10,10 +10,11 @@ from lightning_nas.architecture import write_atomic
 from lightning_nas.errors import JobError
 from lightning_nas.runs import RunFolder
 from lightning_nas.runs.contents import read_text
+from lightning_nas.search.gradient.module import SearchModule
 from lightning_nas.search.lightning.persistence import last_checkpoint, read_checkpoint
 
 
-def take_over(stopped: RunFolder, run: RunFolder) -> None:
+def take_over(stopped: RunFolder, run: RunFolder, module: SearchModule) -> None:
     """Puts what a stopped search has left into the folder of another one, which goes on from there as if it was interrupted.
 
     Weights, optimizers, schedules and random numbers are those after the last epoch, the logits those that the guard went back
@@ -22,15 +23,19 @@ def take_over(stopped: RunFolder, run: RunFolder) -> None:
     Args:
         stopped: Folder of the search that its guard has stopped.
         run: Folder of the new one. Nothing is done where it has a checkpoint: it has been interrupted itself.
+        module: Of the new one.
 
     Raises:
         JobError: If there is no search, or no guard has stopped it.
+        ArgumentError: If it is of another space, model or strategy.
         CheckpointError: If its checkpoint is damaged.
     """
     if last_checkpoint(run.path) is not None:
         return
     if not stopped.last_checkpoint.is_file():
-        raise JobError(f"continue_from = {stopped}: expected a search by gradients, {stopped.last_checkpoint} is missing")
+        raise JobError(
+            f"continue_from = {stopped}: expected a search by gradients, {stopped.last_checkpoint} is missing"
+        )
     checkpoint = read_checkpoint(stopped.last_checkpoint)
     ours = checkpoint.get("lightning_nas", {})
     guard = ours.get("strategy", {}).get("parts", {}).pop("guard", {})
@@ -39,6 +44,9 @@ def take_over(stopped: RunFolder, run: RunFolder) -> None:
     if "unguarded" not in ours:
         raise JobError(f"continue_from = {stopped}: the search was made by an earlier version: start it anew")
     ours["continued"] = True
+    module.require_same(ours)
+    kept = {name: state for name, state in checkpoint["callbacks"].items() if "dirpath" not in state}
+    checkpoint["callbacks"] = kept  # those that write checkpoints begin in another folder
     for old, new in ((stopped.history, run.history), (stopped.metrics, run.metrics)):
         if old.is_file():
             write_atomic(new, read_text(old))

@@ -58,7 +58,7 @@ def train_logits(strategy: GradientStrategy, job: Job) -> SearchModule:
     history = ArchitectureHistory(job.run.history)
     watching = [history, DoctorVisits(history), ReportedEpochs(job.progress)]
     if job.continues is not None:
-        take_over(RunFolder(job.continues), job.run)
+        take_over(RunFolder(job.continues), job.run, module)
     trainer = job.trainers.training(job.folder, settings.epochs, watching, job.max_time, **changed)
     halves = BilevelDataModule(job.datamodule, seed=job.seed, fraction=settings.fraction)
     trainer.fit(module, datamodule=halves, ckpt_path=last_checkpoint(job.run.path))
