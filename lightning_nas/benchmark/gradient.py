@@ -20,9 +20,10 @@ from lightning_nas.benchmark.images import class_images
 from lightning_nas.benchmark.nasbench201 import DATASETS
 from lightning_nas.benchmark.shared_classifier import SharedClassifier, TensorImages
 from lightning_nas.errors import ArgumentError
-from lightning_nas.report.reading import read_history
+from lightning_nas.runs.history import read_history
 from lightning_nas.runs.settings import SupernetSettings
 from lightning_nas.search import Job, run
+from lightning_nas.search.doctor import Signs, diagnose
 from lightning_nas.search.lightning.trainers import Trainers
 from lightning_nas.search.trials.evaluators import ResultTable
 from lightning_nas.spaces import NasBench201, SearchSpace
@@ -54,6 +55,7 @@ class GradientSearchBenchmark(Benchmark):
         image_size: Side to which the images are scaled.
         train_images: Half of them train the weights, half the logits.
         batch_size: Images per step.
+        steps: Of an epoch, each on a random batch; all batches if there are not more.
         epochs: Of a search; a strategy with stages has so many in all.
         warmup_epochs: Of them, in which the logits rest.
         learning_rate: Of the weights: SGD with momentum 0.9, falls to 0 with a cosine.
@@ -70,9 +72,10 @@ class GradientSearchBenchmark(Benchmark):
     seed: int = 0
     channels: int = 4
     cells: int = 1
-    image_size: int = 16
+    image_size: int = 8
     train_images: int = 4_000
-    batch_size: int = 64
+    batch_size: int = 32
+    steps: int = 12
     epochs: int = 40
     warmup_epochs: int = 0
     learning_rate: float = 0.05
@@ -84,10 +87,14 @@ class GradientSearchBenchmark(Benchmark):
         ):
             if getattr(self, name) is None:
                 raise ArgumentError(f"{name} = None: expected {expected}")
-        least = {"seeds": 1, "channels": 1, "cells": 1, "image_size": 8, "batch_size": 2, "epochs": 1}
+        least = {"seeds": 1, "channels": 1, "cells": 1, "image_size": 8, "batch_size": 2, "steps": 1, "epochs": 1}
         for name, low in {**least, "train_images": 4 * self.batch_size}.items():
             if getattr(self, name) < low:
                 raise ArgumentError(f"{name} must be at least {low}, got {getattr(self, name)}")
+        if not 0 <= self.warmup_epochs < self.epochs:
+            raise ArgumentError(
+                f"warmup_epochs must be at least 0 and less than epochs = {self.epochs}, got {self.warmup_epochs}"
+            )
         if self.learning_rate <= 0:
             raise ArgumentError(f"learning_rate must be positive, got {self.learning_rate}")
 
@@ -120,16 +127,18 @@ class GradientSearchBenchmark(Benchmark):
         """One row per strategy, and one for all cells of the table."""
         columns = results[0]["columns"]
         table = Table(title="NAS-Bench-201: test accuracy of the found cells in %, mean ± deviation over the searches")
-        for title in ("strategy", "searches", *columns, "processor, s"):
+        for title in ("strategy", "searches", *columns, "doctor", "processor, s"):
             table.add_column(title, justify="left" if title == "strategy" else "right")
         for result in results:
             own = result["searches"]
             cells = [_spread([search[column] for search in own]) for column in columns]
-            table.add_row(result["strategy"], str(len(own)), *cells, _spread([search["seconds"] for search in own], 0))
+            table.add_row(
+                result["strategy"], str(len(own)), *cells, _said(own), _spread([search["seconds"] for search in own], 0)
+            )
         random = results[0]["random"]
         cells = [f"{mean:.2f} ± {deviation:.2f}" for mean, deviation, _ in random.values()]
         table.add_section()
-        table.add_row("all cells of the table", str(next(iter(random.values()))[2]), *cells, "")
+        table.add_row("all cells of the table", str(next(iter(random.values()))[2]), *cells, "", "")
         return table
 
     def _search(self, seed: int, data: TensorImages) -> dict[str, Any]:
@@ -137,7 +146,14 @@ class GradientSearchBenchmark(Benchmark):
         strategy = self.make_strategy(space, seed)
         if isinstance(strategy, optuna.samplers.BaseSampler):
             choices: Choices = suggest(optuna.create_study(sampler=strategy).ask(), space)
-            return {"seed": seed, "choices": choices, "arch": space.to_text(choices), "seconds": 0.0, "epochs": []}
+            return {
+                "seed": seed,
+                "choices": choices,
+                "arch": space.to_text(choices),
+                "seconds": 0.0,
+                "doctor": None,
+                "epochs": [],
+            }
         if not isinstance(strategy, GradientStrategy):
             raise ArgumentError(f"strategy = {self.strategy}: expected one of gradients, or random")
         epochs = self.epochs if strategy.stages is None else max(self.epochs // strategy.stages.count, 1)
@@ -146,7 +162,7 @@ class GradientSearchBenchmark(Benchmark):
         with tempfile.TemporaryDirectory() as folder:
             job = Job(
                 space, data, lambda backbone: SharedClassifier(backbone, CLASSES, self.learning_rate), folder, seed=seed,
-                supernet=settings, trainers=Trainers({"accelerator": "cpu"}, loggers=_no_loggers),
+                supernet=settings, trainers=Trainers({"accelerator": "cpu", "limit_train_batches": self.steps}, loggers=_no_loggers),
             )  # fmt: skip
             start = time.process_time()
             architecture = run(strategy, job)
@@ -158,7 +174,8 @@ class GradientSearchBenchmark(Benchmark):
             "choices": choices,
             "arch": space.to_text(choices),
             "seconds": round(seconds, 1),
-            "epochs": [_epoch(space, line) for line in history],
+            "doctor": diagnose(Signs.of(history)).sentence,
+            "epochs": [_epoch(space, history[: number + 1]) for number in range(len(history))],
         }
 
 
@@ -166,10 +183,18 @@ def _no_loggers(folder: Any) -> Sequence[pl.loggers.Logger]:
     return []
 
 
-def _epoch(space: NasBench201, line: Mapping[str, Any]) -> dict[str, Any]:
-    """What is kept of an epoch: its cell, and what the guard has said."""
+def _epoch(space: NasBench201, history: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+    """What is kept of an epoch: its cell, what the doctor would have said then, and what the guard has said."""
+    line = history[-1]
     said = {name: line[name] for name in ("eigenvalue", "stopped") if name in line}
-    return {"epoch": line["epoch"], "arch": space.to_text(line["choices"]), **said}
+    word = diagnose(Signs.of(history)).word
+    return {"epoch": line["epoch"], "arch": space.to_text(line["choices"]), "doctor": word, **said}
+
+
+def _said(searches: Sequence[Mapping[str, Any]]) -> str:
+    """The doctor's words, and for how many searches."""
+    words = [str(search["doctor"]).partition(":")[0].split()[0] for search in searches if search["doctor"]]
+    return ", ".join(f"{words.count(word)} {word}" for word in sorted(set(words)))
 
 
 def _spread(values: Sequence[float], digits: int = 2) -> str:
