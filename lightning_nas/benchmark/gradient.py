@@ -26,7 +26,7 @@ from lightning_nas.search import Job, run
 from lightning_nas.search.doctor import Signs, diagnose
 from lightning_nas.search.lightning.trainers import Trainers
 from lightning_nas.search.trials.evaluators import ResultTable
-from lightning_nas.spaces import NasBench201, SearchSpace
+from lightning_nas.spaces import NasBench201, SearchSpace, Supernet
 from lightning_nas.strategies import GradientStrategy
 from lightning_nas.strategies.blackbox import suggest
 
@@ -160,10 +160,8 @@ class GradientSearchBenchmark(Benchmark):
         settings = SupernetSettings(epochs=epochs, warmup_epochs=self.warmup_epochs)
         pl.seed_everything(seed, workers=True, verbose=False)
         with tempfile.TemporaryDirectory() as folder:
-            job = Job(
-                space, data, lambda backbone: SharedClassifier(backbone, CLASSES, self.learning_rate), folder, seed=seed,
-                supernet=settings, trainers=Trainers({"accelerator": "cpu", "limit_train_batches": self.steps}, loggers=_no_loggers),
-            )  # fmt: skip
+            trainers = Trainers({"accelerator": "cpu", "limit_train_batches": self.steps}, loggers=_no_loggers)
+            job = Job(space, data, self._task, folder, trainers=trainers, seed=seed, supernet=settings)
             start = time.process_time()
             architecture = run(strategy, job)
             seconds = time.process_time() - start
@@ -177,6 +175,9 @@ class GradientSearchBenchmark(Benchmark):
             "doctor": diagnose(Signs.of(history)).sentence,
             "epochs": [_epoch(space, history[: number + 1]) for number in range(len(history))],
         }
+
+    def _task(self, supernet: Supernet) -> SharedClassifier:
+        return SharedClassifier(supernet, CLASSES, self.learning_rate)
 
 
 def _no_loggers(folder: Any) -> Sequence[pl.loggers.Logger]:

@@ -108,7 +108,9 @@ def guard_of(config: Path) -> str:
         raise ReportError(str(error)) from None
     if not isinstance(strategy, dict) or "guard" not in strategy or strategy.get("level") == "single":
         return GUARDED
-    acts = strategy["guard"] not in (None, "watch")
+    guard = strategy["guard"]
+    name = str(guard.get("_target_") if isinstance(guard, dict) else guard).rpartition(".")[2]
+    acts = name.lower() not in ("none", "watch")
     return "strategy=beta_darts" if acts else "strategy.guard=eigenvalue"
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -38,7 +39,7 @@ def ways_out(run: FinishedRun, diagnosis: Diagnosis) -> list[str]:
     if run.history and run.history[-1].get("stopped") and given:
         kept = [item for item in given if not item.startswith(("strategy.guard", "continue_from"))]
         commands.append(
-            " ".join(["lightning-nas search", *kept, f"continue_from={run.folder}", "strategy.guard=null"])
+            shlex.join(["lightning-nas", "search", *kept, f"continue_from={run.folder}", "strategy.guard=null"])
             + "  # goes on where the guard stopped"
         )
     return commands

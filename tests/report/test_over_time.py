@@ -92,7 +92,11 @@ def test_what_was_not_recorded_is_said_in_its_place():
     [
         ({"guard": None, "level": "bi"}, "strategy.guard=eigenvalue"),
         ({"guard": "watch", "level": "bi"}, "strategy.guard=eigenvalue"),
-        ({"guard": {"_target_": "Eigenvalue"}, "level": "bi"}, "strategy=beta_darts"),  # it did not help
+        ({"guard": {"_target_": "lightning_nas.guards.Watch", "every": 1}, "level": "bi"}, "strategy.guard=eigenvalue"),
+        (
+            {"guard": {"_target_": "lightning_nas.guards.Eigenvalue"}, "level": "bi"},
+            "strategy=beta_darts",
+        ),  # did not help
         ({"guard": None, "level": "single"}, "strategy=robust_darts"),  # which such a guard refuses
         ({"tau_start": 10.0}, "strategy=robust_darts"),  # GDAS takes no guard
     ],

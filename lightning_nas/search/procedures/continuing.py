@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+from typing import Any
 
 import torch
 
@@ -28,21 +29,12 @@ def take_over(stopped: RunFolder, run: RunFolder, module: SearchModule) -> None:
     Raises:
         JobError: If there is no search, or no guard has stopped it.
         ArgumentError: If it is of another space, model or strategy.
-        CheckpointError: If its checkpoint is damaged.
     """
     if last_checkpoint(run.path) is not None:
         return
-    if not stopped.last_checkpoint.is_file():
-        raise JobError(
-            f"continue_from = {stopped}: expected a search by gradients, {stopped.last_checkpoint} is missing"
-        )
-    checkpoint = read_checkpoint(stopped.last_checkpoint)
-    ours = checkpoint.get("lightning_nas", {})
-    guard = ours.get("strategy", {}).get("parts", {}).pop("guard", {})
-    if guard.get("stopped") is None:
-        raise JobError(f"continue_from = {stopped}: expected a search that its guard has stopped, and none has")
-    if "unguarded" not in ours:
-        raise JobError(f"continue_from = {stopped}: the search was made by an earlier version: start it anew")
+    checkpoint = read_stopped(stopped)
+    ours = checkpoint["lightning_nas"]
+    del ours["strategy"]["parts"]["guard"]
     ours["continued"] = True
     module.require_same(ours)
     kept = {name: state for name, state in checkpoint["callbacks"].items() if "dirpath" not in state}
@@ -54,3 +46,25 @@ def take_over(stopped: RunFolder, run: RunFolder, module: SearchModule) -> None:
     torch.save(checkpoint, buffer)
     run.checkpoints.mkdir(parents=True, exist_ok=True)
     write_atomic(run.last_checkpoint, buffer.getbuffer())
+
+
+def read_stopped(stopped: RunFolder) -> dict[str, Any]:
+    """The checkpoint of a search that its guard has stopped.
+
+    Args:
+        stopped: Its folder.
+
+    Raises:
+        JobError: If there is no search, or no guard has stopped it.
+        CheckpointError: If its checkpoint is damaged.
+    """
+    said = f"continue_from = {stopped}"
+    if not stopped.last_checkpoint.is_file():
+        raise JobError(f"{said}: expected a search by gradients, {stopped.last_checkpoint} is missing")
+    checkpoint = read_checkpoint(stopped.last_checkpoint)
+    ours = checkpoint.get("lightning_nas", {})
+    if ours.get("strategy", {}).get("parts", {}).get("guard", {}).get("stopped") is None:
+        raise JobError(f"{said}: expected a search that its guard has stopped, and none has")
+    if "unguarded" not in ours:
+        raise JobError(f"{said}: the search was made by an earlier version: start it anew")
+    return checkpoint
