@@ -72,10 +72,10 @@ class GradientSearchBenchmark(Benchmark):
     seed: int = 0
     channels: int = 4
     cells: int = 1
-    image_size: int = 8
-    train_images: int = 4_000
+    image_size: int = 16
+    train_images: int = 2_000
     batch_size: int = 32
-    steps: int = 12
+    steps: int = 16
     epochs: int = 40
     warmup_epochs: int = 0
     learning_rate: float = 0.05
@@ -104,11 +104,11 @@ class GradientSearchBenchmark(Benchmark):
         columns = [f"{name}_test" for name in DATASETS if f"{name}_test" in known.columns]
         if not columns:
             known.require(f"{DATASETS[0]}_test")
-        images, labels = class_images(str(self.images), self.train_images, CLASSES, self.seed, self.image_size)
         searches = []
-        for number in range(self.seeds):
-            print(f"{self.strategy}: search {number + 1} of {self.seeds}", flush=True)
-            found = self._search(self.seed + number, TensorImages(images, labels, self.batch_size))
+        for seed in range(self.seed, self.seed + self.seeds):
+            print(f"{self.strategy}: search {len(searches) + 1} of {self.seeds}", flush=True)
+            images, labels = class_images(str(self.images), self.train_images, CLASSES, seed, self.image_size)
+            found = self._search(seed, TensorImages(images, labels, self.batch_size))
             row = known[found.pop("choices")]
             searches.append({**found, **{column: row[column] for column in columns}})
         settings = {name: value for name, value in asdict(self).items() if name not in ("make_strategy", "strategy")}

@@ -23,7 +23,7 @@ SPACE = NasBench201()
 
 @pytest.fixture(scope="module")
 def files(tmp_path_factory):
-    """All cells, with accuracies that say where they stand in the table; ten classes of one image."""
+    """All cells, with accuracies that say where they stand in the table; ten classes of four images."""
     root = tmp_path_factory.mktemp("gradient")
     texts = [f"|{a}~0|+|{b}~0|{c}~1|+|{d}~0|{e}~1|{f}~2|" for a in SPACE.ops for b in SPACE.ops for c in SPACE.ops
              for d in SPACE.ops for e in SPACE.ops for f in SPACE.ops]  # fmt: skip
@@ -34,13 +34,14 @@ def files(tmp_path_factory):
     for label in range(10):
         folder = root / "images" / "train" / f"class{label}"
         folder.mkdir(parents=True)
-        pixels = np.random.default_rng(label).integers(0, 256, (8, 8, 3), np.uint8)
-        Image.fromarray(pixels).save(folder / "0.png")
+        for number in range(4):
+            pixels = np.random.default_rng(4 * label + number).integers(0, 256, (8, 8, 3), np.uint8)
+            Image.fromarray(pixels).save(folder / f"{number}.png")
     return {"table": str(root / "table.csv.gz"), "images": str(root / "images")}, texts
 
 
 def small(files, make=lambda space, seed: Darts(lr=0.1, guard="watch", seed=seed), **arguments):
-    sizes = {"train_images": 8, "batch_size": 2, "epochs": 2, "seeds": 2, "image_size": 8, "channels": 2}
+    sizes = {"train_images": 40, "batch_size": 4, "steps": 2, "epochs": 2, "seeds": 2, "image_size": 8, "channels": 2}
     return GradientSearchBenchmark(make_strategy=make, strategy="darts", **files[0], **{**sizes, **arguments})
 
 
@@ -84,7 +85,7 @@ def test_the_table_has_a_row_per_strategy_and_one_for_all_cells():
     [
         ({"seeds": 0}, "seeds must be at least 1"),
         ({"epochs": 0}, "epochs must be at least 1"),
-        ({"train_images": 7}, "train_images must be at least 8, got 7"),
+        ({"train_images": 15}, "train_images must be at least 16, got 15"),
         ({"learning_rate": 0.0}, "learning_rate must be positive"),
         ({"warmup_epochs": 2}, "warmup_epochs must be at least 0 and less than epochs = 2, got 2"),
     ],
