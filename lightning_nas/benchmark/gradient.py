@@ -104,7 +104,7 @@ class GradientSearchBenchmark(Benchmark):
         columns = [f"{name}_test" for name in DATASETS if f"{name}_test" in known.columns]
         if not columns:
             known.require(f"{DATASETS[0]}_test")
-        searches = []
+        searches: list[dict[str, Any]] = []
         for seed in range(self.seed, self.seed + self.seeds):
             print(f"{self.strategy}: search {len(searches) + 1} of {self.seeds}", flush=True)
             images, labels = class_images(str(self.images), self.train_images, CLASSES, seed, self.image_size)
