@@ -18,7 +18,7 @@ STD = (0.2471, 0.2435, 0.2616)
 ENDINGS = {".bmp", ".jpeg", ".jpg", ".png", ".ppm", ".webp"}
 
 
-def class_images(folder: str, count: int, classes: int, seed: int) -> tuple[Tensor, Tensor]:
+def class_images(folder: str, count: int, classes: int, seed: int, size: int = SIZE) -> tuple[Tensor, Tensor]:
     """Random images of CIFAR-10, normalised; others are scaled to its size.
 
     Args:
@@ -26,9 +26,10 @@ def class_images(folder: str, count: int, classes: int, seed: int) -> tuple[Tens
         count: How many images, drawn from all without replacement.
         classes: How many classes there have to be.
         seed: Of the draw.
+        size: Side to which images of another size are scaled.
 
     Returns:
-        Images ``(count, 3, 32, 32)`` and labels ``(count,)``; classes in alphabetical order.
+        Images ``(count, 3, size, size)`` and labels ``(count,)``; classes in alphabetical order.
 
     Raises:
         FileNotFoundError: If there is no such folder.
@@ -50,11 +51,11 @@ def class_images(folder: str, count: int, classes: int, seed: int) -> tuple[Tens
     if len(files) < count:
         raise ArgumentError(f"images = {str(root)!r}: expected batch_size = {count} images or more, got {len(files)}")
     drawn = random.Random(seed).sample(files, count)
-    images = torch.stack([_read(path) for path, _ in drawn])
+    images = torch.stack([_read(path, size) for path, _ in drawn])
     return images, torch.tensor([label for _, label in drawn])
 
 
-def _read(path: Path) -> Tensor:
+def _read(path: Path, size: int) -> Tensor:
     with Image.open(path) as image:
-        pixels = torch.from_numpy(np.array(image.convert("RGB").resize((SIZE, SIZE)), dtype=np.float32)) / 255
+        pixels = torch.from_numpy(np.array(image.convert("RGB").resize((size, size)), dtype=np.float32)) / 255
     return ((pixels - torch.tensor(MEAN)) / torch.tensor(STD)).permute(2, 0, 1).contiguous()

@@ -2,20 +2,21 @@
 
 from __future__ import annotations
 
+import inspect
 import json
 from functools import partial
 from pathlib import Path
 from typing import Any
 
 from hydra.core.hydra_config import HydraConfig
-from hydra.utils import instantiate
+from hydra.utils import get_object, instantiate
 from omegaconf import DictConfig, OmegaConf
 from rich.console import Console
 
 from lightning_nas.architecture import write_atomic
 from lightning_nas.benchmark import Benchmark
 from lightning_nas.commands.check import check_component
-from lightning_nas.commands.components import chosen, make_sampler
+from lightning_nas.commands.components import chosen, make_sampler, make_seeded
 from lightning_nas.errors import ConfigError
 from lightning_nas.runs import RunFolder
 
@@ -34,7 +35,7 @@ def run(config: DictConfig) -> Path:
     if "strategy" in config:
         check_component(config.strategy, "strategy")
         OmegaConf.resolve(config)
-        settings |= {"make_sampler": partial(make_sampler, config.strategy), "strategy": chosen("strategy")}
+        settings |= _strategy(config)
     try:
         measurement: Benchmark = instantiate(settings)
         result = measurement.run()
@@ -47,3 +48,10 @@ def run(config: DictConfig) -> Path:
     picture = measurement.draw([result], folder)
     print(f"benchmark: {path}" + (f"\npicture:   {picture}" if picture else ""))
     return path
+
+
+def _strategy(config: DictConfig) -> dict[str, Any]:
+    """The strategy of a benchmark that searches, in the form in which it takes one."""
+    takes = inspect.signature(get_object(config._target_)).parameters
+    name, make = ("make_sampler", make_sampler) if "make_sampler" in takes else ("make_strategy", make_seeded)
+    return {name: partial(make, config.strategy), "strategy": chosen("strategy")}

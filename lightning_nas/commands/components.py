@@ -80,3 +80,22 @@ def make_sampler(node: DictConfig, space: SearchSpace, seed: int) -> BaseSampler
     built = instantiate(node, seed=seed)
     sampler: BaseSampler = built(space) if isinstance(built, partial) else built
     return sampler
+
+
+def make_seeded(node: DictConfig, space: SearchSpace, seed: int) -> Any:
+    """The strategy of a config, of gradients or a sampler.
+
+    Args:
+        node: The config of the strategy.
+        space: The search space.
+        seed: Of its draws, instead of the config's and of its parts'.
+    """
+    built = instantiate(_seeded(OmegaConf.to_container(node, resolve=True), seed))
+    return built(space) if isinstance(built, partial) else built
+
+
+def _seeded(node: Any, seed: int) -> Any:
+    """A config in which every seed is another one."""
+    if isinstance(node, dict):
+        return {name: seed if name == "seed" else _seeded(value, seed) for name, value in node.items()}
+    return node

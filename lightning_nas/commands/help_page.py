@@ -13,9 +13,9 @@ from lightning_nas.commands.refusing import CONFIGS, options_of
 
 EXAMPLES = {
     "search": (
-        "lightning-nas search strategy=gdas seed=1",
+        "lightning-nas search strategy=gdas_small seed=1",
         "lightning-nas search task=detection data=coco data.root=<folder> trainer=ddp trainer.devices=8",
-        "lightning-nas search -m strategy=darts,gdas seed=0,1",
+        "lightning-nas search -m strategy=darts_small,gdas_small seed=0,1",
     ),
     "train": (
         "lightning-nas train architecture=<run> inherit=<run>",

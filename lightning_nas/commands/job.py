@@ -90,6 +90,7 @@ def make_job(config: DictConfig, folder: Path, space: SearchSpace, datamodule: A
         prefilter=None if config.prefilter is None else instantiate(config.prefilter),
         pretraining=None if config.pretrain is None else _pretraining(config.pretrain),
         pretrained=_checked_seed(config, space),
+        continues=config.continue_from,
         progress=progress,
     )
 

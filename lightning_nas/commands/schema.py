@@ -38,6 +38,7 @@ class SearchSchema:
     pretrained: Any = None
     seed: int = 0
     resume: bool = False
+    continue_from: str | None = None
     max_time: str | None = None
 
 

@@ -14,7 +14,9 @@ from lightning_nas.commands.job import make_job, prepare
 from lightning_nas.commands.phases import Phases
 from lightning_nas.errors import ConfigError
 from lightning_nas.evaluation.comparison import compare, contestants
+from lightning_nas.runs import RunFolder
 from lightning_nas.search import run as search
+from lightning_nas.search.procedures.continuing import read_stopped
 
 COMPONENTS = ["task", "data", "space", "strategy", "evaluator", "trainer"]
 
@@ -28,6 +30,8 @@ def run(config: DictConfig) -> Path:
     Raises:
         ConfigError: If a key, a type or a value of the config is wrong, or its parts do not fit.
     """
+    if config.continue_from is not None:
+        read_stopped(RunFolder(config.continue_from))
     folder = prepare(config, COMPONENTS)
     check_component({**config.task, **config.evaluate.task}, "evaluate.task")
     for name in ("pruner", "prefilter"):

@@ -17,6 +17,7 @@ from lightning_nas.cost.probe import random_numbers_kept
 from lightning_nas.errors import ArchitectureError, MissingFileError, WeightsError
 from lightning_nas.networks.weights import load_weights
 from lightning_nas.runs import RunFolder
+from lightning_nas.runs.history import choices_of_epoch
 from lightning_nas.spaces import Backbone, published, published_names
 from lightning_nas.spaces.record import from_architecture
 
@@ -96,7 +97,10 @@ def _require_memory(needed: int) -> None:
 
 
 def find_architecture(source: str | os.PathLike[str] | Architecture) -> tuple[Architecture, Path | None]:
-    """The record that a file, a run folder or the name of a published architecture stands for.
+    """The record that a file, a run folder, an epoch of a search or the name of a published architecture stands for.
+
+    Args:
+        source: One of them; ``<run>/epochs/8`` is what the logits of a search pointed to after epoch 8.
 
     Returns:
         The record, and the folder if it is one of a run.
@@ -110,6 +114,9 @@ def find_architecture(source: str | os.PathLike[str] | Architecture) -> tuple[Ar
     if isinstance(source, str) and source in published_names():
         return published(source), None
     path = Path(source)
+    of_epoch = RunFolder.naming_epoch(path)
+    if of_epoch is not None:
+        return _architecture_of_epoch(*of_epoch), None
     if not os.path.exists(path):  # unlike Path.exists, also False for what no path can be
         raise MissingFileError(
             f"architecture = {str(source)!r}: neither a file nor a run folder, nor a published one of {published_names()}"
@@ -120,6 +127,15 @@ def find_architecture(source: str | os.PathLike[str] | Architecture) -> tuple[Ar
     if not record.is_file():
         raise MissingFileError(f"architecture = {str(source)!r}: the folder holds no {record.name}")
     return Architecture.load(record), path
+
+
+def _architecture_of_epoch(run: RunFolder, epoch: int) -> Architecture:
+    """What the logits of a search pointed to after an epoch, as a record like that of the run."""
+    if not run.architecture.is_file():
+        raise MissingFileError(f"architecture = {str(run.of_epoch(epoch))!r}: {run} holds no {run.architecture.name}")
+    record = Architecture.load(run.architecture)
+    space, last = from_architecture(record)
+    return space.architecture({**last, **choices_of_epoch(run, epoch)}, {**record.provenance, "epoch": epoch})
 
 
 def load_backbone(
@@ -133,8 +149,9 @@ def load_backbone(
     """A found backbone for any project: an ordinary module, no search code is loaded.
 
     Args:
-        architecture: The record, its file ``architecture.json``, the folder of a search or a training, or the name of a
-            published one, e.g. ``"darts_v2"`` (:func:`lightning_nas.spaces.published_names`).
+        architecture: The record, its file ``architecture.json``, the folder of a search or a training, an epoch of a search,
+            ``<run>/epochs/8``, or the name of a published one, e.g. ``"darts_v2"``
+            (:func:`lightning_nas.spaces.published_names`).
         weights: Lightning checkpoint of a module whose ``backbone`` it was, saved state dict, ``.safetensors``, or the
             folder of a run: then the network that was trained there, by a search the one it has found. If None, those of
             the folder that ``architecture`` names; freshly initialised if it has none (with a warning) or is no folder.

@@ -6,9 +6,10 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from lightning_nas.report.page import verdict_of
+from lightning_nas.report.over_time import diagnosis_of
 from lightning_nas.report.reading import read_run
 from lightning_nas.report.tables import comparison_sentence, count, decimal, interval_text
+from lightning_nas.report.ways_out import training_of, ways_out
 
 
 def ending(folder: Path, data: Sequence[str] = ()) -> str:
@@ -33,15 +34,14 @@ def ending(folder: Path, data: Sequence[str] = ()) -> str:
         if searched and len(summary["comparison"]) > 1:
             lines.append(("", comparison_sentence(summary["comparison"], metric, mode)))
     lines.append(("cost", _cost(summary["cost"])))
-    if searched and run.history:
-        verdict = verdict_of(run)
-        lines.append(("verdict", f"{verdict.word}. {verdict.sentence}"))
     architecture = run.folder.architecture
-    task = summary["task"]
+    if searched and run.history:
+        diagnosis = diagnosis_of(run)
+        lines.append(("verdict", f"{diagnosis.sentence}."))
+        lines += [("", command) for command in ways_out(run, diagnosis)]
     lines += [("architecture", str(architecture)), ("report", str(run.folder.report))]
     if searched:
-        settings = " ".join([f"task={task}", f"data={summary['data']}", *data])
-        lines.append(("next", f"lightning-nas train {settings} architecture={architecture}"))
+        lines.append(("next", training_of(run, architecture, data)))
     else:
         lines.append(("next", f"lightning-nas predict run={folder} images=<folder>"))
     return "\n".join(f"{name + ':' if name else '':<13} {text}" for name, text in lines)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import base64
 import datetime
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -15,8 +15,9 @@ from lightning_nas.architecture import write_atomic
 from lightning_nas.errors import ReportError
 from lightning_nas.report.cells import draw
 from lightning_nas.report.costs import PARTS, cost_note, cost_rows, part_of
-from lightning_nas.report.curves import controller_charts, fitness_chart, line_chart, training_charts
+from lightning_nas.report.curves import controller_charts, fitness_chart, training_charts
 from lightning_nas.report.front import agreement, beside_chart, front_report
+from lightning_nas.report.over_time import charts_over_time, diagnosis_of
 from lightning_nas.report.probabilities import probability_groups
 from lightning_nas.report.reading import FinishedRun, read_run
 from lightning_nas.report.tables import (
@@ -29,7 +30,9 @@ from lightning_nas.report.tables import (
     shows_no_gain,
 )
 from lightning_nas.report.trials import TrialReport, trial_report
-from lightning_nas.report.verdict import Verdict, entropy, judge, skip_share
+from lightning_nas.report.ways_out import ways_out
+from lightning_nas.search.doctor import RULES, Signs
+from lightning_nas.search.doctor.signs import skip_share
 from lightning_nas.spaces.pictures.picture import Picture
 
 TEMPLATE = Path(__file__).with_name("template.html")
@@ -52,11 +55,6 @@ def build(run_folder: str | Path) -> Path:
     return path
 
 
-def verdict_of(run: FinishedRun) -> Verdict:
-    """Whether the search of a run went well."""
-    return judge(*_over_time(run.history))
-
-
 def _values(run: FinishedRun) -> dict[str, Any]:
     summary, comparison = run.summary, run.summary["comparison"]
     source = run.folder.summary
@@ -70,7 +68,8 @@ def _values(run: FinishedRun) -> dict[str, Any]:
     for cost in (summary["cost"], *comparison):
         _check_cost(cost, source)
     drawings = draw(run.architecture, run.history[-1]["probabilities"] if run.history else None)
-    shares, entropies = _over_time(run.history)
+    signs = Signs.of(run.history)
+    diagnosis = diagnosis_of(run, signs)
     return {
         "title": f"{summary['strategy']} on {summary['data']}",
         "summary": summary,
@@ -79,11 +78,12 @@ def _values(run: FinishedRun) -> dict[str, Any]:
         "finished": _time(source.stat().st_mtime),
         "headline": (metric, decimal(summary["metrics"].get(metric))),
         "metrics": [(name, decimal(value)) for name, value in sorted(summary["metrics"].items())],
-        "verdict": verdict_of(run),
+        "diagnosis": diagnosis,
+        "ways_out": ways_out(run, diagnosis),
+        "rules": RULES,
         "no_gain": shows_no_gain(comparison, metric, mode),
         "drawings": [(drawing.title, Markup(drawing.svg), _final_share(drawing)) for drawing in drawings],
-        "share_chart": _chart(shares, run.history, "share"),
-        "entropy_chart": _chart(entropies, run.history, "entropy"),
+        "over_time": charts_over_time(signs),
         "trials": _trials(run),
         "front": front_report(run.folder),
         "front_agreement": agreement(run.folder, comparison, metric),
@@ -138,38 +138,6 @@ def _worth_showing(run: FinishedRun, file: str) -> list[tuple[str, Path]]:
 def _embedded(path: Path) -> str:
     kind = "png" if path.suffix.lower() == ".png" else "jpeg"
     return f"data:image/{kind};base64,{base64.b64encode(path.read_bytes()).decode()}"
-
-
-def _over_time(history: Sequence[Mapping[str, Any]]) -> tuple[dict[str, list[float]], dict[str, list[float]]]:
-    """Per epoch the share of parameter-free operations of every group, and the entropy of every group or part."""
-    shares: dict[str, list[float]] = {}
-    entropies: dict[str, list[float]] = {}
-    for entry in history:
-        _append_means(shares, [(_numbered(group), share) for group, share in entry.get("skip_share", {}).items()])
-        parts = [(_numbered(group).partition("/")[0], entropy(p)) for group, p in entry["probabilities"].items()]
-        _append_means(entropies, parts)  # a joint search has many groups: their mean for every part
-    return shares, entropies
-
-
-def _numbered(group: str) -> str:
-    """Groups that differ in a number only are judged together: ``cell0``, ``cell1``, ... are ``cells``."""
-    name = group.rstrip("0123456789")
-    return group if name == group else f"{name}s"
-
-
-def _append_means(series: dict[str, list[float]], values: Sequence[tuple[str, float]]) -> None:
-    """One more epoch: the mean of all values of a name."""
-    for name in dict.fromkeys(name for name, _ in values):
-        own = [value for other, value in values if other == name]
-        series.setdefault(name, []).append(sum(own) / len(own))
-
-
-def _chart(values: Mapping[str, Sequence[float]], history: Sequence[Mapping[str, Any]], seed: str) -> Markup | None:
-    if not values:
-        return None
-    epochs = [entry["epoch"] for entry in history]
-    lines = {group: list(zip(epochs, series, strict=True)) for group, series in values.items()}
-    return Markup(line_chart(lines, threshold=0.5 if seed == "share" else None, seed=seed, unit=True))
 
 
 def _final_share(drawing: Picture) -> str:

@@ -12,11 +12,16 @@ from typing import Any
 from pydantic import BaseModel
 
 from lightning_nas.architecture import Architecture
-from lightning_nas.errors import ReportError
+from lightning_nas.errors import ConfigError, ReportError
 from lightning_nas.report.earlier import presentation_of_earlier
 from lightning_nas.runs import RunFolder
-from lightning_nas.runs.contents import Candidate, Epoch, Summary, Trial, checked, read_text
+from lightning_nas.runs.contents import Candidate, Summary, Trial, checked, read_text
+from lightning_nas.runs.history import read_history
+from lightning_nas.runs.plain_config import read_plain
 from lightning_nas.search.presentation import Presentation
+
+GUARDED = "strategy=robust_darts"
+"""A strategy with a guard, for searches of which nobody knows whether their own takes one."""
 
 Curves = dict[str, list[tuple[float, float]]]
 """Logged name, e.g. ``val/accuracy`` -> (epoch, value), ascending."""
@@ -36,6 +41,7 @@ class FinishedRun:
         fitness: Of every candidate of an evolution, in order; empty if the run had none.
         trials: Those that have ended, in order; empty if the run did not search trial by trial.
         presentation: What the task of the run says of itself.
+        guard: The setting that would have guarded the search, or another strategy where it cannot be set.
         pictures: Name of a file that the task wrote in a test -> name of a network -> the file, of those that have one.
     """
 
@@ -48,6 +54,7 @@ class FinishedRun:
     fitness: tuple[float, ...]
     trials: tuple[Mapping[str, Any], ...]
     presentation: Presentation
+    guard: str
     pictures: Mapping[str, Mapping[str, Path]]
 
 
@@ -73,14 +80,38 @@ def read_run(folder: Path) -> FinishedRun:
         run,
         summary,
         architecture,
-        read_history(run.history),
+        read_history(run.history, ReportError),
         read_curves(run.metrics),
         read_curves(run.found.metrics),
         read_fitness(run.candidates),
         read_trials(run.trials),
         presentation,
+        guard_of(run.config),
         {file: _pictures(run, file, summary["comparison"]) for file in presentation.pictures},
     )
+
+
+def guard_of(config: Path) -> str:
+    """The setting that would have guarded a search: of its own strategy if that takes a guard and has none that acts.
+
+    Args:
+        config: Of the search; a search from Python has none.
+
+    Raises:
+        ReportError: If it is malformed.
+    """
+    if not config.is_file():
+        return GUARDED
+    try:
+        strategy = read_plain(config).get("strategy")
+    except ConfigError as error:
+        raise ReportError(str(error)) from None
+    if not isinstance(strategy, dict) or "guard" not in strategy or strategy.get("level") == "single":
+        return GUARDED
+    guard = strategy["guard"]
+    name = str(guard.get("_target_") if isinstance(guard, dict) else guard).rpartition(".")[2]
+    acts = name.lower() not in ("none", "watch")
+    return "strategy=beta_darts" if acts else "strategy.guard=eigenvalue"
 
 
 def presentation_of(summary: Mapping[str, Any], source: Path) -> Presentation:
@@ -111,18 +142,6 @@ def _pictures(run: RunFolder, file: str, comparison: Sequence[Mapping[str, Any]]
         if path is not None:
             found[name] = path
     return found
-
-
-def read_history(path: Path) -> tuple[Mapping[str, Any], ...]:
-    """The epochs of a search, ascending; a resumed run may repeat an epoch, the last line counts.
-
-    Raises:
-        ReportError: Naming the file and the line that is malformed.
-    """
-    epochs: dict[int, Mapping[str, Any]] = {}
-    for entry in _lines(path, Epoch):
-        epochs[entry["epoch"]] = entry
-    return tuple(epochs[epoch] for epoch in sorted(epochs))
 
 
 def read_fitness(path: Path) -> tuple[float, ...]:

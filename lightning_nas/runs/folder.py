@@ -139,6 +139,17 @@ class RunFolder:
         """Probabilities of the options after every epoch of a gradient search."""
         return self.path / "history.jsonl"
 
+    def of_epoch(self, number: int) -> Path:
+        """What the architecture that a gradient search pointed to after an epoch is called; no file, the history holds it."""
+        return self.path / "epochs" / str(number)
+
+    @staticmethod
+    def naming_epoch(path: str | os.PathLike[str]) -> tuple[RunFolder, int] | None:
+        """The search and the epoch that such a name is of; None for others."""
+        run, number = RunFolder(Path(path).parent.parent), Path(path).name
+        named = number.isdecimal() and run.of_epoch(int(number)) == Path(path)
+        return (run, int(number)) if named and run.history.is_file() else None
+
     @property
     def candidates(self) -> Path:
         """Every path of a supernet that was scored, in order."""

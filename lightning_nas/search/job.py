@@ -67,6 +67,8 @@ class Job:
         prefilter: Job -> what chooses the first trials.
         pretraining: Of the supernet's backbone, for single-path search.
         pretrained: Weights of a well-known network, from which the supernet and every network of the space start.
+        continues: Folder of a search by gradients that its guard has stopped: this one goes on where that one was, with another
+            guard or none.
         progress: Told how much of the search is done.
 
     Example:
@@ -91,6 +93,7 @@ class Job:
     prefilter: Callable[[Job], Any] | None = None
     pretraining: Pretraining | None = None
     pretrained: Seed | None = None
+    continues: str | os.PathLike[str] | None = None
     progress: Progress = unwatched
 
     @property

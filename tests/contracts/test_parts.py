@@ -21,6 +21,7 @@ PARTS = {name: kind for family in FAMILIES for name, kind in family.items()}
 SOFT, HARD = samplers.GumbelSoft, samplers.GumbelHard
 ADV, RS = perturbations.Adversarial, perturbations.RandomSmoothing
 EV = functools.partial(guards.Eigenvalue, start=1, every=1, delay=3, window=1, factor=1.0, tolerance=0.0, iterations=3)
+W = functools.partial(guards.Watch, every=1, iterations=3, tolerance=0.0)
 NO_MOMENTUM = {"betas": (0.0, 0.999), "weight_decay": 0.0}
 
 CHANGES = {  # name of a part or an argument of the strategy -> two strategies that differ in nothing else
@@ -48,6 +49,9 @@ CHANGES = {  # name of a part or an argument of the strategy -> two strategies t
     "eigenvalue.start": [{"guard": EV()}, {"guard": EV(start=9)}],
     "eigenvalue.iterations": [{"guard": EV(factor=1e-9)}, {"guard": EV(factor=1e-9, iterations=1)}],
     "eigenvalue.tolerance": [{"guard": EV(factor=1e-9)}, {"guard": EV(factor=1e-9, tolerance=1e9)}],
+    "watch.every": [{"guard": W()}, {"guard": W(every=3)}],
+    "watch.iterations": [{"guard": W()}, {"guard": W(iterations=1)}],
+    "watch.tolerance": [{"guard": W()}, {"guard": W(tolerance=1e9)}],
     "oles.threshold": [{"guard": guards.Oles(threshold=-1, window=1)}, {"guard": guards.Oles(threshold=1, window=1)}],
     "oles.window": [{"guard": guards.Oles(threshold=1, window=1)}, {"guard": guards.Oles(threshold=1, window=4)}],
     "seed": [{"sampler": "dirichlet"}, {"sampler": "dirichlet", "seed": 1}],

@@ -8,7 +8,7 @@ from toy_project import project_of
 from lightning_nas.search import BilevelDataModule, SearchModule
 from lightning_nas.spaces import NasBench201, textbook_form
 from lightning_nas.strategies import Darts
-from lightning_nas.strategies.gradient.guards import Eigenvalue, MaxSkips, Oles
+from lightning_nas.strategies.gradient.guards import Eigenvalue, MaxSkips, Oles, Watch
 from lightning_nas.strategies.gradient.guards.power_iteration import dominant_eigenvalue
 
 TOY = project_of("pytorch_lightning")
@@ -161,3 +161,17 @@ def test_at_most_so_many_skips_are_left():
         for most in (0, 2, 6)
     ]
     assert kept == [0, 2, 6]
+
+
+def test_a_watch_sees_what_the_guard_sees_and_lets_the_search_go_on():
+    traces = []
+    for guard in (Watch(every=1), stopping(factor=1e-9)):
+        search = SearchModule(TOY.Project(), Darts(lr=0.1, guard=guard), seed=0)
+        TOY.make_trainer(2, limit_train_batches=2).fit(search, BilevelDataModule(TOY.Data()))
+        traces.append(guard.trace)
+        assert search.strategy.stopped is None
+        assert guard.record() == {"eigenvalue": guard.trace[1]}
+    assert traces[0] == traces[1]
+    twin = Watch(every=1)
+    twin.load_state_dict(guard.state_dict())
+    assert (twin.trace, twin.record()) == (guard.trace, guard.record())

@@ -205,6 +205,7 @@ class SearchLifecycle(WrappedModule):
         self.model.on_save_checkpoint(checkpoint)
         checkpoint["lightning_nas"] = {
             "identity": self._identity(),
+            "unguarded": self._identity(guarded=False),
             "strategy": self.strategy.state_dict(),
             "optimizer": self._logits.state_dict(),
             "counts": dict(self._counts),
@@ -213,13 +214,22 @@ class SearchLifecycle(WrappedModule):
         }
 
     def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
-        """Takes the state back.
+        """Takes the state back, see :meth:`require_same`."""
+        saved = checkpoint.get("lightning_nas", {})
+        self.require_same(saved)
+        self.strategy.load_state_dict(saved["strategy"])
+        self._logits.load_state_dict(saved["optimizer"])
+        self._counts = dict(saved["counts"])
+        self.model.on_load_checkpoint(checkpoint)
+
+    def require_same(self, saved: Mapping[str, Any]) -> None:
+        """Refuses what a checkpoint holds of another search.
 
         Raises:
-            ValueError: If the checkpoint is of another space, model or strategy, or of an earlier version.
+            ArgumentError: If it is of another space, model or strategy, or of an earlier version.
         """
-        saved = checkpoint.get("lightning_nas", {})
-        if saved.get("identity") != self._identity():
+        guarded = "continued" not in saved  # otherwise a search that its guard had stopped goes on with another one
+        if saved.get("identity" if guarded else "unguarded") != self._identity(guarded=guarded):
             raise ArgumentError(
                 "the checkpoint is of another search space, another model or another strategy than this "
                 f"{type(self.strategy).__name__} over {self.supernet.space!r}, or was not written by a SearchModule"
@@ -228,14 +238,11 @@ class SearchLifecycle(WrappedModule):
             raise ArgumentError(
                 "the checkpoint was written by an earlier version of lightning_nas: start the search anew"
             )
-        self.strategy.load_state_dict(saved["strategy"])
-        self._logits.load_state_dict(saved["optimizer"])
-        self._counts = dict(saved["counts"])
-        self.model.on_load_checkpoint(checkpoint)
 
-    def _identity(self) -> str:
+    def _identity(self, *, guarded: bool = True) -> str:
         """Optimizer states are matched by the order of parameters, so order and shapes belong to the identity."""
         space = self.supernet.space
         shapes = [(name, list(p.shape)) for name, p in self.named_parameters()]
-        text = json.dumps([space.name, space.args, self.strategy.identity, shapes], sort_keys=True)
+        strategy = self.strategy.identity if guarded else self.strategy.unguarded_identity
+        text = json.dumps([space.name, space.args, strategy, shapes], sort_keys=True)
         return hashlib.sha256(text.encode()).hexdigest()

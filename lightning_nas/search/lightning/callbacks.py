@@ -177,6 +177,9 @@ class ArchitectureHistory(Callback):
     Args:
         path: The file, ``history.jsonl`` of a run folder.
 
+    Attributes:
+        lines: What it holds, epoch by epoch.
+
     Example:
         >>> callbacks = [ArchitectureHistory(Path("history.jsonl"))]
         >>> trainer = pl.Trainer(callbacks=callbacks, accelerator="cpu", logger=False, enable_checkpointing=False)
@@ -184,14 +187,15 @@ class ArchitectureHistory(Callback):
 
     def __init__(self, path: Path) -> None:
         self.path = Path(path)
+        self.lines: list[dict[str, Any]] = []
 
     def on_train_start(self, trainer: pl.Trainer, pl_module: Any) -> None:
         """Drops lines of epochs that a resumed run does again."""
         if trainer.is_global_zero and self.path.is_file():
             whole = [line for line in read_text(self.path).splitlines(keepends=True) if line.endswith("\n")]
             lines = [checked(line, Epoch, f"{self.path}, line {n}") for n, line in enumerate(whole, start=1)]
-            kept = [line for line in lines if line["epoch"] < trainer.current_epoch]
-            write_atomic(self.path, "".join(json.dumps(line) + "\n" for line in kept))
+            self.lines = [line for line in lines if line["epoch"] < trainer.current_epoch]
+            write_atomic(self.path, "".join(json.dumps(line) + "\n" for line in self.lines))
 
     def on_train_epoch_end(self, trainer: pl.Trainer, pl_module: Any) -> None:
         """Writes the line of the epoch."""
@@ -209,5 +213,6 @@ class ArchitectureHistory(Callback):
             ops = [o for o in picked if "+" not in o]
             if ops:
                 line["skip_share"][name] = sum(o in PARAMETER_FREE for o in ops) / len(ops)
+        self.lines.append(line)
         with self.path.open("a") as file:
             file.write(json.dumps(line) + "\n")

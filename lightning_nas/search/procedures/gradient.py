@@ -7,13 +7,16 @@ from typing import Any
 
 from lightning_nas.architecture import Option
 from lightning_nas.errors import JobError
+from lightning_nas.runs import RunFolder
 from lightning_nas.search.data.bilevel import BilevelDataModule
+from lightning_nas.search.doctor.visits import DoctorVisits
 from lightning_nas.search.gradient.discretising import Discretising
 from lightning_nas.search.gradient.module import SearchModule
 from lightning_nas.search.job import Job
 from lightning_nas.search.lightning.callbacks import ArchitectureHistory
 from lightning_nas.search.lightning.persistence import last_checkpoint
 from lightning_nas.search.lightning.progress import ReportedEpochs
+from lightning_nas.search.procedures.continuing import take_over
 from lightning_nas.search.procedures.stages import search_in_stages
 from lightning_nas.strategies import GradientStrategy
 from lightning_nas.strategies.gradient.selection import Removal
@@ -30,6 +33,8 @@ def search_logits(strategy: GradientStrategy, job: Job) -> dict[str, Option]:
         JobError: If there is no epoch in which something is searched, or the training ended before an architecture step.
     """
     require_search(job)
+    if strategy.stages is not None and job.continues is not None:
+        raise JobError(f"continue_from = {job.continues}: a search in stages goes on by itself, in its own folder")
     if strategy.stages is not None:
         return search_in_stages(strategy, strategy.stages, job, train_logits)
     return train_logits(strategy, job).choices()
@@ -50,7 +55,10 @@ def train_logits(strategy: GradientStrategy, job: Job) -> SearchModule:
     arguments = {key: value for key, value in asdict(settings).items() if key not in ("epochs", "fraction")}
     module = SearchModule(job.supernet_task(supernet), strategy, **arguments, seed=job.seed)
     changed: dict[str, Any] = job.trainers.unused_parameters if strategy.needs_unused_parameters else {}
-    watching = [ArchitectureHistory(job.run.history), ReportedEpochs(job.progress)]
+    history = ArchitectureHistory(job.run.history)
+    watching = [history, DoctorVisits(history), ReportedEpochs(job.progress)]
+    if job.continues is not None:
+        take_over(RunFolder(job.continues), job.run, module)
     trainer = job.trainers.training(job.folder, settings.epochs, watching, job.max_time, **changed)
     halves = BilevelDataModule(job.datamodule, seed=job.seed, fraction=settings.fraction)
     trainer.fit(module, datamodule=halves, ckpt_path=last_checkpoint(job.run.path))

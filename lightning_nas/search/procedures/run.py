@@ -41,6 +41,10 @@ def run(strategy: Any, job: Job, provenance: Mapping[str, Any] | None = None) ->
     """
     if job.run.architecture.is_file():
         return Architecture.load(job.run.architecture)
+    if job.continues is not None and not isinstance(strategy, GradientStrategy):
+        raise JobError(
+            f"continue_from = {job.continues}: only a search by gradients can be gone on with, got {strategy!r}"
+        )
     origin = {"strategy": type(strategy).__name__, "seed": job.seed} if provenance is None else provenance
     found = job.space.architecture(search(strategy, job), origin)
     found.save(job.run.architecture)

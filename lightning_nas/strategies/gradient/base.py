@@ -99,6 +99,11 @@ class GradientStrategy(ABC):
         return type(self).__name__
 
     @property
+    def unguarded_identity(self) -> str:
+        """The same without its guard: of a search that goes on with another one."""
+        return self.identity
+
+    @property
     def change(self) -> str | None:
         """What :meth:`adapt` makes of a supernet, None for nothing; strategies that say the same do the same."""
         return None if type(self).adapt is GradientStrategy.adapt else type(self).__name__

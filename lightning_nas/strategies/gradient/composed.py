@@ -37,7 +37,7 @@ class Composed(Composition):
             or any name -> a :class:`~lightning_nas.strategies.gradient.terms.Term`.
         perturbation: Of the weights of the options in the weight step: ``"random"``, ``"adversarial"``, or a
             :class:`~lightning_nas.strategies.gradient.perturbations.Perturbation`.
-        guard: Against collapse: ``"eigenvalue"``, ``"oles"``, ``"max_skips"``, or a
+        guard: Against collapse: ``"eigenvalue"``, ``"oles"``, ``"max_skips"``, only ``"watch"``, or a
             :class:`~lightning_nas.strategies.gradient.guards.Guard`.
         select: From strengths to an architecture: ``"argmax"``, ``"threshold"``, ``"perturbation"``
             (by what the removal of an option costs), or a

@@ -81,8 +81,16 @@ class Composition(GradientStrategy):
     @property
     def identity(self) -> str:
         """The name alone where nothing is set, so that checkpoints of earlier versions fit."""
+        return self._named(self.parts)
+
+    @property
+    def unguarded_identity(self) -> str:
+        """The same without the guard."""
+        return self._named({name: part for name, part in self.parts.items() if name != "guard"})
+
+    def _named(self, parts: Mapping[str, Part]) -> str:
         plain = type(self).__name__
-        said = [repr(part) for part in self.parts.values() if type(part).__name__ not in ("Softmax", "Argmax")]
+        said = [repr(part) for part in parts.values() if type(part).__name__ not in ("Softmax", "Argmax")]
         said += ["EdgeWeights()"] if self.edge_weights else []
         return f"{plain}({', '.join(said)})" if said else plain
 

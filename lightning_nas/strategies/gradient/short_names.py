@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from types import MappingProxyType
 
 from lightning_nas.errors import ArgumentError
-from lightning_nas.strategies.gradient.guards import Eigenvalue, Guard, MaxSkips, Oles
+from lightning_nas.strategies.gradient.guards import Eigenvalue, Guard, MaxSkips, Oles, Watch
 from lightning_nas.strategies.gradient.perturbations import Adversarial, Perturbation, RandomSmoothing
 from lightning_nas.strategies.gradient.samplers import (
     Dirichlet,
@@ -30,7 +30,7 @@ SAMPLERS: dict[str, type[Sampler]] = {
     "two_paths": TwoPaths,
 }
 PERTURBATIONS: dict[str, type[Perturbation]] = {"random": RandomSmoothing, "adversarial": Adversarial}
-GUARDS: dict[str, type[Guard]] = {"eigenvalue": Eigenvalue, "oles": Oles, "max_skips": MaxSkips}
+GUARDS: dict[str, type[Guard]] = {"eigenvalue": Eigenvalue, "oles": Oles, "max_skips": MaxSkips, "watch": Watch}
 SELECTIONS: dict[str, type[Selection]] = {"argmax": Argmax, "perturbation": Removal, "threshold": Threshold}
 STAGES: dict[str, type[Progressive]] = {"progressive": Progressive}
 TERMS: dict[str, type[Term]] = {

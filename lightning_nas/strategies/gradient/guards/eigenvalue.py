@@ -9,12 +9,12 @@ import torch
 from torch import Tensor
 
 from lightning_nas.errors import ArgumentError
-from lightning_nas.strategies.gradient.guards.base import Curvature, Guard
-from lightning_nas.strategies.gradient.guards.power_iteration import dominant_eigenvalue
+from lightning_nas.strategies.gradient.guards.base import Curvature
+from lightning_nas.strategies.gradient.guards.watch import Watch, check_count
 from lightning_nas.strategies.gradient.part import check_between
 
 
-class Eigenvalue(Guard):
+class Eigenvalue(Watch):
     """Stops when the dominant eigenvalue of the second derivatives of the validation loss grows fast, and goes back.
 
     The eigenvalue is that of one batch of the architecture half at the mean of the sampler. With ``m(k)`` the mean of the last
@@ -52,42 +52,27 @@ class Eigenvalue(Guard):
         iterations: int = 30,
         tolerance: float = 1e-2,
     ) -> None:
-        for name, value in (("every", every), ("window", window), ("delay", delay), ("iterations", iterations)):
-            if isinstance(value, bool) or not isinstance(value, int) or value < 1:
-                raise ArgumentError(f"guard.{name} must be a whole number of at least 1, got {value!r}")
+        for name, value in (("window", window), ("delay", delay)):
+            check_count(name, value)
+        super().__init__(every=every, iterations=iterations, tolerance=tolerance)
         check_between("guard.factor", factor, 0, 1, open_low=True)
         check_between("guard.start", start, 0)
-        check_between("guard.tolerance", tolerance, 0)
         if delay % every:
             raise ArgumentError(f"guard.delay must be a multiple of guard.every = {every}, got {delay}")
-        self.every, self.window, self.delay, self.factor, self.start = every, window, delay, factor, start
-        self.iterations, self.tolerance = iterations, tolerance
-        self.trace: dict[int, float] = {}
+        self.window, self.delay, self.factor, self.start = window, delay, factor, start
         self._logits: dict[int, dict[str, Tensor]] = {}
-        self._now: float | None = None
-
-    def begin_epoch(self, epoch: int, epochs: int) -> None:
-        """Forgets the measurement of the epoch before."""
-        self._now = None
-
-    def due(self, epoch: int) -> bool:
-        """In every ``every``-th epoch, from the first one on."""
-        return epoch % self.every == 0
 
     def look(self, epoch: int, curvature: Curvature, logits: Mapping[str, Tensor]) -> None:
         """Measures, compares, and perhaps goes back."""
-        self._now = dominant_eigenvalue(
-            curvature.product, curvature.like, iterations=self.iterations, tolerance=self.tolerance
-        )
-        self.trace[epoch] = self._now
+        super().look(epoch, curvature, logits)
         self._logits[epoch] = {name: group.detach().cpu().clone() for name, group in logits.items()}
         for old in [known for known in self._logits if known < epoch - self.delay]:
             del self._logits[old]
         before = epoch - self.delay
         if epoch < self.start or before not in self.trace:
             return
-        earlier, later = self.mean(before), self.mean(epoch)
-        if 0 < earlier < self.factor * later:
+        if self.has_grown(self.trace, before, epoch):
+            earlier, later = self.mean(before), self.mean(epoch)
             with torch.no_grad():
                 for name, group in logits.items():
                     group.copy_(self._logits[before][name])
@@ -98,19 +83,27 @@ class Eigenvalue(Guard):
 
     def mean(self, epoch: int) -> float:
         """``m(epoch)``: of the last measurements up to an epoch."""
-        last = [value for known, value in sorted(self.trace.items()) if known <= epoch][-self.window :]
+        return self.mean_of(self.trace, epoch)
+
+    def mean_of(self, trace: Mapping[int, float], epoch: int) -> float:
+        """The same of any measurements, epoch -> eigenvalue, the first of them not later."""
+        last = [value for known, value in sorted(trace.items()) if known <= epoch][-self.window :]
         return sum(last) / len(last)
+
+    def has_grown(self, trace: Mapping[int, float], before: int, epoch: int) -> bool:
+        """Whether the mean has grown too fast between two epochs."""
+        return 0 < self.mean_of(trace, before) < self.factor * self.mean_of(trace, epoch)
 
     def record(self) -> dict[str, Any]:
         """The eigenvalue, where it was measured, and why the search was stopped."""
-        found: dict[str, Any] = {} if self._now is None else {"eigenvalue": self._now}
+        found = super().record()
         return found if self.stopped is None else {**found, "stopped": self.stopped}
 
     def state_dict(self) -> dict[str, Any]:
         """The measurements, the logits that it might go back to, and whether it has."""
-        return {"trace": dict(self.trace), "logits": dict(self._logits), "stopped": self.stopped, "now": self._now}
+        return {**super().state_dict(), "logits": dict(self._logits), "stopped": self.stopped}
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
         """Takes them back."""
-        self.trace, self._logits = dict(state["trace"]), dict(state["logits"])
-        self.stopped, self._now = state["stopped"], state["now"]
+        super().load_state_dict(state)
+        self._logits, self.stopped = dict(state["logits"]), state["stopped"]

@@ -1,0 +1,223 @@
+"""Whether a gradient search goes well, since when it does not, and what to do: one sentence.
+
+The known failure is the collapse to skip connections: the weights train faster through them, so the logits come to prefer
+them, and the found cell learns little (Liang et al. 2019, DARTS+, arXiv 1909.06035, section 3; Zela et al. 2020, RobustDARTS,
+arXiv 1909.09656). Reduction cells are not judged: those of published, good networks hold nothing but poolings and skips.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Literal
+
+from lightning_nas.ops import PARAMETER_FREE
+from lightning_nas.search.doctor.signs import Series, Signs
+from lightning_nas.strategies.gradient.guards import Eigenvalue
+
+COLLAPSED_SHARE = 0.5
+"""More than this share of parameter-free operations in a decoded cell: it has collapsed."""
+
+DRIFT = 0.25
+"""A rise of the share by at least this much above its lowest earlier value: it is on the way."""
+
+UNDECIDED_ENTROPY = 0.99
+"""Mean entropy (1: all options equally likely) above which the logits have not chosen anything yet."""
+
+NOT_JUDGED = ("reduce",)
+"""Groups of logits of reduction cells."""
+
+STOP = Eigenvalue()
+"""The early stop of RobustDARTS with its published numbers, which an eigenvalue is compared with."""
+
+RULES = (
+    f"Rules, in this order. Collapsing: more than {COLLAPSED_SHARE:.0%} of the operations in a decoded cell learn nothing "
+    f"({', '.join(PARAMETER_FREE)}), since the first epoch from which that stayed so. Drifting: the dominant eigenvalue of "
+    f"the second derivatives of the validation loss, as a mean of {STOP.window} measurements, has grown within {STOP.delay} "
+    f"epochs to more than 1/{STOP.factor:g} of what it was, in epoch {STOP.start} or later (the early stop of RobustDARTS, "
+    "Zela et al. 2020, arXiv 1909.09656, section 4.2), and no guard has acted on it; or that share ends at least "
+    f"{DRIFT:.0%} above its lowest earlier value. Undecided: the mean entropy of the options ends above "
+    f"{UNDECIDED_ENTROPY:.2f}, where 1 means that all options are equally likely; what is decoded in such epochs is a draw, so "
+    "no cell is judged by it. Healthy: none of these. Reduction cells are not judged, since those of good published networks "
+    "also consist of poolings and skips."
+)
+"""For people."""
+
+Word = Literal["healthy", "drifting", "undecided", "collapsing", "unknown"]
+
+
+@dataclass(frozen=True)
+class Diagnosis:
+    """The judgement of a search.
+
+    Args:
+        word: What it is.
+        proposal: What to do.
+        reason: The numbers.
+        since: The first epoch of the trouble.
+        epoch: The one whose architecture is proposed instead of the last one.
+    """
+
+    word: Word
+    proposal: str
+    reason: str
+    since: int | None = None
+    epoch: int | None = None
+
+    @property
+    def head(self) -> str:
+        """Its word, and since when."""
+        return self.word if self.since is None else f"{self.word} since epoch {self.since}"
+
+    @property
+    def sentence(self) -> str:
+        """All of it, as one sentence without a capital and a full stop."""
+        return f"{self.head}: {self.proposal} ({self.reason})"
+
+
+def diagnose(signs: Signs, *, guard: str = "strategy.guard=eigenvalue") -> Diagnosis:
+    """Judges a search by its epochs, also while it goes on.
+
+    Args:
+        signs: Of the epochs so far.
+        guard: The setting that would have guarded this search.
+
+    Example:
+        >>> shares = {"cell": {0: 0.25, 1: 0.5, 2: 0.75, 3: 1.0}}
+        >>> print(diagnose(Signs((0, 1, 2, 3), shares, settled=3)).sentence)
+        collapsing since epoch 2: use the architecture of epoch 1, or search again with strategy.guard=eigenvalue (100% of the
+        operations in the found cell learn nothing)
+    """
+    shares, entropies = _judged(signs.shares), _judged(signs.entropies)
+    if not shares and not entropies:
+        return Diagnosis("unknown", "nothing can be said", "no epochs of a search were recorded")
+    chosen = {group: _decided(values, signs, group) for group, values in shares.items()}
+    chosen = {group: values for group, values in chosen.items() if values and max(values) == max(shares[group])}
+    found = _collapsing(signs, chosen, guard) or _sharp(signs, guard) or _drifting(signs, chosen, guard)
+    return found or _undecided(entropies) or _healthy(signs, shares, entropies)
+
+
+def _judged(series: Series) -> Series:
+    return {group: values for group, values in series.items() if group.rpartition("/")[2] not in NOT_JUDGED and values}
+
+
+def _decided(values: Mapping[int, float], signs: Signs, group: str) -> dict[int, float]:
+    """A series in the epochs in which the logits had chosen: before, what is decoded is a draw."""
+    known = signs.entropies.get(group.partition("/")[0], {})
+    return {epoch: value for epoch, value in values.items() if known.get(epoch, 0.0) <= UNDECIDED_ENTROPY}
+
+
+def _collapsing(signs: Signs, shares: Series, guard: str) -> Diagnosis | None:
+    for group, values in shares.items():
+        last = max(values)
+        if values[last] <= COLLAPSED_SHARE:
+            continue
+        good = [epoch for epoch, share in values.items() if share <= COLLAPSED_SHARE]
+        since = min(epoch for epoch in values if epoch > max(good, default=-1))
+        reason = f"{values[last]:.0%} of the operations in the found {_cell(group)} learn nothing"
+        sharp = sharpening(signs.eigenvalues)
+        if sharp is not None:
+            reason += f"; {sharp.text}"
+        before = [epoch for epoch in good if sharp is None or epoch <= max(sharp.before, min(good))]
+        return _with_way_out(signs, "collapsing", reason, since, max(before, default=None), guard)
+    return None
+
+
+def _sharp(signs: Signs, guard: str) -> Diagnosis | None:
+    sharp = sharpening(signs.eigenvalues)
+    if sharp is None or signs.stopped is not None:
+        return None
+    return _with_way_out(signs, "drifting", sharp.text, sharp.before + 1, sharp.before, guard)
+
+
+def _drifting(signs: Signs, shares: Series, guard: str) -> Diagnosis | None:
+    for group, values in shares.items():
+        low, last = min(values.values()), values[max(values)]
+        if last - low >= DRIFT:
+            least = max(epoch for epoch, share in values.items() if share == low)
+            reason = (
+                f"the share of operations that learn nothing in the {_cell(group)} rose from {low:.0%} to {last:.0%}"
+            )
+            return _with_way_out(signs, "drifting", reason, least + 1, least, guard)
+    return None
+
+
+@dataclass(frozen=True)
+class Sharpening:
+    """The first growth of the eigenvalue for which RobustDARTS stops.
+
+    Args:
+        before: Epoch of the earlier mean, to which it goes back.
+        text: The numbers.
+    """
+
+    before: int
+    text: str
+
+
+def sharpening(trace: Mapping[int, float]) -> Sharpening | None:
+    """Compares an eigenvalue over time with :data:`STOP`; None if it never grew so fast.
+
+    Args:
+        trace: Epoch -> eigenvalue. Where none was measured ``delay`` epochs before, the last one before that counts.
+
+    Example:
+        >>> sharpening({epoch: 1.0 if epoch < 9 else 4.0 for epoch in range(14)})
+        Sharpening(before=6, text='the dominant eigenvalue grew from 1 to 2.2 within 4 epochs, up to epoch 10')
+    """
+    for epoch in sorted(trace):
+        before = max((known for known in trace if known <= epoch - STOP.delay), default=None)
+        if epoch >= STOP.start and before is not None and STOP.has_grown(trace, before, epoch):
+            earlier, later = STOP.mean_of(trace, before), STOP.mean_of(trace, epoch)
+            return Sharpening(
+                before,
+                f"the dominant eigenvalue grew from {earlier:.3g} to {later:.3g} within {epoch - before} epochs, up to "
+                f"epoch {epoch}",
+            )
+    return None
+
+
+def _with_way_out(signs: Signs, word: Word, reason: str, since: int, before: int | None, guard: str) -> Diagnosis:
+    """A diagnosis that proposes the architecture of an epoch, if there is a good one, and the guard."""
+    known = signs.settled is not None
+    again = f"search again with {guard}"
+    if before is None or not known:
+        return Diagnosis(word, again, reason, since)
+    return Diagnosis(word, f"use the architecture of epoch {before}, or {again}", reason, since, before)
+
+
+def _undecided(entropies: Series) -> Diagnosis | None:
+    for group, values in entropies.items():
+        last = values[max(values)]
+        if last > UNDECIDED_ENTROPY:
+            return Diagnosis(
+                "undecided",
+                "search for more epochs, or with a larger strategy.lr",
+                f"the options of {group} are still almost equally likely, entropy {last:.3f} of 1, so the found network is "
+                "little better than a random draw",
+            )
+    return None
+
+
+def _healthy(signs: Signs, shares: Series, entropies: Series) -> Diagnosis:
+    parts = [
+        f"{values[max(values)]:.0%} of the operations in the {_cell(name)} learn nothing"
+        for name, values in shares.items()
+    ]
+    for name, values in entropies.items():
+        first, last = values[min(values)], values[max(values)]
+        fell = f"fell from {first:.3f} to {last:.3f}" if last < first else f"{last:.3f}"
+        parts.append(f"{name}: entropy {fell}")
+    if signs.settled is not None:
+        parts.append(f"no decision has changed since epoch {signs.settled}")
+    if not shares:
+        parts.append("there are no operations of cells to judge")
+    if not signs.eigenvalues:
+        parts.append("no eigenvalue was measured")
+    if signs.stopped is not None:
+        return Diagnosis("healthy", "the guard has acted, nothing to do", "; ".join([signs.stopped, *parts]))
+    return Diagnosis("healthy", "nothing to do", "; ".join(parts))
+
+
+def _cell(group: str) -> str:
+    return group if "cell" in group else f"{group} cell"
