@@ -163,7 +163,7 @@ def sharpening(trace: Mapping[int, float]) -> Sharpening | None:
 
     Example:
         >>> sharpening({epoch: 1.0 if epoch < 9 else 4.0 for epoch in range(14)})
-        Sharpening(before=7, text='the dominant eigenvalue grew from 1 to 1.6 within 4 epochs, up to epoch 11')
+        Sharpening(before=6, text='the dominant eigenvalue grew from 1 to 2.2 within 4 epochs, up to epoch 10')
     """
     for epoch in sorted(trace):
         before = max((known for known in trace if known <= epoch - STOP.delay), default=None)
