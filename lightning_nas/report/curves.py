@@ -7,6 +7,7 @@ import itertools
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any
 
 import matplotlib
@@ -119,9 +120,21 @@ def line_chart(
         seed: Distinguishes the identifiers inside the SVG from those of other charts on the page.
         over: What is counted.
     """
+    return _drawn(tuple((label, tuple(points)) for label, points in lines.items()), threshold, unit, seed, over)
+
+
+@lru_cache(maxsize=64)
+def _drawn(
+    lines: tuple[tuple[str, tuple[tuple[float, float], ...]], ...],
+    threshold: float | None,
+    unit: bool,
+    seed: str,
+    over: str,
+) -> str:
+    """An overview shows the same charts again and again: drawing takes longer than all else on a page."""
     with matplotlib.rc_context(_settings(seed)):
         figure, axes = _axes()
-        for index, (label, points) in enumerate(lines.items()):
+        for index, (label, points) in enumerate(lines):
             hue = _STAGES.get(label, _LINES[index % len(_LINES)])
             marker = "o" if len(points) < 15 else None
             axes.plot(*zip(*points, strict=True), label=label, color=hue, linewidth=1.8, marker=marker, markersize=3)

@@ -6,7 +6,7 @@ import pytest
 
 from lightning_nas.spaces import Darts
 
-SPACE = Darts(channels=4, cells=4, stem="imagenet")
+SPACE = Darts(channels=4, cells=4, steps=2, stem="imagenet")
 
 
 @pytest.fixture(scope="module")

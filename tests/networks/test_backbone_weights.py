@@ -13,7 +13,7 @@ from lightning_nas.errors import WeightsError
 from lightning_nas.networks import build_network, load_backbone, load_weights
 from lightning_nas.spaces import Darts
 
-SPACE = Darts(channels=4, cells=4, stem="imagenet")
+SPACE = Darts(channels=4, cells=4, steps=2, stem="imagenet")
 
 
 @pytest.fixture

@@ -13,13 +13,13 @@ from lightning_nas.errors import ArchitectureError
 from lightning_nas.networks import load_backbone
 from lightning_nas.spaces import Darts
 
-SPACE = Darts(channels=4, cells=4, stem="imagenet")
+SPACE = Darts(channels=4, cells=4, steps=2, stem="imagenet")
 
 
 def test_feature_info_describes_what_comes_out(architecture):
     backbone = load_backbone(architecture)
     maps = backbone(torch.zeros(2, 3, 64, 64))
-    assert [m.shape[1] for m in maps] == backbone.feature_info.channels() == [2, 4, 16, 32, 64]
+    assert [m.shape[1] for m in maps] == backbone.feature_info.channels() == [2, 4, 8, 16, 32]
     assert [64 // m.shape[-1] for m in maps] == backbone.feature_info.reduction() == [2, 4, 8, 16, 32]
 
 

@@ -12,7 +12,8 @@ QUICK = {"policy": "independent", "lr": 0.1, "controller_steps": 3, "controller_
 def fit(epochs=2, checkpoint=None, task=None, phase=None, warmup_epochs=0, callbacks=(), trainer=None, **settings):
     task = task or Task()
     phase = phase or ControllerPhase(Enas(**{**QUICK, **settings}), warmup_epochs=warmup_epochs)
-    trainer = make_trainer(epochs, callbacks=[SeedBatches(0), phase, *callbacks], **(trainer or {}))
+    arguments = {"limit_val_batches": 1, **(trainer or {})}
+    trainer = make_trainer(epochs, callbacks=[SeedBatches(0), phase, *callbacks], **arguments)
     trainer.fit(task, datamodule=WeightsHalf(Data()), ckpt_path=checkpoint)
     return task, phase, trainer
 

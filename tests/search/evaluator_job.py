@@ -24,5 +24,5 @@ def job_in(folder):
         DigitsDataModule(seed=0),
         make_task=lambda backbone: ClassificationTask(backbone=backbone, num_classes=10),
         folder=folder,
-        trainers=Trainers({"accelerator": "cpu", "limit_train_batches": 3}),
+        trainers=Trainers({"accelerator": "cpu", "limit_train_batches": 3, "limit_val_batches": 2}),
     )

@@ -6,7 +6,8 @@ import pytest
 import pytorch_lightning as pl
 import torch
 from torch.utils.data import DataLoader
-from toy_elastic import SPACE, Student, fit
+from toy_elastic import SPACE, Student
+from toy_elastic import fit as fit_and_validate
 from toy_paths import SPACE as UNORDERED
 from toy_paths import Data, Task
 from toy_project import flat
@@ -17,6 +18,10 @@ from lightning_nas.search.lightning.averaging import AveragedWeights
 from lightning_nas.strategies import Elastic
 
 RULES = ("uniform", "sandwich", "alternate", "progressive")
+
+
+def fit(*arguments, **settings):
+    return fit_and_validate(*arguments, **{"limit_val_batches": 1, **settings})
 
 
 def paths(networks, task):

@@ -1,8 +1,10 @@
 """Mixed precision: bf16 and fp16 train; a gradient that overflows skips both steps and lowers the scale."""
 
+import functools
+
 import pytest
 import torch
-from toy_project import flat
+from toy_project import flat, project_of
 
 from lightning_nas.search import BilevelDataModule, SearchModule
 from lightning_nas.strategies import Darts
@@ -21,12 +23,19 @@ def fit(toy, strategy, **arguments):
     return trainer, model, before
 
 
-@pytest.mark.parametrize(
-    "strategy", [Darts(), Darts(order=2), Darts(level="single")], ids=["first", "second", "single"]
-)
+STRATEGIES = {"first": {}, "second": {"order": 2}, "single": {"level": "single"}}
+
+
+@functools.cache
+def in_single_precision(family, strategy):
+    return fit(project_of(family), Darts(**STRATEGIES[strategy]))
+
+
+@pytest.mark.parametrize("strategy", STRATEGIES)
 @pytest.mark.parametrize("precision", ["bf16", "fp16"])
 def test_follows_single_precision(toy, strategy, precision):
-    _, reference, start = fit(toy, strategy)
+    _, reference, start = in_single_precision(toy.pl.__name__, strategy)
+    strategy = Darts(**STRATEGIES[strategy])
     arguments = {"precision": "bf16-mixed"} if precision == "bf16" else {"plugins": fp16(toy, 2.0**8)}
     trainer, model, _ = fit(toy, strategy, **arguments)
     assert trainer.global_step == 3

@@ -1,5 +1,6 @@
 """Q-learning: the table by hand, the greedy choice, the schedule, and that it lives by the study alone."""
 
+import functools
 import random
 import warnings
 
@@ -139,6 +140,16 @@ def test_rewards_of_another_size_than_q_raise_a_warning():
     assert 0.5 < row_after(sampler, choices, last)[choices[last]] < 0.91
 
 
+def searched(**change):
+    usual = {"epsilon": [[1.0, 5], [0.1, 5]], "models": None, "alpha": 0.1, "repeat": False}
+    return run(QLearning(NasBench201(nodes=3), **{**usual, **change}), 40)[1]
+
+
+@functools.cache
+def as_usual():
+    return searched()
+
+
 @pytest.mark.parametrize(
     "change",
     [
@@ -154,9 +165,7 @@ def test_rewards_of_another_size_than_q_raise_a_warning():
     ids=str,
 )
 def test_every_argument_changes_the_search(change):
-    usual = {"epsilon": [[1.0, 5], [0.1, 5]], "models": None, "alpha": 0.1, "repeat": False}
-    space = NasBench201(nodes=3)
-    assert run(QLearning(space, **{**usual, **change}), 40)[1] != run(QLearning(space, **usual), 40)[1]
+    assert searched(**change) != as_usual()
 
 
 @pytest.mark.parametrize(

@@ -177,27 +177,33 @@ def test_learning_rates_of_the_schedules(tmp_path, arguments, expected):
 # ---- resume ----------------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("num_workers", [0, 2])
-@pytest.mark.parametrize("epoch", [0, 1])
-def test_a_resumed_run_sees_the_same_augmented_images(tmp_path, monkeypatch, num_workers, epoch):
-    monkeypatch.delenv("PL_SEED_WORKERS", raising=False)  # the first fit of a process finds it unset, later ones set
-
-    def fit(folder, checkpoint=None):
-        torch.manual_seed(0)
-        task = ClassificationTask(Tiny(), 10, mixup_alpha=0.2)
-        data = DigitsDataModule(augmentation="light", num_workers=num_workers)
-        every = ModelCheckpoint(folder, filename="{epoch}", save_top_k=-1)
-        run = trainer(
-            folder,
-            max_epochs=3,
-            limit_train_batches=3,
-            limit_val_batches=1,
-            num_sanity_val_steps=0,
-            callbacks=[SeedBatches(0), every],
-        )
+def augmented(folder, num_workers, checkpoint=None):
+    torch.manual_seed(0)
+    task = ClassificationTask(Tiny(), 10, mixup_alpha=0.2)
+    data = DigitsDataModule(augmentation="light", num_workers=num_workers)
+    every = ModelCheckpoint(folder, filename="{epoch}", save_top_k=-1)
+    run = trainer(
+        folder,
+        max_epochs=3,
+        limit_train_batches=3,
+        limit_val_batches=1,
+        num_sanity_val_steps=0,
+        callbacks=[SeedBatches(0), every],
+    )
+    with pytest.MonkeyPatch.context() as patch:  # the first fit of a process finds it unset, later ones set
+        patch.delenv("PL_SEED_WORKERS", raising=False)
         run.fit(task, datamodule=data, ckpt_path=checkpoint)
-        return task.state_dict()
+    return task.state_dict()
 
-    whole = fit(tmp_path / "whole")
-    resumed = fit(tmp_path / "resumed", tmp_path / "whole" / f"epoch={epoch}.ckpt")
+
+@pytest.fixture(scope="module", params=[0, 2])
+def uninterrupted(request, tmp_path_factory):
+    folder = tmp_path_factory.mktemp("whole")
+    return request.param, folder, augmented(folder, request.param)
+
+
+@pytest.mark.parametrize("epoch", [0, 1])
+def test_a_resumed_run_sees_the_same_augmented_images(tmp_path, uninterrupted, epoch):
+    num_workers, folder, whole = uninterrupted
+    resumed = augmented(tmp_path, num_workers, folder / f"epoch={epoch}.ckpt")
     assert all(torch.equal(whole[name], resumed[name]) for name in whole)

@@ -74,6 +74,11 @@ def test_boxes_are_in_the_images_own_pixels(shapes):
 # ---- arguments -----------------------------------------------------------------------------------------------------------
 
 
+@pytest.fixture(scope="module")
+def few(shapes):
+    return ShapesDataModule(str(shapes.root), image_size=64, train=16, val=7, test=7, batch_size=3, augmentation="none")
+
+
 @pytest.mark.parametrize(
     "change",
     [
@@ -84,10 +89,10 @@ def test_boxes_are_in_the_images_own_pixels(shapes):
     ],
     ids=str,
 )  # fmt: skip
-def test_every_argument_changes_the_result(shapes, tmp_path, change):
+def test_every_argument_changes_the_result(few, tmp_path, change):
     def weights(**arguments):
         model = task(**arguments)
-        trainer(tmp_path, max_epochs=2, limit_train_batches=1, limit_val_batches=0).fit(model, datamodule=shapes)
+        trainer(tmp_path, max_epochs=2, limit_train_batches=1, limit_val_batches=0).fit(model, datamodule=few)
         return [p.detach() for p in model.parameters()]
 
     if not hasattr(test_every_argument_changes_the_result, "plain"):

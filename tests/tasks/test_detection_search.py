@@ -13,7 +13,7 @@ from lightning_nas.tasks.detection import DetectionTask, ShapesDataModule
 NECK = NasFpn(channels=8, cells=3, repeats=1, min_level=3, max_level=5)
 BACKBONES = {
     "chain": Chain(stem_channels=4, first_channels=4, widths=(4, 6, 8, 8), depths=(2, 1, 1, 1), strides=(2,) * 4),
-    "darts": Darts(channels=4, cells=3, stem="imagenet"),
+    "darts": Darts(channels=4, cells=3, steps=2, stem="imagenet"),
     "nasbench201": NasBench201(channels=4, cells=1, stem="imagenet"),
     "shufflenetv2": ShuffleNetV2(stem_channels=4, widths=(8, 8, 12, 12), depths=(1, 1, 1, 1), head_channels=0),
 }
