@@ -39,3 +39,10 @@ def test_the_file_follows_the_size_of_the_image(smaller, tmp_path):
         with torch.no_grad():
             (expected,) = smaller(other)
         np.testing.assert_allclose(answer, expected, atol=1e-5)
+
+
+def test_a_program_of_pytorch_follows_it_too(smaller):
+    sides = dict.fromkeys((2, 3), torch.export.Dim.DYNAMIC)
+    program = torch.export.export(smaller, (torch.rand(1, 3, 33, 50),), dynamic_shapes=(sides,))
+    other = torch.rand(1, 3, 64, 41)
+    torch.testing.assert_close(program.module()(other), smaller(other))
