@@ -212,4 +212,4 @@ def test_a_history_of_an_earlier_version_proposes_no_architecture():
 
 
 def test_nothing_recorded_is_unknown():
-    assert diagnose(Signs.of([])).sentence == "unknown: nothing can be said (no epochs of a search were recorded)"
+    assert diagnose(Signs.of([])).sentence == "unknown: there is nothing to judge (no epochs of a search were recorded)"

@@ -90,7 +90,7 @@ def diagnose(signs: Signs, *, guard: str = "strategy.guard=eigenvalue") -> Diagn
     """
     shares, entropies = _judged(signs.shares), _judged(signs.entropies)
     if not shares and not entropies:
-        return Diagnosis("unknown", "nothing can be said", "no epochs of a search were recorded")
+        return Diagnosis("unknown", "there is nothing to judge", "no epochs of a search were recorded")
     chosen = {group: _decided(values, signs, group) for group, values in shares.items()}
     chosen = {group: values for group, values in chosen.items() if values and max(values) == max(shares[group])}
     found = _collapsing(signs, chosen, guard) or _sharp(signs, guard) or _drifting(signs, chosen, guard)
