@@ -5,6 +5,7 @@ import os
 import sys
 from pathlib import Path
 
+import at_once
 import nursery
 import pytest
 
@@ -34,9 +35,8 @@ def pytest_collection_finish(session):
     if "lightning_nas.search.costs" in sys.modules:
         sys.modules["lightning_nas.search.costs"].SECONDS = nursery.SECONDS
     if "hydra" in sys.modules:
-        from composing import compose_once
-
-        compose_once()
+        at_once.compose_once()
+    at_once.look_for_packages_once()
     os.fsync = lambda file: None  # no test takes away the power
     gc.collect()
     gc.freeze()

@@ -1,19 +1,6 @@
 """Generated shapes to detect."""
 
-import functools
-import importlib
-
 import pytest
-
-
-@pytest.fixture(scope="session", autouse=True)
-def _packages_are_looked_through_once():
-    """Every Trainer looks through all installed packages for callbacks of theirs: as long as training three batches."""
-    with pytest.MonkeyPatch.context() as patch:
-        for package in ("lightning_fabric", "lightning.fabric"):
-            registry = importlib.import_module(f"{package}.utilities.registry")
-            patch.setattr(registry, "entry_points", functools.cache(registry.entry_points))
-        yield
 
 
 @pytest.fixture(scope="module")
