@@ -56,8 +56,8 @@ def next_step(run: FinishedRun, diagnosis: Diagnosis, metric: str, mode: Literal
     if diagnosis.word in ("collapsing", "drifting"):
         if diagnosis.epoch is not None:
             return NextStep(
-                f"The search was good until epoch {diagnosis.epoch}, and then tended to operations that learn nothing. Train the "
-                "architecture of that epoch:",
+                f"The search was good until epoch {diagnosis.epoch}, and then tended to operations that learn nothing. Train "
+                "the architecture of that epoch:",
                 ways_out(run, diagnosis)[0],
             )
         return NextStep(
