@@ -45,8 +45,9 @@ def test_every_guide_is_listed_on_the_first_page_and_in_the_readme_of_the_reposi
         link for link in first.links if "/" not in link and link.endswith(".md")
     }
     text = (ROOT / "README.md").read_text(encoding="utf-8")
-    (link,) = re.findall(r"\[[^]]+\]\((lightning_nas/guide/[^)]*)\)", text)
-    assert (ROOT / link).is_file()
+    links = re.findall(r"\[[^]]+\]\(((?:lightning_nas|scripts)/[^)]*)\)", text)
+    assert "lightning_nas/guide/README.md" in links
+    assert all((ROOT / link).is_file() for link in links)
     assert "`lightning-nas docs open=true`" in text
 
 

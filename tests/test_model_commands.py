@@ -16,6 +16,8 @@ from PIL import Image
 import lightning_nas
 from lightning_nas.errors import NasError
 from lightning_nas.networks import read_state_dict
+from lightning_nas.runs import RunFolder
+from lightning_nas.runs.gallery import Gallery
 from lightning_nas.tasks.classification import ClassificationTask, DigitsDataModule
 from lightning_nas.tasks.detection import DetectionTask
 from lightning_nas.tasks.segmentation import SegmentationTask
@@ -44,6 +46,9 @@ def test_a_run_is_a_model_that_knows_what_it_is(runs, task):
     assert model.head is not None
     assert (model.neck is not None) == (task == "detection")
     assert not model.task.training
+    gallery = Gallery.load(RunFolder(task).gallery)
+    assert gallery.images == {"classification": 64}.get(task, 4)  # of the one batch that was tested
+    assert "<h2>Where it is wrong</h2>" in (runs.folder / task / "report.html").read_text()
 
 
 FRESH = """
@@ -81,12 +86,14 @@ def test_images_may_be_files_arrays_pictures_lists_and_folders(runs, task):
             model.predict(wrong)
 
 
-def test_the_command_says_the_same_of_a_run_and_of_a_saved_model(runs):
+def test_the_command_says_the_same_of_a_run_and_of_a_saved_model(runs, capsys):
     model = lightning_nas.load_model("classification")
     model.save("handed_on")
     runs("predict", "model=handed_on", "images=images", "device=cpu")
     runs("predict", "model=handed_on/model.json", "images=images", "device=cpu", "out=again")
     runs("predict", "run=classification", "images=images", "device=cpu", "out=of_run")
+    runs("export", "model=handed_on", "format=onnx", "out=without_data")
+    assert "tested:   no: test = true: handed_on is no run whose data are known" in capsys.readouterr().out
     said = [
         (runs.folder / out / "predictions.json").read_text() for out in ("handed_on/predictions", "again", "of_run")
     ]
@@ -97,11 +104,14 @@ def test_the_command_says_the_same_of_a_run_and_of_a_saved_model(runs):
 
 @EACH
 def test_an_export_can_be_used_and_loaded(runs, task):
-    runs("export", f"run={task}", "format=onnx,safetensors", f"out=out_{task}")
-    model, again = lightning_nas.load_model(task), lightning_nas.load_model(f"out_{task}")
+    runs("export", f"run={task}", "format=onnx,safetensors")
+    model, again = lightning_nas.load_model(task), lightning_nas.load_model(f"{task}/export")
     known = again.record.exported["onnx"]
     assert known["latency"]["runtime"].startswith("onnxruntime")
-    session = onnxruntime.InferenceSession(f"out_{task}/model.onnx", providers=["CPUExecutionProvider"])
+    page = (runs.folder / task / "report.html").read_text()
+    metric, value = known["tested"]["metric"], known["tested"]["value"]
+    assert f'found, as model.onnx</td><td class="number" data-name="{metric}">{value:.4f}' in page
+    session = onnxruntime.InferenceSession(f"{task}/export/model.onnx", providers=["CPUExecutionProvider"])
     about = session.get_modelmeta().custom_metadata_map
     assert tuple(entry["name"] for entry in json.loads(about["classes"])) == model.classes
     pixels = np.random.default_rng(0).integers(0, 255, [1, *known["inputs"]["pixels"][1:3], known["inputs"]["pixels"][3]]
@@ -113,14 +123,33 @@ def test_an_export_can_be_used_and_loaded(runs, task):
         answers, expected = [np.sort(answers[2])], [expected[2].sort().values]
     for answer, value in zip(answers, expected, strict=True):
         np.testing.assert_allclose(answer, value.numpy(), atol=1e-4)
-    backbone = lightning_nas.load_backbone(f"out_{task}")
+    backbone = lightning_nas.load_backbone(f"{task}/export")
     assert all(torch.equal(a, b) for a, b in zip(backbone.parameters(), model.backbone.parameters(), strict=True))
+
+
+@EACH
+def test_openvino_computes_the_same_from_the_file(runs, task):
+    openvino = pytest.importorskip("openvino")
+    lightning_nas.load_model(task).export("other.onnx")
+    session = onnxruntime.InferenceSession("other.onnx", providers=["CPUExecutionProvider"])
+    shape = [side if isinstance(side, int) else 1 for side in session.get_inputs()[0].shape]
+    shape[1:3] = [side if side > 1 else 32 for side in shape[1:3]]
+    pixels = np.random.default_rng(0).integers(0, 255, shape, np.uint8)
+    expected = session.run(None, {"pixels": pixels})
+    compiled = openvino.Core().compile_model("other.onnx", "CPU")
+    answers = [compiled([pixels])[place] for place in range(len(expected))]
+    if task == "detection":  # hardly trained: boxes of equal scores have no order
+        answers, expected = [np.sort(answers[2])], [np.sort(expected[2])]
+    for answer, value in zip(answers, expected, strict=True):
+        np.testing.assert_allclose(answer, value, atol=1e-3)
 
 
 @EACH
 def test_a_file_of_eight_bits_comes_with_what_it_reaches(runs, task, capsys):
     runs("export", f"run={task}", "format=onnx", "int8=true", "int8_images=4", f"out=small_{task}")
-    known = json.loads((runs.folder / f"small_{task}" / "model.json").read_text())["exported"]["onnx_int8"]
+    written = json.loads((runs.folder / f"small_{task}" / "model.json").read_text())["exported"]
+    known = written["onnx_int8"]
+    assert known["reached"]["float32"] == written["onnx"]["tested"]["value"]
     assert known["calibrated_on"] == 4
     assert set(known["reached"]) == {"float32", "int8"}
     assert f"int8:     {known['metric']} {known['reached']['int8']:.4f} on the test images" in capsys.readouterr().out
@@ -186,7 +215,10 @@ def test_a_detector_goes_on_with_its_own_neck_and_head(runs, capsys):
         (["export", "run=classification", "size=[9,9]"], "this network classifies images of (8, 8)"),
         (["export", "run=detection", "size=[0,9]"], "size = [0, 9]: expected height and width"),
         (["export"], "run = null: name the folder"),
-        (["export", "model=saved_detection", "int8=true"], "is no run, whose data would calibrate the file"),
+        (
+            ["export", "model=saved_detection", "int8=true"],
+            "int8 = true: saved_detection is no run whose data are known",
+        ),
         (["export", "run=detection", "format=torch", "int8=true"], "holds no onnx, of which it is made"),
         (["train", "model=nowhere"], "model = 'nowhere': there is no such file or folder"),
     ],

@@ -16,13 +16,12 @@ _CHOSEN_ON_TEST = [
 ]
 
 
-def write_card(folder: AutomaticFolder, layout: Layout, pretrained: str | None) -> None:
+def write_card(folder: AutomaticFolder, layout: Layout) -> None:
     """Writes the card beside the finished model (after Mitchell et al. 2019, "Model Cards", arXiv 1810.03993).
 
     Args:
         folder: Holds the finished search and training.
         layout: Of the data.
-        pretrained: Weights that the training started from.
     """
     search, training = read_run(folder.search.path), read_run(folder.training.path)
     metrics = training.summary["metrics"]
@@ -39,7 +38,7 @@ def write_card(folder: AutomaticFolder, layout: Layout, pretrained: str | None) 
         f"- **{metric}**: {decimal(metrics[metric])}{_sure(training.summary)}",
         f"- **Cost of the whole network**: {_cost(training.summary['cost'])}",
         f"- **Was the search worth it?** {worth}",
-        f"- **Pretrained weights**: {_source(pretrained)}",
+        f"- **Pretrained weights**: {_source(training.summary.get('pretrained'))}",
         "; ".join([f"- **Data**: {layout.sides[0]} x {layout.sides[1]} pixels in the median", *layout.notes]),
         "",
         "## Intended use",
@@ -72,10 +71,11 @@ def _cost(cost: Mapping[str, Any]) -> str:
     return text + (f", {latency['median_ms']:.1f} ms an image on the machine that trained it" if latency else "")
 
 
-def _source(pretrained: str | None) -> str:
+def _source(pretrained: Mapping[str, Any] | None) -> str:
     if pretrained is None:
         return "none, so no licence of others holds for the model"
+    licence = f", {pretrained['licence']}" if pretrained.get("licence") else ", licence not stated"
     return (
-        f"{pretrained}; the terms of these weights, and of the images that they were trained on, hold for the model as well: "
-        "look them up where the weights come from"
+        f"{pretrained.get('weights') or pretrained['source']}{licence}. {pretrained.get('terms', '')} These terms, and those "
+        "of the images that the weights were trained on, hold for the model as well."
     )

@@ -19,6 +19,7 @@ from lightning_nas.commands.phases import in_words
 from lightning_nas.errors import ConfigError
 from lightning_nas.models import Model, load_model
 from lightning_nas.runs.automatic import AutomaticFolder
+from lightning_nas.runs.contents import Summary, checked, read_text
 
 EXPORT_SECONDS = 30.0
 """Kept free for the end."""
@@ -91,12 +92,29 @@ def run(arguments: Sequence[str], command: Command) -> Automatic:
                 folder.write_state({**folder.read_state(), "training": state["training"]})
             command("train", state["training"])
     with clock.phase(state, folder):
-        command("export", [f"run={folder.training}", f"format=[{settings.formats}]", f"out={folder.model}"])
-        write_card(folder, layout, weights)
+        images = layout.images.get("test") or layout.images["val"]
+        test = test_seconds(folder, images) < clock.left
+        command(
+            "export",
+            [
+                f"run={folder.training}",
+                f"format=[{settings.formats}]",
+                f"out={folder.model}",
+                f"test={str(test).lower()}",
+            ],
+        )
+        write_card(folder, layout)
     print(f"time:     {in_words(clock.spent)} of {in_words(settings.seconds)}")
     print(f"model:    {folder.model}; {folder.card} says what it is")
     print(f"reports:  {folder.search.report}, {folder.training.report}")
     return Automatic(folder)
+
+
+def test_seconds(folder: AutomaticFolder, images: int) -> float:
+    """About how long the exported file is tested, from the latency of the whole network; infinitely, if that is not known."""
+    summary = checked(read_text(folder.training.summary), Summary, str(folder.training.summary))
+    latency = ((summary["cost"].get("network") or {}).get("latency") or {}).get("median_ms")
+    return float("inf") if latency is None else images * latency / 1000
 
 
 def _same(before: dict[str, Any] | None, now: dict[str, Any], folder: AutomaticFolder) -> None:

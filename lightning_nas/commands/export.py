@@ -11,17 +11,16 @@ from typing import Any
 import numpy as np
 from omegaconf import DictConfig
 
+from lightning_nas.commands.file_tests import calibrated, data_of, eight_bits, runs_onnx, tested
 from lightning_nas.cost import Latency
 from lightning_nas.cost.exported import file_latency
 from lightning_nas.errors import ConfigError
 from lightning_nas.models import Model, load_model
 from lightning_nas.models.formats import checked_formats, require_packages, write_formats
 from lightning_nas.models.front import FrontNetwork, load_front
-from lightning_nas.models.int8 import quantised
-from lightning_nas.models.measured import tested_file
+from lightning_nas.report.exported import model_folder
+from lightning_nas.report.page import build as build_report
 from lightning_nas.runs import ModelFolder, RunFolder
-from lightning_nas.runs.plain_config import built, part, read_plain
-from lightning_nas.runs.trust import require_own_classes
 
 LIMITS = ("latency_ms", "macs", "params")
 SECONDS = 5.0
@@ -62,12 +61,17 @@ def run(config: DictConfig) -> Path:
         out.path.mkdir(parents=True, exist_ok=True)
         files = {"onnx": out.onnx, "torch": out.program, "torchscript": out.torchscript}
         known = write_formats(model.task, model.record, {kind: files[kind] for kind in formats if kind in files}, size)
-    if config.int8:
-        known["onnx_int8"] = _int8(model, out, size, config)
-    if "onnx" in known and latency is None and _runs_onnx():
-        latency = _latency(model, out.onnx, size, config.threads)
+    reached = None
+    if "onnx" in known:
+        reached = tested(model, model.deployment(size), out.onnx, config)
+        if reached is not None:
+            known["onnx"]["tested"] = reached
+        if latency is None and runs_onnx():
+            latency = _latency(model, out.onnx, size, config.threads)
     if latency is not None:
-        known.setdefault("onnx", {})["latency"] = asdict(latency)
+        known.setdefault("onnx", {"file": out.onnx.name})["latency"] = asdict(latency)
+    if config.int8:
+        known["onnx_int8"] = _int8(model, out, size, config, None if reached is None else reached["value"])
     model.record = model.record.with_files(**known)
     if "safetensors" in formats:
         model.save(out.path)
@@ -77,6 +81,7 @@ def run(config: DictConfig) -> Path:
     print(f"network:  {name}{_reached(model)}")
     print(f"cost:     {_cost(model, latency)}")
     print(f"exported: {out}: {', '.join(formats)}")
+    _reported(RunFolder(home), out)
     return out.path
 
 
@@ -102,7 +107,7 @@ def _checked(config: DictConfig) -> tuple[str, ...]:
         require_packages("int8 = true", ("onnx", "onnxruntime"))
         if "onnx" not in config.format:
             raise ConfigError(f"int8 = true: format = {list(config.format)} holds no onnx, of which it is made")
-        data_of(config)
+        data_of(config, "int8 = true")
     if config.latency_ms is not None:
         require_packages(f"latency_ms = {config.latency_ms}", ("onnx", "onnxruntime"))
     return checked_formats(config.format)
@@ -138,14 +143,6 @@ def _latency(model: Model, file: Path, size: tuple[int, int] | None, threads: in
     return file_latency(file, inputs, threads=threads, seconds=SECONDS)
 
 
-def _runs_onnx() -> bool:
-    try:
-        require_packages("latency", ("onnxruntime",))
-    except ImportError:
-        return False
-    return True
-
-
 def _reached(model: Model) -> str:
     metric = model.record.metric
     if metric is None or metric["value"] is None:
@@ -159,39 +156,21 @@ def _cost(model: Model, latency: Latency | None) -> str:
     return counted if latency is None else f"{counted}, {latency}"
 
 
-def _int8(model: Model, out: ModelFolder, size: tuple[int, int] | None, config: DictConfig) -> dict[str, Any]:
-    """Writes the file in 8 bits; what there is to know of it, with what both files reach on the test images."""
-    datamodule = data_of(config)
+def _int8(
+    model: Model, out: ModelFolder, size: tuple[int, int] | None, config: DictConfig, float32: float | None
+) -> dict[str, Any]:
+    """Writes the file in 8 bits; what there is to know of it."""
     deployment = model.deployment(size)
-    count = quantised(out.onnx, out.onnx_int8, deployment, datamodule, images=config.int8_images)
+    count = calibrated(deployment, out, config)
     latency = _latency(model, out.onnx_int8, size, config.threads)
-    reached = {}
-    for name, file in (("float32", out.onnx), ("int8", out.onnx_int8)):
-        metric, reached[name] = tested_file(model.task, deployment, file, datamodule)
-    sizes = " ".join(f"{file.stat().st_size / 2**20:.2f}" for file in (out.onnx, out.onnx_int8)).replace(" ", " to ")
-    print(f"int8:     {metric} {reached['int8']:.4f} on the test images, {reached['float32']:.4f} in 32 bits")
-    print(f"          {sizes} MiB, {latency}")
-    return {
-        "file": out.onnx_int8.name, "calibrated_on": count, "metric": metric, "on": "test images", "reached": reached,
-        "latency": asdict(latency),
-    }  # fmt: skip
+    known = eight_bits(model, deployment, out, config, latency, float32)
+    return {"file": out.onnx_int8.name, "calibrated_on": count, **known}
 
 
-def data_of(config: DictConfig) -> Any:
-    """The data of the run whose network is exported.
-
-    Raises:
-        ConfigError: If there is no run, or its config names a class of others.
-    """
-    named = Path(config.run or config.model)
-    run = next((one for one in (RunFolder(named), RunFolder(named.parent.parent)) if one.config.is_file()), None)
-    if run is None:
-        raise ConfigError(
-            f"int8 = true: {named} is no run, whose data would calibrate the file: name one with run=<folder>"
-        )
-    node: Any = part(read_plain(run.config), "data", run.config)
-    require_own_classes(node, "data", config.allow)
-    return built(node, "data", config.allow)
+def _reported(run: RunFolder, out: ModelFolder) -> None:
+    """Writes the report of a run anew, which states what was measured of its exported file."""
+    if run.report.is_file() and run.summary.is_file() and model_folder(run).path == out.path:
+        print(f"report:   {build_report(run.path)}")
 
 
 def _keeps(cost: float, limit: float | None) -> bool:

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from hydra.core.hydra_config import HydraConfig
 from omegaconf import DictConfig
 from pytorch_lightning.utilities import rank_zero_only
 
@@ -26,6 +25,7 @@ def finish(
     results: Sequence[ContenderResult],
     datamodule: Any,
     strategy: str,
+    pretrained: Mapping[str, Any] | None = None,
 ) -> None:
     """Writes summary and report, says where they are.
 
@@ -36,6 +36,7 @@ def finish(
         results: What became of the networks, the found one's first.
         datamodule: The data.
         strategy: How it was found, ``"train"`` if it was given.
+        pretrained: What is known of the weights that training started from.
     """
     write_summary(
         folder,
@@ -46,7 +47,7 @@ def finish(
         data=chosen("data"),
         strategy=strategy,
         seed=config.seed,
+        pretrained=pretrained,
     )
     build_report(folder)
-    data_of_run = [item for item in HydraConfig.get().overrides.task if item.startswith("data.")]
-    print(ending(folder, data_of_run))
+    print(ending(folder))

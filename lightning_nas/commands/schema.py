@@ -96,6 +96,7 @@ class ExportSchema:
     model: str | None = None
     format: list[str] = field(default_factory=lambda: ["onnx", "safetensors"])
     size: list[int] | None = None
+    test: bool = True
     int8: bool = False
     int8_images: int = 100
     latency_ms: float | None = None

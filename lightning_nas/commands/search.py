@@ -11,6 +11,7 @@ from lightning_nas.commands.check import check_component
 from lightning_nas.commands.components import chosen, make_data, make_space, make_strategy
 from lightning_nas.commands.finish import finish
 from lightning_nas.commands.job import make_job, prepare
+from lightning_nas.commands.origin import origin
 from lightning_nas.commands.phases import Phases
 from lightning_nas.errors import ConfigError
 from lightning_nas.evaluation.comparison import compare, contestants
@@ -59,5 +60,6 @@ def run(config: DictConfig) -> Path:
         )
         return folder
     results = compare(job, architecture, settings, begin=lambda name: phases.begin(f"training {name}"))
-    finish(config, folder, architecture, results, datamodule, strategy=chosen("strategy"))
+    start = origin(config, architecture)
+    finish(config, folder, architecture, results, datamodule, strategy=chosen("strategy"), pretrained=start)
     return folder

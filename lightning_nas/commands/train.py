@@ -11,6 +11,7 @@ from lightning_nas.commands.components import make_data, task_maker
 from lightning_nas.commands.finish import finish
 from lightning_nas.commands.job import make_trainers, prepare
 from lightning_nas.commands.network import named_architecture, resized, start_from, start_from_front
+from lightning_nas.commands.origin import origin
 from lightning_nas.commands.phases import Phases
 from lightning_nas.commands.start import read_start
 from lightning_nas.evaluation.contender import ContenderResult
@@ -54,7 +55,8 @@ def run(config: DictConfig) -> Path:
     phases.begin("testing")
     trainer.test(task, datamodule=datamodule, verbose=False)
     result = ContenderResult.of("found", "found", trainer, task, datamodule)
-    finish(config, folder, architecture, [result], datamodule, strategy="train")
+    known = origin(config, architecture, start)
+    finish(config, folder, architecture, [result], datamodule, strategy="train", pretrained=known)
     if trainer.is_global_zero:
         print(f"checkpoint:   {RunFolder(folder).network_checkpoint}")
     return folder

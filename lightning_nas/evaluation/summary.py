@@ -34,8 +34,12 @@ def write_summary(
     data: str,
     strategy: str,
     seed: int,
+    pretrained: Mapping[str, Any] | None = None,
 ) -> Path:
-    """Writes ``summary.json``; the first result is the found network."""
+    """Writes ``summary.json``; the first result is the found network.
+
+    What there is to know of weights that training started from is :func:`lightning_nas.networks.licences.pretrained_record`'s.
+    """
     found = results[0]
     summary = {
         "architecture": architecture.hash,
@@ -48,6 +52,7 @@ def write_summary(
         "space": " x ".join(part.space for part in architecture.components.values()),
         "strategy": strategy,
         "seed": seed,
+        "pretrained": None if pretrained is None else dict(pretrained),
         "device": torch.cuda.get_device_name() if torch.cuda.is_available() else platform.processor() or "cpu",
         "versions": {"python": platform.python_version(), **{name: version(name) for name in PACKAGES}},
         "seconds": {

@@ -35,7 +35,7 @@ def tested_file(task: Any, deployment: Deployment, file: Path, datamodule: Any) 
     with TemporaryDirectory() as folder, standing_for(task, deployment.forward, running(file)):
         trainer = pl.Trainer(
             accelerator="cpu", logger=False, enable_checkpointing=False, enable_model_summary=False,
-            enable_progress_bar=False, default_root_dir=folder,
+            default_root_dir=folder,
         )  # fmt: skip
         (metrics,) = trainer.test(task, datamodule=datamodule, verbose=False)
     known = {name.removeprefix("test/"): float(value) for name, value in metrics.items()}

@@ -137,7 +137,6 @@ def _record(
     arguments = {name: value for name, value in node.items() if not name.startswith("_")}
     said = summary.get("task_arguments", task_arguments_of_earlier(summary))
     size = summary["cost"].get("input_size")
-    config = read_plain(run.config)
     return ModelRecord(
         {"name": summary["task"], "target": node["_target_"], "arguments": {**arguments, **said}},
         architecture,
@@ -147,7 +146,9 @@ def _record(
         metric,
         {"name": summary["data"], "generated": summary.get("generated", False), "task_arguments": sorted(said)},
         cost,
-        _pretrained(config, architecture),
+        summary["pretrained"]
+        if "pretrained" in summary
+        else _pretrained_of_earlier(read_plain(run.config), architecture),
         summary.get("versions", {}),
     )
 
@@ -157,8 +158,8 @@ def _cost(cost: Mapping[str, Any]) -> dict[str, Any]:
     return {} if whole is None else {"params": whole["parameters"], "macs": whole["macs"]}
 
 
-def _pretrained(config: Mapping[str, Any], architecture: Architecture) -> dict[str, Any] | None:
-    """What the weights started from, as far as the config says."""
+def _pretrained_of_earlier(config: Mapping[str, Any], architecture: Architecture) -> dict[str, Any] | None:
+    """What the weights started from, of a run whose summary does not say: as far as the config does."""
     named = config.get("pretrained")
     if not named:
         return None

@@ -67,7 +67,8 @@ class ModelRecord:
         metric: The metric that decides: ``name``, ``value``, ``mode`` (``"max"`` or ``"min"``) and on which images (``on``).
         data: ``name`` of the data, whether they are ``generated``, and names of the ``task_arguments`` that they said.
         cost: ``params`` and ``macs`` of the whole network, where they were counted.
-        pretrained: ``source`` of the weights that training started from, and their ``licence`` where it is known.
+        pretrained: ``source`` of the weights that training started from, their ``licence`` (None where none is stated) and
+            ``terms``, see :func:`~lightning_nas.networks.licences.pretrained_record`; None if it started from random ones.
         versions: Of the packages that it was trained with.
         exported: What lies beside it: name of a format -> what is known of that file.
 

@@ -2,22 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from lightning_nas.report.next_step import next_step
 from lightning_nas.report.over_time import diagnosis_of
 from lightning_nas.report.reading import read_run
 from lightning_nas.report.tables import comparison_sentence, count, decimal, interval_text
-from lightning_nas.report.ways_out import training_of, ways_out
+from lightning_nas.report.ways_out import ways_out
 
 
-def ending(folder: Path, data: Sequence[str] = ()) -> str:
+def ending(folder: Path) -> str:
     """What a finished run says, from what lies in its folder.
 
     Args:
         folder: Of a search or a training.
-        data: Settings of the data that the next command needs, too, e.g. ``data.root=<folder>``.
 
     Raises:
         ReportError: If a needed file is missing or malformed.
@@ -27,23 +27,20 @@ def ending(folder: Path, data: Sequence[str] = ()) -> str:
     searched = summary["strategy"] != "train"
     metrics = summary["metrics"]
     lines = []
+    metric, mode = run.deciding
     if metrics:
-        metric, mode = run.presentation.deciding(metrics)
         sure = interval_text(summary["comparison"][0].get("interval")) if summary["comparison"] else ""
         lines.append(("metric", f"{metric} {decimal(metrics.get(metric))}{sure} on the test images"))
         if searched and len(summary["comparison"]) > 1:
             lines.append(("", comparison_sentence(summary["comparison"], metric, mode)))
     lines.append(("cost", _cost(summary["cost"])))
-    architecture = run.folder.architecture
+    diagnosis = diagnosis_of(run)
+    step = next_step(run, diagnosis, metric, mode)
     if searched and run.history:
-        diagnosis = diagnosis_of(run)
         lines.append(("verdict", f"{diagnosis.sentence}."))
-        lines += [("", command) for command in ways_out(run, diagnosis)]
-    lines += [("architecture", str(architecture)), ("report", str(run.folder.report))]
-    if searched:
-        lines.append(("next", training_of(run, architecture, data)))
-    else:
-        lines.append(("next", f"lightning-nas predict run={folder} images=<folder>"))
+        lines += [("", command) for command in ways_out(run, diagnosis) if command != step.command]
+    lines += [("architecture", str(run.folder.architecture)), ("report", str(run.folder.report))]
+    lines += [("", step.sentence), ("next", step.command)]
     return "\n".join(f"{name + ':' if name else '':<13} {text}" for name, text in lines)
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import datetime
+import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -17,6 +18,8 @@ from lightning_nas.report.cells import draw
 from lightning_nas.report.costs import PARTS, cost_note, cost_rows, part_of
 from lightning_nas.report.curves import controller_charts, fitness_chart, training_charts
 from lightning_nas.report.front import agreement, beside_chart, front_report
+from lightning_nas.report.gallery import gallery_report
+from lightning_nas.report.next_step import next_step
 from lightning_nas.report.over_time import charts_over_time, diagnosis_of
 from lightning_nas.report.probabilities import probability_groups
 from lightning_nas.report.reading import FinishedRun, read_run
@@ -62,14 +65,14 @@ def _values(run: FinishedRun) -> dict[str, Any]:
         missing = {"name", "kind", "metrics"} - set(entry)
         if missing:
             raise ReportError(f"{source}: comparison {entry.get('name')!r} lacks {sorted(missing)}")
-    known = {name for metrics in (summary["metrics"], *(entry["metrics"] for entry in comparison)) for name in metrics}
     says = run.presentation
-    metric, mode = says.deciding(known) if known or says.headline else ("metric", "max")  # a test may measure nothing
+    metric, mode = run.deciding
     for cost in (summary["cost"], *comparison):
         _check_cost(cost, source)
     drawings = draw(run.architecture, run.history[-1]["probabilities"] if run.history else None)
     signs = Signs.of(run.history)
     diagnosis = diagnosis_of(run, signs)
+    step = next_step(run, diagnosis, metric, mode)
     return {
         "title": f"{summary['strategy']} on {summary['data']}",
         "summary": summary,
@@ -79,10 +82,13 @@ def _values(run: FinishedRun) -> dict[str, Any]:
         "headline": (metric, decimal(summary["metrics"].get(metric))),
         "metrics": [(name, decimal(value)) for name, value in sorted(summary["metrics"].items())],
         "diagnosis": diagnosis,
-        "ways_out": ways_out(run, diagnosis),
+        "ways_out": [command for command in ways_out(run, diagnosis) if command != step.command],
+        "next_step": step,
+        "gallery": gallery_report(run.folder),
+        "exported": run.exported,
         "rules": RULES,
         "no_gain": shows_no_gain(comparison, metric, mode),
-        "drawings": [(drawing.title, Markup(drawing.svg), _final_share(drawing)) for drawing in drawings],
+        "drawings": [(one.title, Markup(one.svg), _final_share(one), _width(one.svg)) for one in drawings],
         "over_time": charts_over_time(signs),
         "trials": _trials(run),
         "front": front_report(run.folder),
@@ -93,11 +99,11 @@ def _values(run: FinishedRun) -> dict[str, Any]:
         "probabilities": probability_groups(run.history, run.architecture),
         "searching": [(chart.title, Markup(chart.svg)) for chart in training_charts(run.curves, first=metric)],
         "retraining": [(chart.title, Markup(chart.svg)) for chart in training_charts(run.retraining, first=metric)],
-        "cost": cost_rows(summary["cost"]),
+        "cost": [(*row, *file) for row, file in zip(cost_rows(summary["cost"]), _costs_of_file(run), strict=True)],
         "cost_note": cost_note(summary["cost"]),
         "matched": matched_sentence(comparison),
         "cost_columns": tuple(title for _, _, title in COSTS),
-        "comparison": comparison_rows(comparison, metric),
+        "comparison": _compared(run, metric),
         "tables": shown_tables(says.tables, comparison),
         "class_colours": [
             (c["name"], "#{:02x}{:02x}{:02x}".format(*c["color"])) for c in summary.get("classes", ()) if c.get("color")
@@ -108,10 +114,23 @@ def _values(run: FinishedRun) -> dict[str, Any]:
             if (shown := _worth_showing(run, file))
         ],
         "comparison_sentence": comparison_sentence(comparison, metric, mode),
-        "seconds": [(name, duration(value)) for name, value in sorted(summary.get("seconds", {}).items())],
+        "seconds": [(name, duration(value)) for name, value in sorted(summary.get("seconds", {}).items()) if value],
         "versions": sorted(summary.get("versions", {}).items()),
         "generated": summary.get("generated", False),
     }
+
+
+def _compared(run: FinishedRun, metric: str) -> list[tuple[str, ...]]:
+    """The rows of the comparison; the exported file stands behind the found network."""
+    rows = comparison_rows(run.summary["comparison"], metric)
+    if run.exported is not None and rows:
+        rows.insert(1, run.exported.row(metric))
+    return rows
+
+
+def _costs_of_file(run: FinishedRun) -> list[tuple[str, ...]]:
+    """One more cell for each row of the costs, if there is a file."""
+    return [()] * 4 if run.exported is None else [(cell,) for cell in run.exported.costs()]
 
 
 def _check_cost(cost: Mapping[str, Any], source: Path) -> None:
@@ -128,11 +147,13 @@ def _trials(run: FinishedRun) -> TrialReport | None:
 
 
 def _worth_showing(run: FinishedRun, file: str) -> list[tuple[str, Path]]:
-    """A picture of the found network, of those made by hand, and of one random network."""
+    """A picture of the found network first, then of those made by hand, of one random one, of the ends of the front."""
     kinds = {str(entry["name"]): entry["kind"] for entry in run.summary["comparison"]}
     pictures = run.pictures[file]
-    drawn = [name for name in pictures if kinds[name] == "random"][:1]
-    return [(name, path) for name, path in pictures.items() if kinds[name] != "random" or name in drawn]
+    of_kind = {kind: [name for name in pictures if kinds[name] == kind] for kind in set(kinds.values())}
+    front, drawn = of_kind.get("front", []), of_kind.get("random", [])
+    others = [*of_kind.get("baseline", []), *drawn[:1], *front[:1], *front[1:][-1:]]
+    return [(name, pictures[name]) for name in [*of_kind.get("found", []), *others]]
 
 
 def _embedded(path: Path) -> str:
@@ -144,6 +165,12 @@ def _final_share(drawing: Picture) -> str:
     if not drawing.operations:
         return ""
     return f"{skip_share(drawing.operations):.0%} of its operations learn nothing"
+
+
+def _width(svg: str) -> float:
+    """Of a drawing, in pixels: a narrow screen shows it smaller, but not so small that it cannot be read."""
+    found = re.search(r'<svg[^>]* width="([\d.]+)"', svg)
+    return float(found[1]) if found else 0.0
 
 
 def _time(seconds: float) -> str:

@@ -7,13 +7,14 @@ import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from pydantic import BaseModel
 
 from lightning_nas.architecture import Architecture
 from lightning_nas.errors import ConfigError, ReportError
 from lightning_nas.report.earlier import presentation_of_earlier
+from lightning_nas.report.exported import ExportedFile, exported_file
 from lightning_nas.runs import RunFolder
 from lightning_nas.runs.contents import Candidate, Summary, Trial, checked, read_text
 from lightning_nas.runs.history import read_history
@@ -43,6 +44,7 @@ class FinishedRun:
         presentation: What the task of the run says of itself.
         guard: The setting that would have guarded the search, or another strategy where it cannot be set.
         pictures: Name of a file that the task wrote in a test -> name of a network -> the file, of those that have one.
+        exported: What is known of the run's network as a file; None if it was not exported.
     """
 
     folder: RunFolder
@@ -56,6 +58,16 @@ class FinishedRun:
     presentation: Presentation
     guard: str
     pictures: Mapping[str, Mapping[str, Path]]
+    exported: ExportedFile | None
+
+    @property
+    def deciding(self) -> tuple[str, Literal["max", "min"]]:
+        """The metric that decides between the networks, and whether larger or smaller values of it are better."""
+        every = (self.summary["metrics"], *(entry["metrics"] for entry in self.summary["comparison"]))
+        known = {name for metrics in every for name in metrics}
+        if not known and not self.presentation.headline:
+            return "metric", "max"  # a test may measure nothing
+        return self.presentation.deciding(known)
 
 
 def read_run(folder: Path) -> FinishedRun:
@@ -88,6 +100,7 @@ def read_run(folder: Path) -> FinishedRun:
         presentation,
         guard_of(run.config),
         {file: _pictures(run, file, summary["comparison"]) for file in presentation.pictures},
+        exported_file(run),
     )
 
 

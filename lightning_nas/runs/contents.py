@@ -89,6 +89,7 @@ class Summary(_Content):
     preparation: dict[str, Any] = {}
     task_arguments: dict[str, Any] = {}
     generated: bool = False
+    pretrained: dict[str, Any] | None = None
 
 
 class Epoch(_Content):

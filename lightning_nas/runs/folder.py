@@ -91,6 +91,11 @@ class RunFolder:
         return self.path / file
 
     @property
+    def gallery(self) -> Path:
+        """The worst images of a test, see :class:`~lightning_nas.runs.gallery.Gallery`."""
+        return self.path / "gallery.json"
+
+    @property
     def predictions(self) -> Path:
         """Folder of predictions, if no other one is named."""
         return self.path / "predictions"

@@ -11,6 +11,8 @@ On the task, as attributes of the class or of the object::
         headline_interval = None  # after a test: its 95 % interval, see lightning_nas.evaluation.bootstrap
         report_pictures = {"samples.jpg": "Image, truth, estimate."}  # what a test writes into trainer.log_dir -> caption
 
+        # A test may also write its worst images there, see lightning_nas.runs.gallery.Gallery.
+
         def report_tables(self, datamodule):  # beside the headline, which every report compares
             return [MetricTable("Errors by distance", {"rmse_near": "near", "rmse_far": "far"})]
 

@@ -29,6 +29,7 @@ from lightning_nas.tasks.classification.metrics import MeanRecall
 from lightning_nas.tasks.classification.mixing import mixing
 from lightning_nas.tasks.classification.predict import predict_images
 from lightning_nas.tasks.classification.preparation import Preparation
+from lightning_nas.tasks.classification.records import TestRecord
 from lightning_nas.tasks.classification.results import ClassProbabilities
 from lightning_nas.tasks.images.norm_checks import explaining_single_values
 from lightning_nas.tasks.images.optimization import cosine_schedule, make_optimizer
@@ -40,7 +41,7 @@ class ClassificationTask(ClassDistillation, ImageTask):
     """Trains a classifier with SGD over the epochs of its Trainer.
 
     Shows the confusion matrix after every validation to loggers that take figures, and writes that of the test to
-    ``confusion.png`` in the folder of the first logger.
+    ``confusion.png`` in the folder of the first logger, beside ``gallery.json``, the worst test images.
 
     Args:
         backbone: Image -> feature maps; the last one is classified.
@@ -133,6 +134,7 @@ class ClassificationTask(ClassDistillation, ImageTask):
         self.test_metrics = collection.clone(prefix="test/")
         self.val_confusion = MulticlassConfusionMatrix(num_classes)
         self.test_confusion = MulticlassConfusionMatrix(num_classes)
+        self.record = TestRecord()
 
     def forward(self, x: Tensor) -> Tensor:
         """``(B, C, H, W) -> (B, num_classes)``."""
@@ -156,18 +158,22 @@ class ClassificationTask(ClassDistillation, ImageTask):
 
     def test_step(self, batch: tuple[Tensor, Tensor], batch_idx: int) -> None:
         """Loss and metrics on the test images."""
-        self.test_confusion.update(*self._evaluate(batch, self.test_metrics, "test/loss"))
+        logits, labels = self._evaluate(batch, self.test_metrics, "test/loss")
+        self.test_confusion.update(logits, labels)
+        self.record.add(batch[0], labels, logits, self.datamodule)
 
     def on_validation_epoch_end(self) -> None:
         """Shows the confusion matrix."""
         self._show_confusion(self.val_confusion, "val/confusion")
 
     def on_test_epoch_end(self) -> None:
-        """Shows the confusion matrix and writes ``confusion.png``."""
+        """Shows the confusion matrix; writes ``confusion.png`` and ``gallery.json``."""
         matrix = self.test_confusion.compute().cpu().numpy()  # of all ranks
         right = np.repeat([1.0, 0.0], [matrix.trace(), matrix.sum() - matrix.trace()])
         self.headline_interval = interval(lambda counts: float(counts @ right / counts.sum()), len(right))
-        self._show_confusion(self.test_confusion, "test/confusion", self.output_folder() / "confusion.png")
+        folder = self.output_folder()
+        self._show_confusion(self.test_confusion, "test/confusion", folder / "confusion.png")
+        self.record.write(folder)
 
     def predict_images(self, folder: FolderOfImages) -> None:
         """Writes the classes of images, see :func:`predict_images`.
@@ -234,7 +240,7 @@ class ClassificationTask(ClassDistillation, ImageTask):
         boards = [writer for writer in writers if hasattr(writer, "add_image")]
         if not self.trainer.is_global_zero or self.trainer.sanity_checking or not (boards or file):
             return
-        picture = draw_confusion(matrix, getattr(getattr(self.trainer, "datamodule", None), "class_names", None))
+        picture = draw_confusion(matrix, getattr(self.datamodule, "class_names", None))
         for writer in boards:
             writer.add_image(name, np.asarray(picture), self.current_epoch, dataformats="HWC")
         if file is not None:

@@ -23,7 +23,8 @@ LEAST_SCORE = 0.3
 MOST_OVERLAP = 0.6
 """Nor those that overlap a stronger one by more than this (intersection over union)."""
 
-_HUES = [colormaps["tab20"](index) for index in range(20)]
+HUES = [colormaps["tab20"](index) for index in range(20)]
+"""Of the classes, again from the first after the last."""
 
 
 @dataclass(frozen=True)
@@ -87,7 +88,7 @@ def draw_sample(axes: Axes, sample: Sample, names: Sequence[str] | None = None) 
             axes.add_patch(_rectangle(box, "white", "--", 1.6))
     for index in _legible(sample):
         box, label, score = sample.boxes[index], sample.labels[index], sample.scores[index]
-        hue = _HUES[int(label) % len(_HUES)]
+        hue = HUES[int(label) % len(HUES)]
         axes.add_patch(_rectangle(box, hue, "-", 1.4))
         name = names[int(label) - 1] if names else str(int(label))
         style = {"facecolor": hue, "edgecolor": "none", "pad": 0.8}

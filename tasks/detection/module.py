@@ -34,8 +34,8 @@ Batch = tuple[list[Tensor], list[Target]]
 class DetectionTask(BoxDistillation, ImageTask):
     """Trains a detector over the epochs of its Trainer.
 
-    After a test the folder of the first logger holds ``detections.json``, all detections in COCO's results format, and
-    ``samples.jpg``, some images with true and predicted boxes.
+    After a test the folder of the first logger holds ``detections.json``, all detections in COCO's results format,
+    ``samples.jpg``, some images with true and predicted boxes, and ``gallery.json``, the worst ones.
 
     Args:
         backbone: Image -> feature maps. If they are those of a backbone, a neck is put on them; the maps of a network
@@ -194,13 +194,13 @@ class DetectionTask(BoxDistillation, ImageTask):
         images, targets = batch
         detections = self(images)
         self.test_metric.update(detections, targets)
-        self.record.add(images, targets, detections)
+        self.record.add(images, targets, detections, getattr(self.datamodule, "categories", None))
 
     def on_test_epoch_end(self) -> None:
-        """Average precision; writes ``detections.json`` and ``samples.jpg``."""
+        """Average precision; writes ``detections.json``, ``samples.jpg`` and ``gallery.json``."""
         self.headline_interval = self.test_metric.interval()
         self._log(self.test_metric, "test")
-        self.record.write(self.output_folder(), getattr(getattr(self.trainer, "datamodule", None), "categories", None))
+        self.record.write(self.output_folder(), getattr(self.datamodule, "categories", None))
 
     def predict_step(self, batch: list[Tensor], batch_idx: int) -> list[dict[str, Tensor]]:
         """Detections of a list of images."""

@@ -134,6 +134,11 @@ class ImageTask(pl.LightningModule):
         with explaining_single_values("task.norm=group"):
             yield
 
+    @property
+    def datamodule(self) -> Any:
+        """The data that the Trainer was given; None if they are loaders."""
+        return getattr(self.trainer, "datamodule", None)
+
     def output_folder(self) -> Path:
         """Where a test writes its files. It asks the other ranks: not for rank 0 alone."""
         return Path(self.trainer.log_dir or self.trainer.default_root_dir)

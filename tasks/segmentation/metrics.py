@@ -57,13 +57,16 @@ class MatricesOfImages:
         self.num_classes, self.ignore = num_classes, ignore
         self.reset()
 
-    def add(self, predicted: Tensor, target: Tensor) -> None:
-        """Adds images: labels ``(B, H, W)``."""
+    def add(self, predicted: Tensor, target: Tensor) -> list[Tensor]:
+        """Adds images: labels ``(B, H, W)``; gives the matrix ``(true, predicted)`` of each."""
+        matrices = []
         for found, truth in zip(predicted, target, strict=True):
             counts = truth != self.ignore
             cells = truth[counts] * self.num_classes + found[counts]
             matrix = torch.bincount(cells, minlength=self.num_classes**2).view(self.num_classes, self.num_classes)
-            self._matrices.append(matrix.cpu())
+            matrices.append(matrix.cpu())
+        self._matrices += matrices
+        return matrices
 
     def interval(self) -> tuple[float, float] | None:
         """95 % interval of ``miou``, by drawing the images of all ranks anew; None where there are too few."""

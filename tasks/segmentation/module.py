@@ -40,7 +40,8 @@ from lightning_nas.tasks.segmentation.records import TestRecord
 class SegmentationTask(PixelAnswers, PixelDistillation, ImageTask):
     """Trains a network to label every pixel, over the epochs of its Trainer.
 
-    After a test the folder of the first logger holds ``samples.jpg``: image, truth and prediction of some images.
+    After a test the folder of the first logger holds ``samples.jpg``: image, truth and prediction of some images, and
+    ``gallery.json``: the worst ones.
 
     Args:
         backbone: Image -> feature maps.
@@ -167,6 +168,9 @@ class SegmentationTask(PixelAnswers, PixelDistillation, ImageTask):
     def _class_names(self, datamodule: Any) -> Sequence[str]:
         return getattr(datamodule, "class_names", None) or [str(index) for index in range(self.num_classes)]
 
+    def _palette(self) -> Sequence[Sequence[int]]:
+        return [entry.color for entry in getattr(self.datamodule, "classes", ())] or default_palette(self.num_classes)
+
     def forward(self, images: Tensor) -> Tensor:
         """Images ``(B, 3, H, W)`` from 0 to 1 -> logits ``(B, num_classes, H, W)``."""
         maps = self.backbone((images - self.mean) / self.std)
@@ -206,20 +210,18 @@ class SegmentationTask(PixelAnswers, PixelDistillation, ImageTask):
         for images, labels in of_equal_size(batch):
             predicted = predicted_labels(self.testing.probabilities(self, images))
             self.test_matrix.update(predicted, labels)
-            self.test_images.add(predicted, labels)
-            for image, truth, found in zip(images, labels, predicted, strict=True):
-                self.record.add(image, truth, found)
+            matrices = self.test_images.add(predicted, labels)
+            for image, truth, found, matrix in zip(images, labels, predicted, matrices, strict=True):
+                self.record.add(image, truth, found, matrix, self._palette(), self._class_names(self.datamodule))
 
     def on_test_epoch_end(self) -> None:
-        """Metrics, also of every class; writes ``samples.jpg``."""
-        datamodule = getattr(self.trainer, "datamodule", None)
-        values = summarize(self.test_matrix.compute(), self._class_names(datamodule))
+        """Metrics, also of every class; writes ``samples.jpg`` and ``gallery.json``."""
+        values = summarize(self.test_matrix.compute(), self._class_names(self.datamodule))
         self.test_matrix.reset()
         self.headline_interval = self.test_images.interval()
         self.test_images.reset()
         self.log_dict({f"test/{name}": value for name, value in values.items()})
-        palette = [entry.color for entry in getattr(datamodule, "classes", ())] or default_palette(self.num_classes)
-        self.record.write(self.output_folder(), palette)
+        self.record.write(self.output_folder(), self._palette())
 
     def predict_step(self, batch: Tensor, batch_idx: int = 0) -> Tensor:
         """Labels ``(B, H, W)`` of images ``(B, 3, H, W)``."""

@@ -59,6 +59,7 @@ def photos(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(overrides, "measure", lambda *arguments: Pace(0.1, 0.05, 6, 1, start=1.0, memory=2**30))
     monkeypatch.setattr(auto, "write_card", lambda *arguments: None)
+    monkeypatch.setattr(auto, "test_seconds", lambda folder, images: float(images))  # one for each
     monkeypatch.setattr(auto, "weights_at_hand", lambda seed: None)
     register_schemas()
     register_training_keys()
@@ -80,6 +81,7 @@ def test_it_searches_trains_and_exports_and_what_the_user_says_wins(photos, caps
     assert given["train"]["architecture"] == "run/search/front/0"
     assert given["search"]["task.lr"] == given["train"]["task.lr"] == "0.5"
     assert given["export"]["run"] == "run/train"
+    assert given["export"]["test"] == "true"
     said = capsys.readouterr().out
     assert "found:    class folders, so task=classification data=imagefolder" in said
     assert "none of mobilenet_v2 are at hand" in said

@@ -1,50 +1,23 @@
 """The page over the runs of a folder, asked by a real client: what it shows, and all that it must not give away."""
 
-import http.client
 import os
 import shutil
 import sys
-import threading
-from contextlib import contextmanager
 from urllib.parse import quote
 
 import pytest
-import uvicorn
 from omegaconf import OmegaConf
+from serving import served
 
 from lightning_nas.commands import ui
-from lightning_nas.commands.ui import HOST, listening
+from lightning_nas.commands.ui import listening
 from lightning_nas.errors import ConfigError, MissingPackageError
-from lightning_nas.report.overview.app import make_app
 from lightning_nas.report.overview.listing import list_runs
 from lightning_nas.report.page import build
 from lightning_nas.runs import RunFolder
 
 SECRET = "the secret of this machine"
 ODD = "search/2026 ümlaut & <b>"
-
-
-@contextmanager
-def served(folder):
-    """A function that asks for a path as it stands, and gives status, headers and text."""
-    with listening(0) as place:
-        server = uvicorn.Server(uvicorn.Config(make_app(folder), log_level="error"))
-        thread = threading.Thread(target=server.run, args=([place],))
-        thread.start()
-
-        def ask(path, method="GET", host="127.0.0.1"):
-            connection = http.client.HTTPConnection(HOST, place.getsockname()[1], timeout=60)
-            connection.request(method, path, headers={"Host": host})
-            answer = connection.getresponse()
-            text = answer.read().decode()
-            connection.close()
-            return answer.status, answer.headers, text
-
-        try:
-            yield ask
-        finally:
-            server.should_exit = True
-            thread.join()
 
 
 @pytest.fixture(scope="module")
