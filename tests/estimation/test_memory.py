@@ -35,7 +35,12 @@ def test_what_does_not_fit_is_said(tmp_path, monkeypatch):
     monkeypatch.setattr("lightning_nas.commands.estimating.table.free_memory", lambda: 2**30)
     part = Part("training", 3, "trials", 7200.0, 0.25, kept=10**15, detail="from 5 steps", may_end_early=True)
     lines = described(Estimate([part], Memory(process=2**31), 1, ["so it is"]), tmp_path / "not" / "there")
-    assert re.split(r"\s{2,}", lines[1]) == ["training", "3 trials", "2 h 0 min *", "45 min to 2 h 30 min; from 5 steps"]
+    assert re.split(r"\s{2,}", lines[1]) == [
+        "training",
+        "3 trials",
+        "2 h 0 min *",
+        "45 min to 2 h 30 min; from 5 steps",
+    ]
     assert "memory:   2.0 GiB; 1.0 GiB are free: does not fit" in lines
     assert lines[-2].endswith(f"{lines[-2].split('; ')[1].split(' are')[0]} are free: does not fit")
     assert lines[-1] == "assumed:  so it is"
