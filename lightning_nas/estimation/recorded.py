@@ -92,7 +92,7 @@ class Fit:
         epochs: Those that were seen.
         most: Seconds after which it would end anyway; None if it would not.
         may_end_early: Whether a callback may end it before.
-        checkpoint: Bytes of a checkpoint.
+        checkpoint: Bytes of the checkpoints that stay.
         logs: Bytes that an epoch adds beside that.
         written: Bytes that the short training has left on disk.
     """

@@ -165,8 +165,8 @@ class Stopwatch(Callback):
         for epoch in fit.epochs:
             epoch.validation.batches = self._all("val", trainer.val_dataloaders) if epoch.validation.times else 0
         place = RunFolder(trainer.default_root_dir)
-        if place.last_checkpoint.is_file():
-            fit.checkpoint = place.last_checkpoint.stat().st_size
+        before = place.checkpoint_before.stat().st_size if place.checkpoint_before.is_file() else 0
+        fit.checkpoint = folder_bytes(place.checkpoints) - before  # which is gone when the training has ended
         logs = sum(file.stat().st_size for file in place.path.glob("*") if file.is_file())
         fit.logs, fit.written = logs // max(len(fit.epochs), 1), logs + folder_bytes(place.checkpoints)
         self.recorder.memory |= peak_memory()

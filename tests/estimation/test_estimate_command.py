@@ -82,6 +82,7 @@ def test_the_folder_of_the_run_is_that_of_the_command(tmp_path):
         (["search.warmup_epochs=12"], "error: search.warmup_epochs = 12: expected less than search.epochs = 12"),
         (["strategy=single_path", "space=nas_fpn"], "error: "),
         (["trainer.devices=none"], "error: trainer.devices = 'none'"),
+        (["trainer.accelerator=gpu"], "error: trainer.accelerator = 'gpu': this machine has none"),
         (["auto", "data=nowhere", "time=1h"], "error: data = 'nowhere': there is no such folder"),
     ],
 )

@@ -1,15 +1,11 @@
-"""Every strategy says what it will do before it does anything, and in the numbers that it does it."""
+"""A strategy says what it will do in the numbers that it does it; that every config can be asked is in ``contracts``."""
 
 import copy
-from pathlib import Path
 
 import pytest
 import torch
-from hydra import compose, initialize_config_module
-from hydra.core.hydra_config import HydraConfig
+from optuna.samplers import RandomSampler
 
-from lightning_nas.commands.components import make_strategy
-from lightning_nas.commands.schema import register_schemas
 from lightning_nas.errors import JobError
 from lightning_nas.evaluation.contenders import contestants
 from lightning_nas.evaluation.workload import comparison_work
@@ -20,10 +16,9 @@ from lightning_nas.search.workloads.networks import nearest_to_mean
 from lightning_nas.search.workloads.paths import recalibrating
 from lightning_nas.spaces import NasBench201
 from lightning_nas.strategies import Darts, Elastic, Enas, Rsps, SinglePath
+from lightning_nas.strategies.gradient.guards import Eigenvalue
 from lightning_nas.strategies.gradient.selection import Removal
 
-CONF = Path(__file__).resolve().parents[2] / "conf"
-STRATEGIES = sorted(path.stem for path in (CONF / "strategy").glob("*.yaml"))
 SPACE = NasBench201(channels=4, cells=1)
 
 
@@ -46,20 +41,6 @@ def job_in(folder, **changed):
 
 def works_of(strategy, job):
     return {work.title: work for work in workload(strategy, job, Representatives(job))}
-
-
-@pytest.mark.parametrize("name", STRATEGIES)
-def test_every_strategy_can_be_counted_without_training(name, tmp_path):
-    register_schemas()
-    with initialize_config_module("lightning_nas.conf", version_base="1.3"):
-        config = compose("search", [f"strategy={name}"], return_hydra_config=True)
-    HydraConfig.instance().set_config(config)
-    job = job_in(tmp_path / "run")
-    works = workload(make_strategy(config, SPACE), job, Representatives(job))
-    assert works
-    assert all(work.count >= 1 and work.samples >= 1 for work in works)
-    assert len({work.title for work in works}) == len(works)
-    assert not (tmp_path / "run").exists()
 
 
 def test_paths_are_scored_as_often_as_their_competition_asks(tmp_path):
@@ -90,10 +71,7 @@ def test_a_controller_learns_after_every_epoch_but_those_of_the_weights_alone(tm
 
 def test_trials_are_counted_and_scored_by_their_evaluator(tmp_path):
     job = job_in(tmp_path, trials=TrialsSettings(count=7))
-    with initialize_config_module("lightning_nas.conf", version_base="1.3"):
-        config = compose("search", ["strategy=random"], return_hydra_config=True)
-    HydraConfig.instance().set_config(config)
-    works = works_of(make_strategy(config, SPACE), job)
+    works = works_of(RandomSampler(seed=0), job)
     assert works["trials"].count == works["proposals"].count == 7
     assert not works["trials"].keeps
 
@@ -116,6 +94,14 @@ def test_losses_are_of_all_batches_of_the_half_that_judges(tmp_path):
     planned = Removal()
     planned.attach(SPACE.supernet())
     assert works["judging options"].count == -(-planned.losses * 6 // 4)
+
+
+def test_a_guard_looks_when_it_is_due(tmp_path):
+    strategy = Darts(guard=Eigenvalue(every=3, delay=3))
+    works = works_of(strategy, job_in(tmp_path, supernet=SupernetSettings(epochs=8)))
+    assert works["looks of the guard"].count == 3
+    assert works["training the supernet"].may_end_early
+    assert "looks of the guard" not in works_of(Darts(guard="max_skips"), job_in(tmp_path))
 
 
 @pytest.mark.parametrize(("kept", "trained"), [(0, False), (3, True)])

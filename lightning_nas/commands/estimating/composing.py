@@ -78,6 +78,11 @@ def composed_command(command: str, overrides: Sequence[str]) -> Composed:
     with open_dict(config):
         config.pop("hydra")
     check_early(config)
+    accelerator = config.trainer.get("accelerator")
+    if accelerator in ("gpu", "cuda") and not torch.cuda.is_available():
+        raise ConfigError(
+            f"trainer.accelerator = {accelerator!r}: this machine has none; estimate where the command is to run"
+        )
     return Composed(config, folder)
 
 

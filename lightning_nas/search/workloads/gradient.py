@@ -51,12 +51,22 @@ def gradient_work(strategy: GradientStrategy, job: Job) -> list[Work]:
             keep(own, part)
 
     stages = "" if own.stages is None else f" in {own.stages.count} stages"
-    stops = own.guard is not None
-    works = [Work(f"training the supernet{stages}", 1, search, may_end_early=stops)]
+    looks = 0 if own.guard is None else sum(own.guard.due(epoch) for epoch in range(settings.epochs))
+    works = [Work(f"training the supernet{stages}", 1, search, may_end_early=looks > 0)]
+    if looks:
+        works.append(
+            Work("looks of the guard", looks, lambda number: _look(job, searched[0]), "looks", may_end_early=True)
+        )
     removal = strategy.removal
     if removal is not None:
         works.append(_judging(removal, job, searched))
     return works
+
+
+def _look(job: Job, module: SearchModule) -> None:
+    halves = BilevelDataModule(job.datamodule, seed=job.seed, fraction=job.supernet.fraction)
+    pair, _, _ = next(iter(halves.train_dataloader()))
+    module.look(pair["architecture"], 0)
 
 
 def _judging(removal: Removal, job: Job, searched: list[SearchModule]) -> Work:

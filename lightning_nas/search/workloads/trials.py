@@ -55,6 +55,7 @@ class _Trials:
         return open_study(storage, "estimate", self.job.space, self.objectives, self.sampler)
 
     def evaluate(self, number: int) -> None:
+        optuna.logging.set_verbosity(optuna.logging.WARNING)
         study = optuna.create_study(directions=[objective.direction for objective in self.objectives])
         evaluator = WithCosts(self.evaluator, self.job.trials.costs, self.job)
         evaluator(self.networks(number), study.ask())
