@@ -28,7 +28,7 @@ def test_a_search_is_estimated_and_nothing_is_left(tmp_path, capsys):
     )
     titles = {part.title: part for part in estimate.parts}
     assert titles["training random networks"].count == 4
-    assert titles["training the found network"].detail.startswith("7 epochs of 5 steps; from ")
+    assert titles["training the found network"].detail.startswith("7 epochs of 4 steps; from ")
     assert titles["training the supernet"].detail.startswith("5 epochs of ")
     assert estimate.seconds == sum(part.seconds for part in estimate.parts) > 3
     low, high = estimate.range
@@ -47,7 +47,7 @@ def test_a_training_is_estimated(capsys):
     main(["estimate", "train", "architecture=darts_v2", *network, "epochs=100", "callbacks=early_stopping"])
     printed = capsys.readouterr().out
     assert "training and testing" in printed
-    assert "100 epochs of 3 steps" in printed
+    assert "100 epochs of 2 steps" in printed
     assert "parts marked * may take less" in printed
 
 

@@ -34,6 +34,9 @@ from lightning_nas.search.workloads import Representatives, Work, workload
 REPORT_SECONDS = 3.0
 """That summary and report take."""
 
+REPORT_BYTES = 600_000
+"""Of the page, its pictures and what else belongs to a run as such."""
+
 
 def estimate_search(command: Composed, *, own_process: bool) -> Estimate:
     """Of a search with its comparison.
@@ -94,7 +97,7 @@ def estimate_training(command: Composed, *, own_process: bool) -> Estimate:
 
 def _estimate(command: Composed, starting: float, parts: list[Part], recorder: Recorder) -> Estimate:
     first = Part("starting, checking the data", 1, "", starting, detail="done once")
-    last = Part("summary and report", 1, "", REPORT_SECONDS, 0.5, detail="as usual")
+    last = Part("summary and report", 1, "", REPORT_SECONDS, 0.5, REPORT_BYTES, detail="as usual")
     devices = command.devices
     memory = recorder.memory
     if devices > 1 and not memory.accelerator:
