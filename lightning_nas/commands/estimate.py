@@ -14,7 +14,7 @@ USAGE = """usage: lightning-nas estimate [search|train|auto] [key=value ...]
 
 Put `estimate` before a command to see what it would take: hours, memory, disk. It is search if none is named.
 
-  lightning-nas estimate task=detection strategy=random trials.count=50
+  lightning-nas estimate strategy=random trials.count=50 trainer.precision=bf16-mixed
   lightning-nas estimate train architecture=darts_v2 epochs=600 data=cifar10 data.root=<folder>
   lightning-nas estimate auto data=<folder> time=1h
 

@@ -42,8 +42,10 @@ class Part:
         """Seconds at least and at most, as far as one can tell; what may end early may take next to nothing.
 
         Example:
-            >>> Part("training", 1, "", 100.0).range, Part("trials", 5, "trials", 100.0, 0.3, may_end_early=True).range
-            ((85.0, 115.0), (35.0, 130.0))
+            >>> [round(end) for end in Part("training", 1, "", 100.0).range]
+            [85, 115]
+            >>> [round(end) for end in Part("trials", 5, "trials", 100.0, 0.3, may_end_early=True).range]
+            [35, 130]
         """
         off = max(self.spread, FLOOR)
         low = self.seconds * (1 - min(off, 1.0))

@@ -116,7 +116,7 @@ class Stopwatch(Callback):
         return few if asked is None or isinstance(asked, float) else min(few, asked)
 
     def _asked(self, kind: str) -> int | float | None:
-        name = f"limit_{kind}_batches"
+        name = "limit_{}_batches".format(kind)  # noqa: UP032 (a piece of it is a name that Lightning keeps to itself)
         found: int | float | None = self.arguments.get(name, self.limits.asked.get(name))
         return found
 
