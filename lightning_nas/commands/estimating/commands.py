@@ -34,8 +34,8 @@ from lightning_nas.search.workloads import Representatives, Work, workload
 REPORT_SECONDS = 3.0
 """That summary and report take."""
 
-REPORT_BYTES = 600_000
-"""Of the page, its pictures and what else belongs to a run as such."""
+REPORT_BYTES = 4_000_000
+"""Of the page with its pictures, and what else belongs to a run as such, at most."""
 
 
 def estimate_search(command: Composed, *, own_process: bool) -> Estimate:
