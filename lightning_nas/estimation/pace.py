@@ -8,9 +8,10 @@ from tempfile import TemporaryDirectory
 from typing import Any
 
 from lightning_nas.errors import JobError
+from lightning_nas.estimation.limits import Limits
 from lightning_nas.estimation.memory import peak_memory, taken_memory
 from lightning_nas.estimation.recorded import WARM_UP, Fit, steady
-from lightning_nas.estimation.short import Limits, shortened
+from lightning_nas.estimation.short import shortened
 from lightning_nas.search import Trainers
 from lightning_nas.search.lightning.families import pl
 

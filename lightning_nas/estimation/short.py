@@ -11,6 +11,7 @@ from typing import Any
 
 import torch
 
+from lightning_nas.estimation.limits import Limits, each_loader, length_of, limited
 from lightning_nas.estimation.memory import Memory, peak_memory
 from lightning_nas.estimation.recorded import WARM_UP, Epoch, Fit, Loop
 from lightning_nas.runs import RunFolder
@@ -18,29 +19,6 @@ from lightning_nas.search import Trainers
 from lightning_nas.search.lightning.families import FAMILIES, Callback, pl
 
 clock: Callable[[], float] = time.perf_counter
-
-
-@dataclass(frozen=True)
-class Limits:
-    """How much of a training is done.
-
-    Args:
-        train: Batches of an epoch.
-        val: Batches of a validation.
-        test: Batches of a test.
-        epochs: Of a training.
-        seconds: After which a training ends, once it has shown something.
-        asked: Limits of batches that the whole trainings have, by Lightning's names.
-        device: What Lightning calls ``devices``: one alone is measured.
-    """
-
-    train: int = 16
-    val: int = 8
-    test: int = 16
-    epochs: int = 2
-    seconds: float = 12.0
-    asked: Mapping[str, int | float | None] = field(default_factory=dict)
-    device: int | list[int] = 1
 
 
 @dataclass
@@ -122,7 +100,7 @@ class Stopwatch(Callback):
 
     def _all(self, kind: str, loaders: Any) -> int:
         """Batches that the whole Trainer sees."""
-        return sum(limited(_length(one), self._asked(kind)) for one in _each(loaders))
+        return sum(limited(length_of(one), self._asked(kind)) for one in each_loader(loaders))
 
     # ---- a training -----------------------------------------------------------------------------------------------------
 
@@ -226,33 +204,9 @@ class Stopwatch(Callback):
         self._last = now
 
 
-def limited(length: int, limit: int | float | None) -> int:
-    """Batches that are left of so many by one of Lightning's limits.
-
-    Example:
-        >>> limited(20, None), limited(20, 5), limited(20, 0.5), limited(20, 1.0)
-        (20, 5, 10, 20)
-    """
-    if limit is None:
-        return length
-    return int(length * limit) if isinstance(limit, float) else min(length, limit)
-
-
 def folder_bytes(folder: Path) -> int:
     """Bytes of all files below a folder; 0 if there is none."""
     return sum(file.stat().st_size for file in folder.rglob("*") if file.is_file())
-
-
-def _each(loaders: Any) -> list[Any]:
-    return list(loaders) if isinstance(loaders, list | tuple) else [] if loaders is None else [loaders]
-
-
-def _length(loader: Any) -> int:
-    """Batches of a loader; an endless one says nothing, and counts as one."""
-    try:
-        return len(loader)
-    except TypeError:
-        return 1
 
 
 def _most(trainer: pl.Trainer) -> float | None:

@@ -5,7 +5,8 @@ import pytorch_lightning as pl
 import torch
 from torch.utils.data import DataLoader, TensorDataset
 
-from lightning_nas.estimation.short import Limits, shortened
+from lightning_nas.estimation.limits import Limits
+from lightning_nas.estimation.short import shortened
 from lightning_nas.runs import RunFolder
 from lightning_nas.search import Trainers
 

@@ -19,7 +19,7 @@ from lightning_nas.commands.completing import completed
 from lightning_nas.commands.refusing import CONFIGS
 from lightning_nas.commands.renamed import refuse_old_names
 from lightning_nas.errors import ConfigError
-from lightning_nas.estimation.short import Limits
+from lightning_nas.estimation.limits import Limits
 
 COMMANDS = ("search", "train", "auto")
 """Those whose time is worth an estimate."""
