@@ -23,12 +23,13 @@ class _Comparison:
     def __init__(self, job: Job, settings: ComparisonSettings, networks: Representatives, *, kept: bool) -> None:
         self.job, self.settings = job, settings
         self.networks, self.contest = networks, contest_of(job, settings, kept=kept)
+        self.random = settings.drawn(trained=kept)
 
     @cached_property
     def contenders(self) -> list[Contender]:
         """The found one, of which one of mean cost takes the place, and the others."""
         architecture = self.job.space.architecture(self.networks(0))
-        few = replace(self.settings, random=min(self.settings.random, RANDOM))
+        few = replace(self.settings, random=min(self.random, RANDOM))
         return list(contenders(self.job, architecture, few, found=True))
 
     def ready(self) -> None:
@@ -66,7 +67,8 @@ def comparison_work(job: Job, settings: ComparisonSettings, networks: Representa
         networks: Of the space, for samples.
         kept: How many trained networks the search leaves; 0 if the found one is trained now.
     """
-    made, random = _Comparison(job, settings, networks, kept=kept > 0), settings.random
+    made = _Comparison(job, settings, networks, kept=kept > 0)
+    random = made.random
     hand = len(contestants(replace(settings, random=0, alone=0), job.space, trained=True))
     works = [Work("training the found network", 1, made.trained("found"), "", made.ready)]
     if kept:

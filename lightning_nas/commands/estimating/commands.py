@@ -53,7 +53,7 @@ def estimate_search(command: Composed, *, own_process: bool) -> Estimate:
         named = search.named_search(config)
         job = make_job(config, place, named.space, named.datamodule, unwatched)
         trainers, recorder = shortened(job.trainers, command.limits)
-        job = replace(job, trainers=trainers)
+        job = replace(job, trainers=trainers, continues=None)
         _prepare(named.datamodule)
         starting = short.clock() - began
         networks = Representatives(job)

@@ -27,7 +27,7 @@ class _Front:
 
     @cached_property
     def scores(self) -> SharedWeights:
-        return train_all(self.strategy, self.job)
+        return with_few_batches(train_all(self.strategy, self.job))
 
     def train(self, number: int) -> None:
         _ = self.scores
@@ -36,7 +36,7 @@ class _Front:
         """Counts the costs of a network, and validates it."""
         job, choices = self.job, self.networks(number)
         costs_of_choice(job.supernet_task, job.datamodule, partial(job.space.network, choices))
-        with_few_batches(self.scores).score(choices)
+        self.scores.score(choices)
 
     def predict(self, number: int) -> None:
         """The whole choice of what is measured, on made-up values."""
@@ -52,10 +52,10 @@ class _Front:
         job = self.job
         one = Measured(self.networks(number), 0.5, dict.fromkeys(self.strategy.costs, 1.0))
         unlimited = _without_limits(self.strategy)
-        FrontNetworks(unlimited, job, with_few_batches(self.scores)).keep([one], measured=1)
+        FrontNetworks(unlimited, job, self.scores).keep([one], measured=1)
 
     def recalibrate(self, number: int) -> None:
-        with_few_batches(self.scores).prepare(self.networks(number))
+        self.scores.prepare(self.networks(number))
 
     def time(self, number: int) -> None:
         """Latency of a network before the search."""

@@ -27,20 +27,20 @@ class _Judges:
     @cached_property
     def both(self) -> tuple[SharedWeights, SharedWeights]:
         task, supernet = train_paths(self.strategy, self.job)
-        return judges(self.strategy, self.job, task, supernet)
+        first, again = judges(self.strategy, self.job, task, supernet)
+        return with_few_batches(first), with_few_batches(again)
 
     def train(self, number: int) -> None:
         _ = self.both
 
     def score(self, number: int, place: int) -> None:
         choices = self.networks(number)
-        few = with_few_batches(self.both[place])
-        few.score(choices)
+        self.both[place].score(choices)
         if self.strategy.limited:
             macs_of_choice(self.job.make_task, self.job.datamodule, lambda: self.job.space.network(choices))
 
     def recalibrate(self, number: int) -> None:
-        with_few_batches(self.both[1]).prepare(self.networks(number))
+        self.both[1].prepare(self.networks(number))
 
 
 def with_few_batches(shared: SharedWeights) -> SharedWeights:
