@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from lightning_nas import cost, networks, search, spaces, strategies
     from lightning_nas.architecture import Architecture
-    from lightning_nas.commands.from_python import auto
+    from lightning_nas.commands.from_python import auto, estimate
     from lightning_nas.models import load_model
     from lightning_nas.models.front import load_front
     from lightning_nas.networks import load_backbone
@@ -23,6 +23,7 @@ __all__ = [
     "auto",
     "cost",
     "elastic",
+    "estimate",
     "load_backbone",
     "load_front",
     "load_model",
@@ -39,6 +40,7 @@ _HOMES = {
     "SearchModule": "lightning_nas.search",
     "auto": "lightning_nas.commands.from_python",
     "elastic": "lightning_nas.spaces.own_network.make",
+    "estimate": "lightning_nas.commands.from_python",
     "load_backbone": "lightning_nas.networks",
     "load_front": "lightning_nas.models.front",
     "load_model": "lightning_nas.models",

@@ -1,4 +1,4 @@
-"""The command line: ``lightning-nas search|train|report|predict|export|benchmark|ui [key=value ...]``."""
+"""The command line: ``lightning-nas search|train|auto|estimate|report|predict|export|benchmark|ui|docs [key=value ...]``."""
 
 from lightning_nas.commands.main import main
 

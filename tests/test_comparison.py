@@ -7,7 +7,7 @@ from functools import partial
 from torch import nn
 
 from lightning_nas.cost import count_macs, count_parameters
-from lightning_nas.evaluation.comparison import contestants, hand_made, nearest_draw
+from lightning_nas.evaluation.contenders import contestants, hand_made, nearest_draw
 from lightning_nas.networks import ResidualBackbone
 from lightning_nas.runs.settings import ComparisonSettings
 from lightning_nas.search.costs import macs_of_choice

@@ -16,6 +16,7 @@ from pytorch_lightning import Trainer
 from lightning_nas.commands.automating.settings import read_settings
 from lightning_nas.commands.completing import completed
 from lightning_nas.commands.documenting.guides import page_of, read_guide
+from lightning_nas.commands.estimate import split
 from lightning_nas.commands.groups import register_training_keys
 from lightning_nas.commands.main import COMMANDS
 from lightning_nas.commands.schema import register_schemas
@@ -63,6 +64,8 @@ def test_commands_compose(name, line, command, arguments):
     register_schemas()
     register_training_keys()
     overrides = overrides_of(arguments)
+    if command == "estimate":
+        command, overrides = split(overrides)
     if command == "auto":
         settings = read_settings([item.replace("'", "") for item in overrides])
         composed = {name: settings.overrides_of(name) for name in ("search", "train")}
@@ -75,7 +78,7 @@ def test_commands_compose(name, line, command, arguments):
 
 def test_commands_are_found_and_a_wrong_key_would_be_noticed():
     assert len(SHOWN) > 40
-    assert {command for _, _, command, _ in SHOWN} >= {"search", "train", "predict", "export", "auto"}
+    assert {command for _, _, command, _ in SHOWN} >= {"search", "train", "predict", "export", "auto", "estimate"}
     with pytest.raises(Exception, match="epoch"):
         test_commands_compose("", "", "train", "epoch=3")
 

@@ -19,6 +19,7 @@ ORDER = [
     "strategies",
     "search",
     "evaluation",
+    "estimation",
     "report",
     "models",
     "benchmark",

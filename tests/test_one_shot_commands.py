@@ -62,7 +62,7 @@ def stop_when(cls, name, condition):
         (
             ENAS,
             [
-                (ControllerPhase, "_phase", lambda self, trainer, task, epoch: epoch == 1),
+                (ControllerPhase, "learn", lambda self, trainer, task, epoch: epoch == 1),
                 (Shortlist, "tell", lambda self, choices, value: len(self.history) == 2),
             ],
             4,

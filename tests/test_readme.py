@@ -15,6 +15,7 @@ from torch.utils.data import DataLoader, TensorDataset
 
 from lightning_nas import load_backbone
 from lightning_nas.commands.completing import completed
+from lightning_nas.commands.estimate import split
 from lightning_nas.commands.schema import register_schemas
 from lightning_nas.networks import read_state_dict
 from lightning_nas.spaces import Supernet
@@ -127,6 +128,8 @@ def run_block(library):
 def test_its_commands_compose(name, arguments):
     overrides = [part.partition(",")[0] for part in arguments.split() if part != "-m"]
     overrides = [re.sub(r"=(.*<\w+>.*)", r"='\1'", part) for part in overrides]
+    if name == "estimate":
+        name, overrides = split(overrides)
     register_schemas()
     with initialize_config_module("lightning_nas.conf", version_base="1.3"):
         compose(name, completed(name, overrides) if name == "export" else overrides)

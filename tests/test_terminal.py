@@ -164,7 +164,7 @@ class Clock:
 def said(capsys):
     """Phases of a search with three trainings; gives what they say at a time."""
     clock = Clock()
-    phases = Phases(["searching with darts", "training found", "training random 0", "training random 1"], clock)
+    phases = Phases(["searching with darts", "training found", "training random 0", "training random 1"], clock=clock)
 
     def at(seconds, call, *arguments, **named):
         clock.now = seconds

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from lightning_nas.automatic.layout import Layout
-from lightning_nas.automatic.pace import Pace
 from lightning_nas.errors import NasError
+from lightning_nas.estimation.pace import Pace
 
 SIDES = (64, 96, 128, 160, 192, 224, 256, 320, 384, 448, 512, 640)
 """Sides of images that are considered, multiples of the stride of a backbone's last map."""
@@ -34,6 +35,9 @@ SMALLER = 0.75
 FEWEST, MOST = 5, 60
 """Epochs of the search that are wanted at least, and that are enough."""
 
+FRONT = 5
+"""Networks that the search keeps."""
+
 MOST_OF_TRAINING = 150
 """Epochs of the training that are enough."""
 
@@ -55,6 +59,8 @@ class Plan:
         random: Random networks to compare with.
         hand_made: Whether the seed network in its usual sizes is compared, too.
         seconds: Expected of search, comparison and training.
+        disk: Bytes that there must be for everything.
+        memory: Bytes that are taken at most, of the accelerator if there is one.
     """
 
     side: int
@@ -65,6 +71,8 @@ class Plan:
     random: int
     hand_made: bool
     seconds: tuple[float, float, float]
+    disk: int = 0
+    memory: int = 0
 
     def described(self, seconds: float) -> list[str]:
         """Lines for people.
@@ -111,8 +119,12 @@ def make_plan(
     *,
     side: int | None = None,
     batch: int | None = None,
+    free: int = sys.maxsize,
 ) -> Plan:
     """Measures the largest network, and divides the time.
+
+    Where the memory that was measured would not fit into what is free at the size of images that is chosen, fewer images are
+    taken per batch, and where the fewest do not fit, smaller images.
 
     Args:
         layout: The data.
@@ -120,18 +132,28 @@ def make_plan(
         pace: Side, batch size -> how long a step of the largest network takes.
         side: Of the images, if it is given.
         batch: Images per batch, if it is given.
+        free: Bytes of memory.
 
     Raises:
         TimeError: If not one epoch of search and training fits.
     """
     size = batch or batch_size(layout.images["train"])
-    if side is not None:
-        return divided(side, size, seconds, pace(side, size))
-    first = min(128, largest_side(layout))
+    first = side or min(128, largest_side(layout))
     measured = pace(first, size)
-    sides = [option for option in SIDES if layout.smallest_side <= option <= largest_side(layout)]
-    chosen = _affordable(measured, first, sides, seconds)
-    return divided(chosen, size, seconds, measured if chosen == first else pace(chosen, size))
+
+    def fitting(wanted: int) -> int:
+        """Images per batch at that side; 0 if the fewest do not fit."""
+        sizes = [size] if batch else [count for count in (size // 2**n for n in range(size)) if count >= SMALLEST_BATCH]
+        area = (wanted / first) ** 2
+        return next((count for count in sizes if measured.memory_at(area * count / size) <= free), 0)
+
+    chosen = first
+    if side is None:
+        sides = [one for one in SIDES if layout.smallest_side <= one <= largest_side(layout)]
+        chosen = _affordable(measured, first, [one for one in sides if fitting(one)] or sides[:1], seconds)
+    images = fitting(chosen) or (batch or SMALLEST_BATCH)
+    found = measured if (chosen, images) == (first, size) else pace(chosen, images)
+    return divided(chosen, images, seconds, found)
 
 
 def _affordable(measured: Pace, side: int, sides: Sequence[int], seconds: float) -> int:
@@ -142,6 +164,18 @@ def _affordable(measured: Pace, side: int, sides: Sequence[int], seconds: float)
         if _search_epochs(_left(seconds), epoch, measured.measurement * (wanted / side) ** 2, 4, 12) >= 2 * FEWEST:
             fitting.append(wanted)
     return max(fitting)
+
+
+def disk_of(pace: Pace, others: int) -> int:
+    """Bytes for everything: checkpoints of the supernet, of those compared and of the training, the front, the exported files.
+
+    While it trains, a training has two checkpoints, and the last one keeps its best beside these.
+
+    Args:
+        pace: Of the largest network.
+        others: Networks that are compared.
+    """
+    return (5 + others) * pace.checkpoint + (FRONT + 2) * pace.weights
 
 
 def _left(seconds: float) -> float:
@@ -189,6 +223,7 @@ def divided(side: int, batch: int, seconds: float, pace: Pace) -> Plan:
     return Plan(
         side, batch, epochs, train_epochs, measured, random, hand_made,
         (epochs * once + measured * pace.measurement, others * epochs * once, train_epochs * once),
+        disk_of(pace, others), pace.memory,
     )  # fmt: skip
 
 

@@ -35,9 +35,7 @@ def prepare(config: DictConfig, components: list[str]) -> Path:
         ConfigError: If a component or a value cannot be run, or the folder holds a run of another command.
         MissingPackageError: If a logger needs a package that is not installed.
     """
-    for name in components:
-        check_component(config[name], name)
-    check_groups(config)
+    check_components(config, components)
     hydra = HydraConfig.get()
     if hydra.mode is not None and hydra.mode.name == "MULTIRUN" and config.trainer.devices not in (1, "1", "auto"):
         raise ConfigError(
@@ -48,6 +46,18 @@ def prepare(config: DictConfig, components: list[str]) -> Path:
     claim(config, folder)
     pl.seed_everything(config.seed, workers=True, verbose=False)
     return folder
+
+
+def check_components(config: DictConfig, components: list[str]) -> None:
+    """Checks the components of a config, and the members of its groups.
+
+    Raises:
+        ConfigError: If one cannot be made.
+        MissingPackageError: If a logger needs a package that is not installed.
+    """
+    for name in components:
+        check_component(config[name], name)
+    check_groups(config)
 
 
 def make_trainers(config: DictConfig, folder: Path) -> Trainers:

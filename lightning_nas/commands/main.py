@@ -1,4 +1,4 @@
-"""The commands: ``lightning-nas search|train|report|predict|export|benchmark|ui|docs [key=value ...]``, composed by Hydra."""
+"""The commands: ``lightning-nas search|train|auto|estimate|report|... [key=value ...]``, composed by Hydra."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ from lightning_nas.runs.contents import read_overrides
 COMPOSED = ("search", "train", "report", "predict", "export", "benchmark", "ui", "docs")
 """Modules of ``commands/`` whose settings Hydra composes; imported once these have been checked: it takes seconds."""
 
-COMMANDS = (*COMPOSED, "auto")
+COMMANDS = (*COMPOSED, "auto", "estimate")
 
 
 def main(argv: Sequence[str] | None = None) -> None:
@@ -69,6 +69,10 @@ def main(argv: Sequence[str] | None = None) -> None:
         with nullcontext() if in_full else in_words("search"):
             _automatic(overrides)
         return
+    if command == "estimate":
+        with nullcontext() if in_full else in_words(estimated(overrides)):
+            _estimate(overrides)
+        return
     _composed(command, overrides, in_full=in_full, own_script=argv is not None)
 
 
@@ -81,6 +85,21 @@ def _automatic(arguments: list[str]) -> None:
         print(USAGE)
         raise SystemExit(0 if arguments else 2)
     auto.run(arguments, compose_and_run)
+
+
+def _estimate(arguments: list[str]) -> None:
+    """The one command that does a few steps of others."""
+    from lightning_nas.commands import estimate  # takes seconds
+
+    if {"-h", "--help"} & set(arguments):
+        print(estimate.USAGE)
+        raise SystemExit(0)
+    estimate.run(arguments)
+
+
+def estimated(arguments: Sequence[str]) -> str:
+    """The command whose config an estimate composes."""
+    return "train" if arguments[:1] == ["train"] else "search"
 
 
 def compose_and_run(command: str, overrides: Sequence[str]) -> None:

@@ -5,8 +5,11 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 from pytorch_lightning.utilities import rank_zero_only
+
+from lightning_nas.runs.spent import Spent
 
 SAYS_EVERY_S = 600
 """Within a phase the time that is left is said once, and again after so many seconds."""
@@ -37,12 +40,16 @@ class Phases:
 
     Args:
         titles: Of all phases, in order. The first word is the kind.
+        record: File that says how many seconds each phase has taken, over all attempts; None for none.
         clock: Gives seconds.
     """
 
-    def __init__(self, titles: Sequence[str], clock: Callable[[], float] = time.monotonic) -> None:
+    def __init__(
+        self, titles: Sequence[str], record: Path | None = None, clock: Callable[[], float] = time.monotonic
+    ) -> None:
         self.titles = tuple(titles)
-        self.clock = clock
+        self.record, self.clock = record, clock
+        self._spent = Spent(record) if record is not None else None
         self._place = -1
         self._measured: _Measured | None = None
         self._finished: dict[str, list[float]] = {}
@@ -62,7 +69,15 @@ class Phases:
             if seconds is not None:
                 self._finished.setdefault(_kind(self.titles[self._place]), []).append(seconds)
         self._place, self._measured = place, None
+        if self._spent is not None:
+            self._spent.begin(title, self.clock())
         self._say("")
+
+    @rank_zero_only
+    def end(self) -> None:
+        """The last phase has ended."""
+        if self._spent is not None:
+            self._spent.end(self.clock())
 
     @rank_zero_only
     def progress(self, share: float, *, open_end: bool = False) -> None:
@@ -73,6 +88,8 @@ class Phases:
             open_end: Whether work of unknown length follows in the same phase.
         """
         now = self.clock()
+        if self._spent is not None:
+            self._spent.begin(self.titles[self._place], now)  # so that little is lost when a run is killed
         if self._measured is None:
             self._measured = _Measured((share, now), (share, now), open_end)
             self._says_next = now

@@ -77,6 +77,11 @@ class RunFolder:
         return self.path / "summary.json"
 
     @property
+    def phases(self) -> Path:
+        """How many seconds each phase of the run has taken."""
+        return self.path / "phases.json"
+
+    @property
     def report(self) -> Path:
         """The page for people."""
         return self.path / "report.html"

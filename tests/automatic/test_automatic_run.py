@@ -9,12 +9,12 @@ import torch
 from PIL import Image
 from torch.utils.data import DataLoader, TensorDataset
 
-from lightning_nas.automatic.pace import Pace, measure
 from lightning_nas.commands import auto
 from lightning_nas.commands.automating import overrides
 from lightning_nas.commands.groups import register_training_keys
 from lightning_nas.commands.schema import register_schemas
 from lightning_nas.errors import ConfigError, JobError
+from lightning_nas.estimation.pace import Pace, measure
 from lightning_nas.runs.automatic import AutomaticFolder
 from lightning_nas.search import Trainers
 from lightning_nas.spaces import Elastic
@@ -106,6 +106,18 @@ def test_another_command_is_refused_in_the_folder_of_a_run(photos):
     auto.run(SETTINGS, Commands("run"))
     with pytest.raises(ConfigError, match=r"another command was run there, .* latency_ms \(20\.0, now 10\.0\)"):
         auto.run([*SETTINGS[:3], "latency_ms=10", *SETTINGS[4:]], Commands("run"))
+
+
+def test_a_run_that_would_not_fit_on_the_disk_is_refused_before_it_begins(photos, monkeypatch):
+    monkeypatch.setattr(auto, "free_disk", lambda folder: 10**6)
+    pace = Pace(0.1, 0.05, 6, 1, start=1.0, memory=2**30, checkpoint=2**21, weights=2**20)
+    monkeypatch.setattr(overrides, "measure", lambda *arguments: pace)
+    commands = Commands("run")
+    with pytest.raises(
+        ConfigError, match=r"out = run: the run needs about \d+.* MiB of disk, and 977 KiB are free there"
+    ):
+        auto.run(SETTINGS, commands)
+    assert commands.calls == []
 
 
 class Tiny(pl.LightningModule):

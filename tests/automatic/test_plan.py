@@ -5,11 +5,11 @@ from pathlib import Path
 import pytest
 
 from lightning_nas.automatic.layout import Layout
-from lightning_nas.automatic.pace import Pace
 from lightning_nas.automatic.plan import FEWEST, MARGIN, SIDES, TimeError, divided, make_plan, training_epochs
 from lightning_nas.cli import main
 from lightning_nas.commands.automating.settings import OWN, read_settings
 from lightning_nas.errors import ConfigError
+from lightning_nas.estimation.pace import Pace
 
 DATA = Layout(
     "class folders",
@@ -124,3 +124,28 @@ def test_a_refusal_is_one_sentence(arguments, tmp_path, monkeypatch):
     ):
         main(["auto", *arguments])
     assert list(tmp_path.iterdir()) == []
+
+
+def test_batches_shrink_until_they_fit_into_the_memory_and_images_after_that():
+    def hungry(side, batch):
+        return Pace(
+            0.001 * batch, 0.001, train_batches=256 // batch, val_batches=8, start=1.0,
+            memory=1000 + 10 * batch * side**2 // 128**2, before=1000,
+        )  # fmt: skip
+
+    roomy = make_plan(DATA, 7200.0, hungry, side=128)
+    assert (roomy.side, roomy.batch_size) == (128, 4)
+    many = Layout(**{**vars(DATA), "images": {"train": 4000, "val": 64}})
+    assert make_plan(many, 7200.0, hungry, side=128).batch_size == 32
+    assert make_plan(many, 7200.0, hungry, side=128, free=1000 + 10 * 20).batch_size == 16
+    assert make_plan(many, 7200.0, hungry, side=128, free=1).batch_size == 4
+    assert make_plan(many, 7200.0, hungry, side=128, batch=32, free=1).batch_size == 32
+    small = make_plan(many, 7200.0, hungry, free=1000 + 10 * 4)
+    assert (small.side, small.batch_size) == (128, 4)
+
+
+def test_the_disk_holds_all_that_a_run_leaves():
+    pace = Pace(0.1, 0.05, train_batches=60, val_batches=20, start=1.0, memory=0, checkpoint=300, weights=100)
+    plan = divided(128, 4, 1200.0, pace)
+    others = plan.random + 3 * plan.hand_made
+    assert plan.disk == (5 + others) * 300 + 7 * 100

@@ -4,6 +4,7 @@ import copy
 import functools
 import inspect
 from pathlib import Path
+from types import SimpleNamespace
 
 import optuna
 import pytest
@@ -11,8 +12,11 @@ from hydra import compose, initialize_config_module
 from hydra.utils import get_class, get_method
 
 from lightning_nas.commands.check import check_component
-from lightning_nas.commands.components import make_sampler
+from lightning_nas.commands.components import make_sampler, make_strategy
 from lightning_nas.commands.schema import register_schemas
+from lightning_nas.search import Job
+from lightning_nas.search.workloads import Representatives, workload
+from lightning_nas.spaces import NasBench201
 from lightning_nas.strategies import ArchitectureSampler
 from lightning_nas.testing import SamplerContract
 
@@ -75,3 +79,15 @@ def test_a_config_of_ours_names_every_argument(name):
     target = get_method(node["_target_"])
     if issubclass(target, ArchitectureSampler):
         assert set(node) - {"_target_", "_partial_"} == set(inspect.signature(target).parameters) - {"space"}
+
+
+@pytest.mark.parametrize("name", STRATEGIES)
+def test_what_a_strategy_will_do_is_counted_before_it_does_anything(name, tmp_path):
+    space = NasBench201(channels=2, cells=1)
+    data = SimpleNamespace(in_channels=3, train_dataloader=lambda: range(10))  # nothing else is looked at
+    job = Job(space, data, make_task=None, folder=tmp_path / "run")
+    works = workload(make_strategy(composed(f"strategy={name}"), space), job, Representatives(job))
+    assert works
+    assert all(work.count >= 1 and work.samples >= 1 for work in works)
+    assert len({work.title for work in works}) == len(works)
+    assert list(tmp_path.iterdir()) == []

@@ -44,7 +44,7 @@ class Watched(ControllerPhase):
 
     phases = 0
 
-    def _phase(self, trainer, task, epoch):
+    def learn(self, trainer, task, epoch):
         def picture():
             return {
                 "state": {name: value.tolist() for name, value in task.state_dict().items()},
@@ -59,7 +59,7 @@ class Watched(ControllerPhase):
             }
 
         before, policy = picture(), flat(self.controller.policy)
-        result = super()._phase(trainer, task, epoch)
+        result = super().learn(trainer, task, epoch)
         after = picture()
         assert before["momentum"]
         assert [name for name in before if before[name] != after[name]] == []

@@ -11,14 +11,14 @@ from hydra.core.global_hydra import GlobalHydra
 
 from lightning_nas.architecture import Architecture
 from lightning_nas.automatic.layout import Layout
-from lightning_nas.automatic.pace import Pace, measure
-from lightning_nas.automatic.plan import Plan
+from lightning_nas.automatic.plan import FRONT, Plan
 from lightning_nas.commands.automating.settings import AutoSettings
 from lightning_nas.commands.components import make_data, make_space, task_maker
 from lightning_nas.commands.job import make_trainers
 from lightning_nas.commands.network import named_seed
 from lightning_nas.commands.phases import in_words
 from lightning_nas.commands.refusing import CONFIGS
+from lightning_nas.estimation import Pace, measure
 from lightning_nas.networks.backbone import build_network
 from lightning_nas.networks.remapping import remap
 from lightning_nas.runs import RunFolder
@@ -76,7 +76,7 @@ class Commands:
             *self._pretrained,
             *([] if limit is None else ["strategy.cost=latency_ms", f"strategy.max_latency_ms={limit:g}"]),
             "strategy.exhaustive=0", f"strategy.initial={initial}", "strategy.rounds=1",
-            f"strategy.per_round={max(plan.measured - initial, 1)}", "strategy.front_size=5",
+            f"strategy.per_round={max(plan.measured - initial, 1)}", f"strategy.front_size={FRONT}",
             f"search.epochs={plan.search_epochs}", f"evaluate.random={plan.random}",
             f"evaluate.hand_made={str(plan.hand_made).lower()}", *self._comparison(plan),
             f"max_time={clock_time(1.3 * plan.seconds[0] + 30)}",

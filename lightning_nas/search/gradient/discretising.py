@@ -48,13 +48,18 @@ class Discretising(Callback):
                 for asked in removals if len(removals) > 1 else ():
                     self.removal.asked = asked
                     try:
-                        losses.append(self._loss(pl_module, step))
+                        losses.append(self.loss(pl_module, step))
                     finally:
                         self.removal.asked = None
                 self.removal.answer(question, losses or [0.0])
 
-    def _loss(self, module: SearchModule, step: int) -> float:
-        """The mean loss of the architecture half, with the statistics of its batches; all of a step draw the same numbers."""
+    def loss(self, module: SearchModule, step: int) -> float:
+        """The mean loss of the architecture half, with the statistics of its batches.
+
+        Args:
+            module: Is searched, under a Trainer.
+            step: All losses of a step draw the same numbers.
+        """
         total, count = 0.0, 0
         module.strategy.begin_step("architecture")
         module.strategy.averaged(True)

@@ -109,15 +109,25 @@ class GuardedSearch(SearchLifecycle):
             return
         if not guard.due(self.current_epoch):
             return
-        with self.unseen(), torch.random.fork_rng(), self._at_the_mean():
-            moved = self.moved(pairs[0]["architecture"])
-            curvature = self._curvature(lambda: self.loss_of(moved, "architecture", batch_idx))
-            if curvature is None:
-                return
-            guard.look(self.current_epoch, curvature, self._named_logits())
+        self.look(pairs[0]["architecture"], batch_idx)
         if guard.stopped is not None:
             self.trainer.should_stop = True
             pl.utilities.rank_zero_info(f"guard: {guard.stopped}")
+
+    def look(self, batch: Any, batch_idx: int) -> None:
+        """Lets the guard look at the loss of a batch.
+
+        Args:
+            batch: Of the architecture half, as its loader gave it.
+            batch_idx: Its number.
+        """
+        guard = self.strategy.guard
+        assert guard is not None
+        with self.unseen(), torch.random.fork_rng(), self._at_the_mean():
+            moved = self.moved(batch)
+            curvature = self._curvature(lambda: self.loss_of(moved, "architecture", batch_idx))
+            if curvature is not None:
+                guard.look(self.current_epoch, curvature, self._named_logits())
 
     def _named_logits(self) -> dict[str, Tensor]:
         edges = {f"edges of {name}": group for name, group in self.supernet.edge_logits.items()}

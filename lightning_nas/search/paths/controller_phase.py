@@ -133,11 +133,12 @@ class ControllerPhase(Callback):
         learnt: list[Learnt] = []
         while self._epochs_done < epochs:
             if self._epochs_done >= self.warmup_epochs:
-                learnt = self._phase(trainer, task, self._epochs_done)
+                learnt = self.learn(trainer, task, self._epochs_done)
             self._epochs_done += 1
         return learnt
 
-    def _phase(self, trainer: pl.Trainer, task: Any, epoch: int) -> list[Learnt]:
+    def learn(self, trainer: pl.Trainer, task: Any, epoch: int) -> list[Learnt]:
+        """The phase of the controller after an epoch; gives what it has learnt in each of its steps."""
         learnt: list[Learnt] = []
         with self._minibatches(trainer, LEARN, epoch) as batches, self._scores(trainer, task) as score:
             for step in range(self.strategy.controller_steps):

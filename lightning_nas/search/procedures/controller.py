@@ -6,6 +6,7 @@ from lightning_nas.architecture import Option
 from lightning_nas.errors import JobError
 from lightning_nas.search.data.bilevel import WeightsHalf
 from lightning_nas.search.job import Job
+from lightning_nas.search.lightning.families import pl
 from lightning_nas.search.lightning.persistence import last_checkpoint
 from lightning_nas.search.lightning.progress import ReportedEpochs
 from lightning_nas.search.paths.controller_phase import ControllerPhase
@@ -30,6 +31,22 @@ def search_with_controller(strategy: Enas, job: Job) -> dict[str, Option]:
         strategy.controller(job.space)
     except ValueError as error:
         raise JobError(str(error)) from error
+    phase, trainer, task = train_controller(strategy, job)
+    drawn = phase.shortlist()
+    with phase.judge(trainer, task) as score:
+        return best_of(drawn, score, job.run, trainer, total=drawn.total, title="architectures")
+
+
+def train_controller(strategy: Enas, job: Job) -> tuple[ControllerPhase, pl.Trainer, pl.LightningModule]:
+    """Trains weights and controller in turns.
+
+    Args:
+        strategy: The settings.
+        job: What there is to be done.
+
+    Returns:
+        What holds the controller, the Trainer that is done, and the task with the supernet.
+    """
     _, task = seeded_task(job)
     phase = ControllerPhase(strategy, warmup_epochs=job.supernet.warmup_epochs)
     watching = [phase, ReportedEpochs(job.progress, open_end=True)]
@@ -38,6 +55,4 @@ def search_with_controller(strategy: Enas, job: Job) -> dict[str, Option]:
     )
     halves = WeightsHalf(job.datamodule, seed=job.seed, fraction=job.supernet.fraction)
     trainer.fit(task, datamodule=halves, ckpt_path=last_checkpoint(job.run.path))
-    drawn = phase.shortlist()
-    with phase.judge(trainer, task) as score:
-        return best_of(drawn, score, job.run, trainer, total=drawn.total, title="architectures")
+    return phase, trainer, task

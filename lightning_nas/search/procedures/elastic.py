@@ -15,7 +15,7 @@ from lightning_nas.search.lightning.families import pl
 from lightning_nas.search.lightning.persistence import last_checkpoint
 from lightning_nas.search.lightning.progress import ReportedEpochs
 from lightning_nas.search.paths import measured_file
-from lightning_nas.search.paths.elastic_module import ElasticModule
+from lightning_nas.search.paths.elastic_module import ElasticModule, trained_supernet
 from lightning_nas.search.paths.front_latency import PredictedLatency
 from lightning_nas.search.paths.front_networks import FrontNetworks
 from lightning_nas.search.paths.scoring import fitness_of
@@ -44,17 +44,51 @@ def search_front(strategy: Elastic, job: Job) -> dict[str, Option]:
     if job.run.front_record.is_file():
         return _chosen_before(job)
     require_validation(job, type(strategy).__name__)
-    device = job.trainers.silent(job.folder).strategy.root_device
     try:  # what cannot be done is refused before any training
         strategy.check_space(job.space)
-        latency = PredictedLatency(job, device) if "latency_ms" in strategy.costs else None
+        latency = predicted_latency(strategy, job)
         costs = partial(_costs, job, latency)
         search = strategy.front(job.space, costs)
-        pl.seed_everything(job.seed, workers=True, verbose=False)  # the weights of the supernet, too
-        supernet, task = seeded_task(job)
-        module = ElasticModule(task, strategy)
+        module = _module(strategy, job)
     except NasError as error:
         raise JobError(f"strategy: {error}") from error
+    scores = _trained(strategy, job, module)
+    _measure(strategy, job, search, scores)
+    front = search.front()
+    kept = [
+        front[index] for index in thinned([(one.value, one.costs[search.cost]) for one in front], strategy.front_size)
+    ]
+    networks = FrontNetworks(strategy, job, scores, latency)
+    best = networks.keep(kept, measured=len(search.history))
+    scores.supernet.activate(None)
+    return best
+
+
+def train_all(strategy: Elastic, job: Job) -> SharedWeights:
+    """Trains all networks of a space at once.
+
+    Args:
+        strategy: The settings.
+        job: What there is to be done.
+
+    Returns:
+        What measures the networks of the trained supernet.
+    """
+    return _trained(strategy, job, _module(strategy, job))
+
+
+def predicted_latency(strategy: Elastic, job: Job) -> PredictedLatency | None:
+    """Tells the latency of networks, where it matters to a strategy."""
+    device = job.trainers.silent(job.folder).strategy.root_device
+    return PredictedLatency(job, device) if "latency_ms" in strategy.costs else None
+
+
+def _module(strategy: Elastic, job: Job) -> ElasticModule:
+    pl.seed_everything(job.seed, workers=True, verbose=False)  # the weights of the supernet, too
+    return ElasticModule(seeded_task(job)[1], strategy)
+
+
+def _trained(strategy: Elastic, job: Job, module: ElasticModule) -> SharedWeights:
     watching: list[pl.Callback] = [ReportedEpochs(job.progress, open_end=True)]
     if strategy.ema is not None:
         watching.append(AveragedWeights(strategy.ema))
@@ -63,18 +97,15 @@ def search_front(strategy: Elastic, job: Job) -> dict[str, Option]:
     )  # its networks are judged afterwards, each with statistics of its own
     trainer.fit(module, datamodule=job.datamodule, ckpt_path=last_checkpoint(job.run.path))
     silent = job.trainers.silent(job.folder)
-    scores = SharedWeights(
-        task, supernet, job.datamodule, silent, strategy.metric, strategy.recalibration_batches, job.seed
+    return SharedWeights(
+        module.model,
+        trained_supernet(module.model),
+        job.datamodule,
+        silent,
+        strategy.metric,
+        strategy.recalibration_batches,
+        job.seed,
     )
-    _measure(strategy, job, search, scores)
-    front = search.front()
-    kept = [
-        front[index] for index in thinned([(one.value, one.costs[search.cost]) for one in front], strategy.front_size)
-    ]
-    networks = FrontNetworks(strategy, job, scores, latency)
-    best = networks.keep(kept, measured=len(search.history))
-    supernet.activate(None)
-    return best
 
 
 def _costs(job: Job, latency: PredictedLatency | None, choices: Choices) -> dict[str, float]:

@@ -69,12 +69,19 @@ def train_logits(strategy: GradientStrategy, job: Job) -> SearchModule:
             "Trainer ended the search before"
         )
     if removal is not None:
-        _discretise(removal, module, job, changed)
+        discretise(removal, module, job, changed)
     return module
 
 
-def _discretise(removal: Removal, module: SearchModule, job: Job, changed: dict[str, Any]) -> None:
-    """Trains the supernet on while it is discretised, in a folder of its own, from which that can be gone on with."""
+def discretise(removal: Removal, module: SearchModule, job: Job, changed: dict[str, Any]) -> None:
+    """Trains the supernet on while it is discretised, in a folder of its own, from which that can be gone on with.
+
+    Args:
+        removal: Decides.
+        module: Was searched.
+        job: What there is to be done.
+        changed: Arguments of the Trainer that win over all others.
+    """
     place = job.run.selection
     module.schedules_ended = True
     judges, halves = (

@@ -47,6 +47,20 @@ def search_paths(strategy: UniformPaths, job: Job) -> dict[str, Option]:
         candidates = strategy.competition(job.space, partial(_macs, job))
     except NasError as error:
         raise JobError(f"strategy: {error}") from error
+    task, supernet = train_paths(strategy, job)
+    return _choose(strategy, job, candidates, task, supernet)
+
+
+def train_paths(strategy: UniformPaths, job: Job) -> tuple[pl.LightningModule, Supernet]:
+    """The first stages: a pretraining if there is one, and the training of the supernet.
+
+    Args:
+        strategy: The settings.
+        job: What there is to be done.
+
+    Returns:
+        The task, and the supernet in it.
+    """
     supernet = seeded_supernet(job)
     if job.pretraining is not None and last_checkpoint(job.run.path) is None:
         pretrained = _pretrained(job, job.pretraining, strategy.seed)
@@ -57,7 +71,32 @@ def search_paths(strategy: UniformPaths, job: Job) -> dict[str, Option]:
     watching = [SampledPaths(strategy.seed), ReportedEpochs(job.progress, open_end=True)]
     trainer = job.trainers.of_paths(job.folder, job.supernet.epochs, watching, job.max_time, seed=job.seed, **changed)
     trainer.fit(task, datamodule=job.datamodule, ckpt_path=last_checkpoint(job.run.path))
-    return _choose(strategy, job, candidates, task, supernet)
+    return task, supernet
+
+
+def judges(
+    strategy: UniformPaths, job: Job, task: pl.LightningModule, supernet: Supernet
+) -> tuple[SharedWeights, SharedWeights]:
+    """What scores a candidate in the first round of a competition, and what does in the second; both may be the same.
+
+    Args:
+        strategy: The settings.
+        job: What there is to be done.
+        task: Trained by :func:`train_paths`.
+        supernet: In the task.
+    """
+    whole = SharedWeights(
+        task, supernet, job.datamodule, job.trainers.silent(job.folder), strategy.metric, strategy.recalibration_batches,
+        job.seed,
+    )  # fmt: skip
+    if strategy.screening_batches is None:
+        return whole, whole
+    screening = dataclasses.replace(
+        whole,
+        datamodule=ScreeningData(job.datamodule, batches=strategy.screening_batches, seed=strategy.seed),
+        trainer=job.trainers.silent(job.folder, limit_val_batches=strategy.screening_batches),
+    )
+    return screening, whole
 
 
 def _pretrained(job: Job, pretraining: Pretraining, seed: int) -> Supernet:
@@ -89,23 +128,13 @@ def _choose(
     supernet: Supernet,
 ) -> dict[str, Option]:
     """Scores the candidates with the weights of the supernet; of a search in two rounds the first one on few images."""
-    trainer = job.trainers.silent(job.folder)
-    whole = SharedWeights(
-        task, supernet, job.datamodule, trainer, strategy.metric, strategy.recalibration_batches, job.seed
-    )
-    screening = whole
-    if strategy.screening_batches is not None:
-        screening = dataclasses.replace(
-            whole,
-            datamodule=ScreeningData(job.datamodule, batches=strategy.screening_batches, seed=strategy.seed),
-            trainer=job.trainers.silent(job.folder, limit_val_batches=strategy.screening_batches),
-        )
+    screening, whole = judges(strategy, job, task, supernet)
 
     def measure(choices: Choices) -> float:
         return (screening if candidates.round == 1 else whole).score(choices)
 
     try:
-        best = best_of(candidates, measure, job.run, trainer, total=candidates.total, title=strategy.title)
+        best = best_of(candidates, measure, job.run, whole.trainer, total=candidates.total, title=strategy.title)
     except RunFolderError as error:
         raise JobError(f"{error}{strategy.hint}") from error
     supernet.activate(None)

@@ -62,25 +62,25 @@ def search(strategy: Any, job: Job) -> dict[str, Option]:
 
 @search.register
 def _(strategy: GradientStrategy, job: Job) -> dict[str, Option]:
-    _require_supernet(strategy, job)
+    require_fitting(strategy, job)
     return search_logits(strategy, job)
 
 
 @search.register
 def _(strategy: UniformPaths, job: Job) -> dict[str, Option]:
-    _require_supernet(strategy, job)
+    require_fitting(strategy, job)
     return search_paths(strategy, job)
 
 
 @search.register
 def _(strategy: Enas, job: Job) -> dict[str, Option]:
-    _require_supernet(strategy, job)
+    require_fitting(strategy, job)
     return search_with_controller(strategy, job)
 
 
 @search.register
 def _(strategy: Elastic, job: Job) -> dict[str, Option]:
-    _require_supernet(strategy, job)
+    require_fitting(strategy, job)
     return search_front(strategy, job)
 
 
@@ -91,7 +91,12 @@ def _(strategy: BaseSampler, job: Job) -> dict[str, Option]:
     return search_trials(strategy, job)
 
 
-def _require_supernet(strategy: Any, job: Job) -> None:
+def require_fitting(strategy: Any, job: Job) -> None:
+    """Checks that a strategy that trains a supernet fits the space and the settings of a job.
+
+    Raises:
+        JobError: If it does not.
+    """
     name = type(strategy).__name__
     for setting in ("pruner", "prefilter"):
         if getattr(job, setting) is not None:

@@ -48,6 +48,10 @@ class PathStrategy:
             raise ArgumentError(f"seed must be at least 0, got {seed}")
         self.metric, self.seed = metric, seed
 
+    def kept(self, space: SearchSpace) -> int:
+        """How many trained networks a search ends with, at most; none where one is trained anew."""
+        return 0
+
 
 class UniformPaths(PathStrategy, ABC):
     """Trains on paths that are drawn uniformly; then candidates compete.
@@ -95,6 +99,15 @@ class UniformPaths(PathStrategy, ABC):
         Raises:
             NasError: If an argument is out of range, or nothing keeps the limits.
         """
+
+    @abstractmethod
+    def scored(self, space: SearchSpace) -> tuple[int, int]:
+        """How many candidates are scored at most, and how many of them once more, in a second round."""
+
+    @property
+    def limited(self) -> bool:
+        """Whether the multiply-adds of every candidate are counted, as there are limits."""
+        return False
 
     @property
     def hint(self) -> str:

@@ -167,6 +167,15 @@ class Elastic(PathStrategy):
         )
         return at_one_size(space, networks) if self.distillation else networks
 
+    def measured(self, space: SearchSpace) -> int:
+        """How many networks of a space are measured, at most."""
+        size = space.size()
+        return size if size <= self.exhaustive else min(self.initial + self.rounds * self.per_round, size)
+
+    def kept(self, space: SearchSpace) -> int:
+        """How many networks of the front stay, at most."""
+        return min(self.front_size, self.measured(space))
+
     def keeps_limits(self, costs: dict[str, float]) -> bool:
         """Whether a network of such costs keeps all limits."""
         return all(limit is None or costs[name] <= limit for name, limit in self.limits.items())

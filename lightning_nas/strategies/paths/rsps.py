@@ -77,3 +77,9 @@ class Rsps(UniformPaths):
         """The two rounds over random architectures of a space, whatever their multiply-adds."""
         rng = random.Random(self.seed)
         return Shortlist(distinct(lambda: space.sample(rng), self.candidates), finalists=self.finalists)
+
+    def scored(self, space: SearchSpace) -> tuple[int, int]:
+        """All candidates, and the finalists again where there are several."""
+        candidates = min(self.candidates, space.size())
+        finalists = min(self.finalists, candidates)
+        return candidates, finalists if finalists > 1 else 0

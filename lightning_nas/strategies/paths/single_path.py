@@ -72,6 +72,10 @@ class SinglePath(UniformPaths):
         self.mutants, self.crossovers, self.mutation_probability = mutants, crossovers, mutation_probability
         self.max_macs, self.min_macs = max_macs, min_macs
 
+    def scored(self, space: SearchSpace) -> tuple[int, int]:
+        """All candidates of the evolution, once each."""
+        return min(self.population * self.rounds, space.size()), 0
+
     @property
     def limited(self) -> bool:
         """Whether there are limits."""

@@ -89,11 +89,15 @@ class Prefilter:
         drawn = list({tuple(choices.items()): choices for choices in drawn}.values())
         values: dict[str, list[float]] = {name: [] for name in self.scores}
         for choices in track(drawn, "scoring without training"):
-            for name, score in self.scores.items():
-                values[name].append(self.probes.measure(choices, score))
+            for name, value in self.measure(choices).items():
+                values[name].append(value)
         ranked = vote(values, tuple(values)) if len(values) > 1 else next(iter(values.values()))
         order = sorted(range(len(drawn)), key=lambda index: -ranked[index])
         return [drawn[index] for index in order[: max(1, round(self.keep * len(drawn)))]]
+
+    def measure(self, choices: Choices) -> dict[str, float]:
+        """All scores of an architecture, by name."""
+        return {name: self.probes.measure(choices, score) for name, score in self.scores.items()}
 
 
 class Probes:

@@ -117,6 +117,20 @@ class Removal(Selection):
         """Of the training in which all is decided: a decision at the start of every ``tune_epochs``-th."""
         return (self.steps - 1) * self.tune_epochs + 1
 
+    @property
+    def losses(self) -> int:
+        """How many losses are taken for all decisions: an option or an edge that is the only one is not judged."""
+        total = 0
+        edges: dict[tuple[str, tuple[int, ...]], int] = {}
+        for question in (question for step in self._plan for question in step):
+            key = (question.group, question.candidates)
+            gone = edges.get(key, 0) if question.row is None else 0
+            left = len(question.candidates) - gone
+            total += left if left > 1 else 0
+            if question.row is None:
+                edges[key] = gone + 1
+        return total
+
     def questions(self, step: int) -> Sequence[Question]:
         """What is decided in a step."""
         return self._plan[step]

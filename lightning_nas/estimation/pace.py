@@ -2,21 +2,18 @@
 
 from __future__ import annotations
 
-import time
 from dataclasses import dataclass
-from statistics import median
+from statistics import fmean
 from tempfile import TemporaryDirectory
 from typing import Any
 
-import psutil
-import torch
-
 from lightning_nas.errors import JobError
+from lightning_nas.estimation.limits import Limits
+from lightning_nas.estimation.memory import peak_memory, taken_memory
+from lightning_nas.estimation.recorded import WARM_UP, Fit, steady
+from lightning_nas.estimation.short import shortened
 from lightning_nas.search import Trainers
-from lightning_nas.search.lightning.families import Callback, pl
-
-WARM_UP = 2
-"""Batches that are not counted: caches fill, loaders start."""
+from lightning_nas.search.lightning.families import pl
 
 
 @dataclass(frozen=True)
@@ -30,6 +27,9 @@ class Pace:
         val_batches: Per epoch.
         start: Seconds until the first batch was done: processes that read images start, caches fill.
         memory: Most bytes that were taken, of the accelerator if there is one, else of this process.
+        checkpoint: Bytes of a checkpoint of the training.
+        weights: Bytes of the network's weights alone.
+        before: Bytes that were taken before.
 
     Example:
         >>> Pace(0.5, 0.25, train_batches=20, val_batches=4, start=1.0, memory=0).epoch
@@ -42,11 +42,23 @@ class Pace:
     val_batches: int
     start: float
     memory: int
+    checkpoint: int = 0
+    weights: int = 0
+    before: int = 0
 
     @property
     def validation(self) -> float:
         """Seconds of one validation."""
         return self.val_step * self.val_batches
+
+    def memory_at(self, share: float) -> float:
+        """Bytes that are taken with so many times the pixels per batch.
+
+        Example:
+            >>> Pace(1.0, 1.0, 1, 1, start=1.0, memory=900, before=500).memory_at(0.5)
+            700.0
+        """
+        return self.before + max(self.memory - self.before, 0) * share
 
     @property
     def measurement(self) -> float:
@@ -62,36 +74,6 @@ class Pace:
         return self.train_step * self.train_batches + self.validation
 
 
-class Stopwatch(Callback):
-    """Times batches from end to end, so that loading counts, and looks at the memory after each."""
-
-    def __init__(self) -> None:
-        self.train: list[float] = []
-        self.val: list[float] = []
-        self.memory = 0
-        self._last = self._began = time.perf_counter()
-        self.start = 0.0
-
-    def on_train_batch_end(self, trainer: pl.Trainer, *arguments: Any, **named: Any) -> None:
-        """A training batch is done."""
-        if not self.train:
-            self.start = time.perf_counter() - self._began
-        self._note(self.train, trainer)
-
-    def on_validation_batch_end(self, trainer: pl.Trainer, *arguments: Any, **named: Any) -> None:
-        """A validation batch is done."""
-        self._note(self.val, trainer)
-
-    def _note(self, times: list[float], trainer: pl.Trainer) -> None:
-        device = trainer.strategy.root_device
-        if device.type == "cuda":
-            torch.cuda.synchronize(device)
-        now = time.perf_counter()
-        times.append(now - self._last)
-        taken = torch.cuda.max_memory_allocated(device) if device.type == "cuda" else psutil.Process().memory_info().rss
-        self.memory, self._last = max(self.memory, taken), now
-
-
 def measure(trainers: Trainers, task: pl.LightningModule, datamodule: Any, steps: int = 4) -> Pace:
     """Trains and validates a few batches.
 
@@ -104,19 +86,27 @@ def measure(trainers: Trainers, task: pl.LightningModule, datamodule: Any, steps
     Raises:
         JobError: If there is no batch to train on, or to validate on.
     """
-    watch = Stopwatch()
+    before = taken_memory()
+    short, recorder = shortened(trainers, Limits(train=WARM_UP + steps, val=1 + steps, epochs=1))
     with TemporaryDirectory() as place:
-        trainer = trainers.silent(
-            place, max_epochs=1, limit_train_batches=WARM_UP + steps, limit_val_batches=1 + steps, callbacks=[watch]
-        )
-        trainer.fit(task, datamodule=datamodule)
-    if not watch.train or not watch.val:
+        short.training(place, 1).fit(task, datamodule=datamodule)
+    fit = recorder.fits[0] if recorder.fits else Fit(1)
+    if not fit.epochs or not fit.epochs[0].times or not fit.epochs[0].validation.times:
         raise JobError("data: no batch to train on, or none to validate on; is batch_size larger than the data?")
+    epoch = fit.epochs[0]
     return Pace(
-        _middle(watch.train, WARM_UP), _middle(watch.val, 1), len(datamodule.train_dataloader()),
-        len(datamodule.val_dataloader()), watch.start, watch.memory,
+        fmean(fit.steps()), fmean(steady(epoch.validation.times)), fit.batches, epoch.validation.batches,
+        recorder.start, peak_memory().largest, fit.checkpoint, weight_bytes(task),
+        before,
     )  # fmt: skip
 
 
-def _middle(times: list[float], warm_up: int) -> float:
-    return median(times[warm_up:] or times)
+def weight_bytes(module: Any) -> int:
+    """Bytes of all tensors of a module's state.
+
+    Example:
+        >>> import torch
+        >>> weight_bytes(torch.nn.Linear(3, 2))
+        32
+    """
+    return sum(tensor.numel() * tensor.element_size() for tensor in module.state_dict().values())
