@@ -143,7 +143,7 @@ def test_a_run_without_search_has_no_empty_charts(run_folder):
     (run_folder / "history.jsonl").unlink()
     text = build(run_folder).read_text()
     assert 'class="area"' not in text
-    assert "nothing can be said" in text
+    assert "there is nothing to judge" in text
 
 
 def test_names_from_files_are_text_not_markup(run_folder):
