@@ -15,7 +15,7 @@ from lightning_nas.estimation.limits import Limits, each_loader, length_of, limi
 from lightning_nas.estimation.memory import Memory, peak_memory
 from lightning_nas.estimation.recorded import WARM_UP, Epoch, Fit, Loop
 from lightning_nas.runs import RunFolder
-from lightning_nas.search import Trainers
+from lightning_nas.search import StopWithoutRise, Trainers
 from lightning_nas.search.lightning.families import FAMILIES, Callback, pl
 
 clock: Callable[[], float] = time.perf_counter
@@ -217,5 +217,5 @@ def _most(trainer: pl.Trainer) -> float | None:
 
 
 def _may_end(trainer: pl.Trainer) -> bool:
-    kinds = tuple(family.callbacks.EarlyStopping for family in FAMILIES)
+    kinds = (StopWithoutRise, *(family.callbacks.EarlyStopping for family in FAMILIES))
     return any(isinstance(one, kinds) for one in trainer.callbacks)  # type: ignore[attr-defined]
