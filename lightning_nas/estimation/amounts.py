@@ -7,8 +7,8 @@ from dataclasses import dataclass, field
 
 from lightning_nas.estimation.memory import Memory
 
-FLOOR = 0.15
-"""How far a part may be off whatever its steps have shown, relative to it: a machine is not equally fast all the time."""
+FLOOR = 0.25
+"""How far a part may be off whatever its steps have shown, relative to it: the spread of estimates beside real runs."""
 
 
 @dataclass(frozen=True)
@@ -43,7 +43,7 @@ class Part:
 
         Example:
             >>> [round(end) for end in Part("training", 1, "", 100.0).range]
-            [85, 115]
+            [75, 125]
             >>> [round(end) for end in Part("trials", 5, "trials", 100.0, 0.3, may_end_early=True).range]
             [35, 130]
         """

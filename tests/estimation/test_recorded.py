@@ -138,7 +138,7 @@ def test_an_estimate_adds_up_and_its_disk_is_the_most_that_lies_there():
     ]
     estimate = Estimate(parts, Memory(process=5, workers=2))
     assert (estimate.seconds, estimate.kept, estimate.disk) == (41.0, 110, 610)
-    assert estimate.range == pytest.approx((8.5 + 7.5 + 0.85, 11.5 + 45.0 + 1.15))
+    assert estimate.range == pytest.approx((7.5 + 7.5 + 0.75, 12.5 + 45.0 + 1.25))
 
 
 def test_memory_is_that_of_the_accelerator_where_there_is_one():
