@@ -67,6 +67,7 @@ def gradient_work(strategy: GradientStrategy, job: Job) -> list[Work]:
 def _look(job: Job, module: SearchModule) -> None:
     halves = BilevelDataModule(job.datamodule, seed=job.seed, fraction=job.supernet.fraction)
     pair, _, _ = next(iter(halves.train_dataloader()))
+    module.to(module.trainer.strategy.root_device)  # a Trainer has left it on the CPU
     module.look(pair["architecture"], 0)
 
 
@@ -115,6 +116,8 @@ def _loss_without(removal: Removal, job: Job, searched: list[SearchModule], batc
         halves = BilevelDataModule(job.datamodule, seed=job.seed, fraction=job.supernet.fraction)
         few = copy.copy(removal)
         few.batches = batches
-        Discretising(few, halves).loss(searched[0], number)
+        (module,) = searched
+        module.to(module.trainer.strategy.root_device)
+        Discretising(few, halves).loss(module, number)
 
     return once
