@@ -10,7 +10,7 @@ import onnx
 import onnxruntime
 import pytest
 import torch
-from model_runs import BRIEF, TASKS, arrays, train_each
+from model_runs import BRIEF, TASKS, arrays, in_fixed_order, train_each
 from PIL import Image
 
 import lightning_nas
@@ -78,8 +78,9 @@ def test_images_may_be_files_arrays_pictures_lists_and_folders(runs, task):
     one = model.predict("images/photo1.png")
     listed = [model.predict(source)[1] for source in ("images", ["images/photo0.png", picture])]
     for other in (model.predict(np.asarray(picture)), model.predict(picture), *listed):
-        for name, value in arrays(one).items():
-            np.testing.assert_allclose(arrays(other)[name], value, rtol=0, atol=1e-5)
+        found = in_fixed_order(other)
+        for name, value in in_fixed_order(one).items():
+            np.testing.assert_allclose(found[name], value, rtol=0, atol=1e-5)
     assert len(model.predict("images", batch_size=2)) == 3
     for wrong in (np.zeros((4, 4, 3)), np.zeros((4, 4, 2), np.uint8), np.zeros((0, 4, 3), np.uint8), 3, "nowhere.png"):
         with pytest.raises(NasError, match="images"):

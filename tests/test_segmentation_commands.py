@@ -45,7 +45,7 @@ def test_its_report_shows_trellis_table_and_pictures(searched):
     assert "Path through the strides: 4, " in page
     assert "of the paths</title>" in page
     assert "Intersection over union by class" in page
-    assert page.count("data:image/jpeg;base64,") == 3
+    assert page.count("data:image/jpeg;base64,") == 3 + 4 * 3  # samples of three networks, and a gallery of four images
     assert "beta_inner" in page
     assert "#804080" in page
     assert "From left to right" in page
