@@ -12,7 +12,7 @@ ROOT = Path(__file__).resolve().parent.parent
 NOTEBOOKS = sorted((ROOT / "scripts" / "tutorials").glob("*.ipynb"))
 SAYS = {
     "search_and_export": ("front of segmentation networks", "tested:   model.onnx in ONNX Runtime: miou", "road"),
-    "own_module": ("[(8, 1), (16, 2), (32, 4)]", "smallest", "torch.Size([2, 10])"),
+    "own_module": ("[(32, 1), (64, 2), (128, 4)]", "smallest", "torch.Size([2, 10])"),
 }
 """What stands in a notebook, or is printed, when it has run."""
 
