@@ -44,7 +44,7 @@ def arrays(answer):
 
 
 def in_fixed_order(answer):
-    """The same, with boxes ordered by place: those of a hardly trained detector have nearly equal scores, whose order is chance."""
+    """The same, with boxes ordered by place: a hardly trained detector gives nearly equal scores, whose order is chance."""
     found = arrays(answer)
     if "boxes" in found:
         order = np.lexsort((*found["boxes"].round(2).T, found["labels"]))
