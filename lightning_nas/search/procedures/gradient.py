@@ -73,7 +73,7 @@ def train_logits(strategy: GradientStrategy, job: Job) -> SearchModule:
     return module
 
 
-def discretise(removal: Removal, module: SearchModule, job: Job, changed: dict[str, Any]) -> None:
+def discretise(removal: Removal, module: SearchModule, job: Job, changed: dict[str, Any], *, asks: bool = True) -> None:
     """Trains the supernet on while it is discretised, in a folder of its own, from which that can be gone on with.
 
     Args:
@@ -81,13 +81,15 @@ def discretise(removal: Removal, module: SearchModule, job: Job, changed: dict[s
         module: Was searched.
         job: What there is to be done.
         changed: Arguments of the Trainer that win over all others.
+        asks: Whether anything is decided; False: the supernet is trained on as it is, which is what an estimate measures.
     """
     place = job.run.selection
     module.schedules_ended = True
     judges, halves = (
         BilevelDataModule(job.datamodule, seed=job.seed, fraction=job.supernet.fraction) for _ in range(2)
     )
-    watching = [Discretising(removal, judges), ArchitectureHistory(place.history), ReportedEpochs(job.progress)]
+    deciding = [Discretising(removal, judges)] if asks else []
+    watching = [*deciding, ArchitectureHistory(place.history), ReportedEpochs(job.progress)]
     trainer = job.trainers.training(place.path, removal.epochs, watching, None, **changed)
     trainer.fit(module, datamodule=halves, ckpt_path=last_checkpoint(place.path))
 

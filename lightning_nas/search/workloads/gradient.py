@@ -83,10 +83,9 @@ def _selection(removal: Removal, job: Job, searched: list[SearchModule]) -> list
 
     def train(number: int) -> None:
         (module,) = searched
-        removal.batches = 1  # questions are measured by themselves
         decide_half(removal)
         changed = job.trainers.unused_parameters if module.strategy.needs_unused_parameters else {}
-        discretise(removal, module, job, changed)
+        discretise(removal, module, job, changed, asks=False)  # questions are measured by themselves
 
     losses = ceil(planned.losses * batches / few)
     return [
