@@ -9,6 +9,8 @@ import at_once
 import nursery
 import pytest
 
+from lightning_nas.commands.freed_memory import keep_freed_memory
+
 ROOT = Path(__file__).resolve().parent.parent
 
 if (
@@ -20,6 +22,8 @@ if (
 
 # The tensors of tests are small, and threads that share busy cores wait for each other.
 os.environ.setdefault("OMP_NUM_THREADS", "1")  # before torch is imported; commands that tests start inherit it
+
+keep_freed_memory()  # as commands do
 
 
 def pytest_collection_modifyitems(items):

@@ -17,6 +17,7 @@ from omegaconf import DictConfig
 
 from lightning_nas.commands.check import check_early
 from lightning_nas.commands.completing import completed
+from lightning_nas.commands.freed_memory import keep_freed_memory
 from lightning_nas.commands.groups import register_training_keys
 from lightning_nas.commands.help_page import help_page
 from lightning_nas.commands.quiet import hush
@@ -64,6 +65,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     register_schemas()
     register_training_keys()
     hush()
+    keep_freed_memory()
     in_full = os.environ.get(FULL_ERRORS) == "1"
     if command == "auto":
         with nullcontext() if in_full else in_words("search"):
