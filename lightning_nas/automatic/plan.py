@@ -26,7 +26,7 @@ TEST = 25.0
 MARGIN = 0.06
 """Share of the time that is left free."""
 
-TRAINING = 0.35
+TRAINING = 0.45
 """Share of the rest in which the found network is trained to the end."""
 
 SMALLER = 0.75
@@ -203,7 +203,7 @@ def divided(side: int, batch: int, seconds: float, pace: Pace) -> Plan:
         >>> pace = Pace(0.1, 0.05, train_batches=60, val_batches=20, start=1.0, memory=0)
         >>> plan = divided(128, 4, 1200.0, pace)
         >>> plan.search_epochs, plan.train_epochs, plan.random, plan.hand_made
-        (24, 71, 1, True)
+        (20, 91, 1, True)
     """
     left, epoch = _left(seconds), pace.epoch
     measured = int(min(max(0.08 * left / pace.measurement, 8), 30))

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterator
+import math
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import torch
@@ -15,6 +16,7 @@ from torchvision.ops.poolers import _setup_scales
 from lightning_nas.errors import ArgumentError
 from lightning_nas.models.deployment import Deployment, Run
 from lightning_nas.spaces import Backbone
+from lightning_nas.tasks.detection.resizing import scaled
 
 
 class WholeDetector(nn.Module):
@@ -61,8 +63,9 @@ def detector_deployment(task: Any, size: tuple[int, int] | None) -> Deployment:
     if min(height, width) < 1:
         raise ArgumentError(f"size = {(height, width)}: expected two positive numbers")
     parts = nn.ModuleList([task.backbone] if task.neck is None else [task.backbone, task.neck])
+    fill = filling(task.detector.transform.image_mean)
     notes = {
-        "before": f"scaled as a whole (bilinear) to fit into {height} x {width}, top left, the rest black",
+        "before": f"scaled as a whole (bilinear, antialiased) to fit into {height} x {width}, top left, the rest rgb{fill}",
         "after": "boxes are left, top, right, bottom in pixels of the input",
         "classes": "labels count from 0, in the order of the classes",
     }
@@ -71,7 +74,7 @@ def detector_deployment(task: Any, size: tuple[int, int] | None) -> Deployment:
         """Images from 0 to 1 -> detections."""
         answers = []
         for image in images:
-            pixels, scales = framed(image.cpu(), (height, width))
+            pixels, scales = framed(image.cpu(), (height, width), fill)
             boxes, labels, scores = run(pixels[None])
             found = {"boxes": boxes / torch.tensor([scales[1], scales[0]] * 2), "labels": labels + 1, "scores": scores}
             answers.append({name: value.to(image.device) for name, value in found.items()})
@@ -84,12 +87,29 @@ def detector_deployment(task: Any, size: tuple[int, int] | None) -> Deployment:
     )  # fmt: skip
 
 
-def framed(image: Tensor, size: tuple[int, int]) -> tuple[Tensor, tuple[float, float]]:
-    """An image in a frame of a given size: scaled as a whole to fit, top left, the rest black.
+def filling(mean: Sequence[float]) -> tuple[int, int, int]:
+    """The colour around an image, of 8 bits: what becomes zero in the network, as the padding of a batch is.
+
+    Args:
+        mean: Of each channel, which is subtracted.
+
+    Example:
+        >>> filling([0.485, 0.456, 0.406])
+        (124, 116, 104)
+    """
+    red, green, blue = (min(max(round(255 * value), 0), 255) for value in mean)
+    return red, green, blue
+
+
+def framed(
+    image: Tensor, size: tuple[int, int], fill: tuple[int, int, int] = (0, 0, 0)
+) -> tuple[Tensor, tuple[float, float]]:
+    """An image in a frame of a given size: scaled as a whole to fit, top left, the rest of one colour.
 
     Args:
         image: ``(3, H, W)`` from 0 to 1.
         size: Height and width of the frame.
+        fill: The colour.
 
     Returns:
         ``(*size, 3)`` of ``uint8``, and by what height and width were multiplied.
@@ -100,11 +120,9 @@ def framed(image: Tensor, size: tuple[int, int]) -> tuple[Tensor, tuple[float, f
     """
     height, width = image.shape[-2:]
     scale = min(size[0] / height, size[1] / width)
-    inner = (max(1, round(scale * height)), max(1, round(scale * width)))
-    if inner != (height, width):
-        image = nn.functional.interpolate(image[None], inner, mode="bilinear", antialias=scale < 1)[0]
-    pixels = torch.zeros(*size, 3, dtype=torch.uint8)
-    pixels[: inner[0], : inner[1]] = (image * 255).round().clamp(0, 255).byte().permute(1, 2, 0)
+    inner = (max(1, math.floor(scale * height + 1e-6)), max(1, math.floor(scale * width + 1e-6)))
+    pixels = torch.tensor(fill, dtype=torch.uint8).repeat(*size, 1)
+    pixels[: inner[0], : inner[1]] = (scaled(image, inner) * 255).round().clamp(0, 255).byte().permute(1, 2, 0)
     return pixels, (inner[0] / height, inner[1] / width)
 
 

@@ -7,15 +7,29 @@ from collections.abc import Sequence
 from typing import Any
 
 from torch import Tensor, nn
-from torchvision.models.detection.transform import GeneralizedRCNNTransform
+from torchvision.models.detection.transform import GeneralizedRCNNTransform, resize_boxes
 
 from lightning_nas.spaces.image_size.network import ImagePart, scaled_side
 
 
-class Resizing(GeneralizedRCNNTransform):
-    """torchvision's, for images of any shape: a side keeps one pixel at least.
+def scaled(image: Tensor, size: tuple[int, int]) -> Tensor:
+    """An image in another size, bilinear; where it becomes smaller, all of its pixels count.
 
-    torchvision rounds down: of an image of 1x1000 that becomes 0.1 times as large no row would be left.
+    Args:
+        image: ``(C, H, W)``.
+        size: Height and width.
+    """
+    if image.shape[-2:] == size:
+        return image
+    smaller = size[0] < image.shape[-2] or size[1] < image.shape[-1]
+    return nn.functional.interpolate(image[None], size, mode="bilinear", antialias=smaller)[0]
+
+
+class Resizing(GeneralizedRCNNTransform):
+    """torchvision's, for images of any shape: a side keeps one pixel at least, and smaller images are not aliased.
+
+    torchvision rounds down: of an image of 1x1000 that becomes 0.1 times as large no row would be left. And it looks at four
+    pixels for each new one: of an image that becomes a third as large, most would not count.
 
     Args:
         shorter: The shorter side of images becomes this ...
@@ -27,8 +41,6 @@ class Resizing(GeneralizedRCNNTransform):
         image: A part of the network that resizes images. That is done here instead, to so many percent of both sides, so that
             boxes go along and come back in the coordinates of the given image.
     """
-
-    fixed_size: tuple[int, int] | None
 
     def __init__(
         self,
@@ -75,11 +87,7 @@ class Resizing(GeneralizedRCNNTransform):
         """``(C, H, W)`` and its boxes, resized."""
         sides = image.shape[-2:]
         scale = min(self.min_size[-1] / min(sides), self.max_size / max(sides))
-        height, width = (math.floor(side * scale) for side in sides)
-        if min(height, width) < 1:
-            self.fixed_size = (max(width, 1), max(height, 1))
-        try:
-            resized: tuple[Tensor, dict[str, Tensor] | None] = super().resize(image, target)
-        finally:
-            self.fixed_size = None
-        return resized
+        height, width = (max(math.floor(side * scale + 1e-6), 1) for side in sides)
+        if target is not None:
+            target["boxes"] = resize_boxes(target["boxes"], list(sides), [height, width])
+        return scaled(image, (height, width)), target

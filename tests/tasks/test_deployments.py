@@ -14,7 +14,7 @@ from lightning_nas.networks import ResidualBackbone
 from lightning_nas.spaces.published import published
 from lightning_nas.tasks.classification import ClassificationTask
 from lightning_nas.tasks.detection import DetectionTask
-from lightning_nas.tasks.detection.deployment import framed
+from lightning_nas.tasks.detection.deployment import filling, framed
 from lightning_nas.tasks.segmentation import SegmentationTask
 
 IMAGES = 50
@@ -192,6 +192,20 @@ def test_a_frame_holds_the_whole_image_at_the_top_left():
     assert scales == (0.4, 0.4)
     assert (frame[:8] == 255).all()
     assert (frame[8:] == 0).all()
+
+
+@pytest.mark.parametrize("shape", [(90, 61), (40, 200), (30, 20)])
+def test_what_the_file_sees_of_an_image_is_what_the_test_saw(shape):
+    """Also around it: the colour of the frame is the padding of a batch."""
+    generator, task = torch.Generator().manual_seed(0), detector("fcos", max_size=64)
+    image = nn.functional.interpolate(torch.rand(1, 3, 9, 9, generator=generator), shape, mode="bicubic")[0].clamp(0, 1)
+    fill = filling(task.detector.transform.image_mean)
+    frame, _ = framed(image, (64, 64), fill)
+    seen = task.detector.transform([frame.permute(2, 0, 1) / 255])[0].tensors
+    in_test = task.detector.transform([image])[0].tensors
+    height, width = in_test.shape[-2:]
+    assert (seen[..., :height, :width] - in_test).abs().max() < 0.02
+    assert (seen[..., height:, :].abs().max() if height < seen.shape[-2] else 0) < 0.02
 
 
 class Odd(nn.Module):

@@ -144,5 +144,16 @@ def test_thin_images_keep_a_pixel_and_their_boxes(tmp_path):
         image, target = resizing.resize(torch.rand(3, *shape), {"boxes": torch.tensor([[0.0, 0.0, *shape[::-1]]])})
         assert image.shape[1:] == tuple(max(64 * side // max(shape), 1) for side in shape)
         assert target["boxes"][0].tolist() == pytest.approx([0, 0, *image.shape[:0:-1]])
-    theirs = super(Resizing, resizing).resize(torch.ones(3, 50, 70))[0]
-    assert torch.equal(resizing.resize(torch.ones(3, 50, 70))[0], theirs)
+
+
+def test_images_are_resized_as_torchvision_does_but_for_aliases():
+    resizing = Resizing(64, 64, [0.0] * 3, [1.0] * 3, 32)
+    for shape in ((30, 40), (61, 13), (50, 70), (201, 300)):
+        image = torch.rand(3, *shape)
+        ours, theirs = resizing.resize(image)[0], super(Resizing, resizing).resize(image)[0]
+        assert ours.shape == theirs.shape
+        assert torch.allclose(ours, theirs, atol=1e-5) == (max(shape) < 64)
+    stripes = torch.arange(192).remainder(3).eq(1).float().expand(3, 192, 192)
+    (below, above) = resizing.resize(stripes)[0][:, 2:-2, 2:-2].aminmax()
+    assert above - below < 0.05  # a third of the columns is white: grey
+    assert above == pytest.approx(1 / 3, abs=0.05)

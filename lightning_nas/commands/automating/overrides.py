@@ -79,14 +79,14 @@ class Commands:
             f"strategy.per_round={max(plan.measured - initial, 1)}", f"strategy.front_size={FRONT}",
             f"search.epochs={plan.search_epochs}", f"evaluate.random={plan.random}",
             f"evaluate.hand_made={str(plan.hand_made).lower()}", *self._comparison(plan),
-            f"max_time={clock_time(1.3 * plan.seconds[0] + 30)}",
+            f"max_time={clock_time(1.2 * plan.seconds[0] + 15)}",
             *self.settings.overrides_of("search"), f"hydra.run.dir={folder}",
         ]  # fmt: skip
 
     def _comparison(self, plan: Plan) -> list[str]:
-        """A network that it takes longer to train here than was measured ends early."""
+        """A network that it takes longer to train here than was measured ends early: the training comes after it."""
         others = plan.random + 3 * plan.hand_made
-        return [f"evaluate.max_time={clock_time(1.3 * plan.seconds[1] / others + 10)}"] if others else []
+        return [f"evaluate.max_time={clock_time(plan.seconds[1] / others + 5)}"] if others else []
 
     def training(
         self, plan: Plan, searched: RunFolder, folder: RunFolder, left: float, epochs: Callable[[Pace], int]
