@@ -2,6 +2,7 @@
 
 import json
 import re
+import shutil
 import subprocess
 import sys
 
@@ -14,9 +15,12 @@ from model_runs import BRIEF, TASKS, arrays, in_fixed_order, train_each
 from PIL import Image
 
 import lightning_nas
+from lightning_nas.automatic.card import write_card
+from lightning_nas.automatic.layout import Layout
 from lightning_nas.errors import NasError
 from lightning_nas.networks import read_state_dict
 from lightning_nas.runs import RunFolder
+from lightning_nas.runs.automatic import AutomaticFolder
 from lightning_nas.runs.gallery import Gallery
 from lightning_nas.tasks.classification import ClassificationTask, DigitsDataModule
 from lightning_nas.tasks.detection import DetectionTask
@@ -237,3 +241,16 @@ def test_a_checkpoint_is_enough_to_build_the_task_again(runs, task):
     assert all(torch.equal(value, expected[name]) for name, value in loaded.state_dict().items())
     assert loaded.lr == loaded.hparams.lr == 0.5
     assert loaded.hparams.num_classes == len(lightning_nas.load_model(task).classes)
+
+
+def test_a_card_states_what_the_exported_file_reaches(runs):
+    folder = AutomaticFolder("auto")
+    for place in (folder.search, folder.training):
+        shutil.copytree("classification", place.path)
+    folder.state.write_text("{}")
+    runs("export", f"run={folder.training}", "format=onnx,safetensors", f"out={folder.model}")
+    write_card(
+        folder, Layout("class folders", "classification", "imagefolder", (), list, {"train": 9, "val": 3}, "ab", (8, 8))
+    )
+    known = lightning_nas.load_model(folder.model).record.exported["onnx"]
+    assert f"- **model.onnx**: accuracy {known['tested']['value']:.4f} on the same images, " in folder.card.read_text()

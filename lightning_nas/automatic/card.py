@@ -7,6 +7,7 @@ from typing import Any
 
 from lightning_nas.architecture import write_atomic
 from lightning_nas.automatic.layout import Layout
+from lightning_nas.report.exported import ExportedFile, exported_file
 from lightning_nas.report.reading import read_run
 from lightning_nas.report.tables import comparison_sentence, count, decimal, interval_text
 from lightning_nas.runs.automatic import AutomaticFolder
@@ -37,6 +38,7 @@ def write_card(folder: AutomaticFolder, layout: Layout) -> None:
         f"- **Classes**: {', '.join(layout.classes)}",
         f"- **{metric}**: {decimal(metrics[metric])}{_sure(training.summary)}",
         f"- **Cost of the whole network**: {_cost(training.summary['cost'])}",
+        *_file(exported_file(folder.training)),
         f"- **Was the search worth it?** {worth}",
         f"- **Pretrained weights**: {_source(training.summary.get('pretrained'))}",
         "; ".join([f"- **Data**: {layout.sides[0]} x {layout.sides[1]} pixels in the median", *layout.notes]),
@@ -68,7 +70,22 @@ def _cost(cost: Mapping[str, Any]) -> str:
     numbers = cost["network"] or cost["backbone"]
     text = f"{count(numbers['parameters'])} parameters, {count(numbers['macs'])} multiply-adds"
     latency = numbers.get("latency")
-    return text + (f", {latency['median_ms']:.1f} ms an image on the machine that trained it" if latency else "")
+    return text + (
+        f", {latency['median_ms']:.1f} ms an image in PyTorch on the machine that trained it" if latency else ""
+    )
+
+
+def _file(file: ExportedFile | None) -> list[str]:
+    """What was measured of the exported file itself."""
+    if file is None:
+        return []
+    said = [] if file.metric is None else [f"{file.metric} {decimal(file.value)} on the same images"]
+    if file.latency is not None:
+        threads = file.latency["threads"]
+        said.append(
+            f"{file.latency['median_ms']:.1f} ms an image ({file.latency['runtime']}, {threads} thread{'s' * (threads > 1)})"
+        )
+    return [f"- **{file.file}**: {', '.join(said) or 'neither tested nor timed'}"]
 
 
 def _source(pretrained: Mapping[str, Any] | None) -> str:
