@@ -149,6 +149,7 @@ def planned(commands: Commands, seconds: float) -> Plan:
         TimeError: If the time is too short.
     """
     settings = commands.settings
+    commands.check_training()
     free = int(MEMORY * (free_memory_of_accelerator() or free_memory()))
     plan = make_plan(commands.layout, seconds, commands.pace, side=settings.size, batch=settings.batch_size, free=free)
     print("\n".join(plan.described(settings.seconds)))

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 import pytorch_lightning as pl
 import torch
+from hydra.errors import HydraException
 from PIL import Image
 from torch.utils.data import DataLoader, TensorDataset
 
@@ -78,6 +79,7 @@ def test_it_searches_trains_and_exports_and_what_the_user_says_wins(photos, caps
     assert given["search"]["search.epochs"] == "7"
     assert given["search"]["evaluate.max_time"].startswith("00:00:")
     assert given["train"]["epochs"] == "9"
+    assert given["train"]["callbacks.early_stopping.patience"] == "50"  # a third of 150
     assert given["train"]["architecture"] == "run/search/front/0"
     assert given["search"]["task.lr"] == given["train"]["task.lr"] == "0.5"
     assert given["export"]["run"] == "run/train"
@@ -86,6 +88,15 @@ def test_it_searches_trains_and_exports_and_what_the_user_says_wins(photos, caps
     assert "found:    class folders, so task=classification data=imagefolder" in said
     assert "none of mobilenet_v2 are at hand" in said
     assert "plan:     images of 64 pixels, 4 a batch" in said
+
+
+def test_what_the_training_will_not_take_is_refused_before_the_search(photos):
+    commands = Commands("run")
+    with pytest.raises(HydraException, match="drop_pat"):
+        auto.run([*SETTINGS, "drop_pat=0.5"], commands)
+    assert commands.calls == []
+    auto.run([*SETTINGS, "callbacks=best"], commands)
+    assert not any("patience" in item for item in commands.calls[1][1])
 
 
 def test_an_interrupted_run_goes_on_with_the_same_plan(photos, capsys):
