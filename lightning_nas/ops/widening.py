@@ -1,13 +1,14 @@
 """Candidates with more channels, whose new channels are copies of old ones that are drawn at random.
 
 A weight becomes ``U[o, i] = W[g(o), g(i)]``: ``g`` gives the first channels themselves, and for every new one any of them. What
-writes channels and what reads them within a candidate share one ``g``, a convolution and its BatchNorm, a depthwise convolution
-and what comes before and after; each candidate's input has one of its own, as the new channels of an edge are no copies.
+writes channels and what reads them within a candidate share one ``g``, so a convolution and its BatchNorm, a depthwise
+convolution and what comes before and after; each candidate's input has one of its own, as the new channels of an edge are no
+copies.
 
-Sources: Chen, Goodfellow, Shlens 2016, "Net2Net: Accelerating Learning via Knowledge Transfer", arXiv 1511.05641, section 2.2; Chen
-et al. 2021, "DrNAS: Dirichlet Neural Architecture Search", arXiv 2006.10355, section 3.3. Other than in Net2Net, and as in DrNAS,
-weights are not divided by the number of copies: an edge's input has no copies, and a BatchNorm follows every convolution. The code
-of DrNAS draws anew for the second depthwise convolution of a ``sep_conv``, and gives the BatchNorm of a strided skip the
+Sources: Chen, Goodfellow, Shlens 2016, "Net2Net: Accelerating Learning via Knowledge Transfer", arXiv 1511.05641, section 2.2;
+Chen et al. 2021, "DrNAS: Dirichlet Neural Architecture Search", arXiv 2006.10355, section 3.3. Other than in Net2Net, and as in
+DrNAS, weights are not divided by the number of copies: an edge's input has none, and a BatchNorm follows every convolution. The
+code of DrNAS draws anew for the second depthwise convolution of a ``sep_conv``, and gives the BatchNorm of a strided skip the
 statistics of other channels; here both belong to the channels that they work on.
 """
 
@@ -104,7 +105,9 @@ def widened(old: nn.Module, new: nn.Module, generator: torch.Generator) -> dict[
     for name, tensor in new.state_dict().items():
         made = given.get(copies[name].name)
         if made is None or copies[name].of(made).shape != tensor.shape:
-            raise ArgumentError(f"{name}: a tensor of the shape {tuple(tensor.shape)} does not follow from what was there")
+            raise ArgumentError(
+                f"{name}: a tensor of the shape {tuple(tensor.shape)} does not follow from what was there"
+            )
     return copies
 
 
@@ -156,9 +159,7 @@ def _(new: _BatchNorm, old: _BatchNorm, entering: Tensor | None, draw: Draw) -> 
 @copied.register(nn.Sequential)
 @copied.register(InvertedResidual)
 @copied.register(AtrousConv)
-def in_sequence(
-    new: nn.Module, old: nn.Module, entering: Tensor | None, draw: Draw
-) -> tuple[Indices, Tensor | None]:
+def in_sequence(new: nn.Module, old: nn.Module, entering: Tensor | None, draw: Draw) -> tuple[Indices, Tensor | None]:
     """Of a module whose children work one after the other, in the order in which they are named."""
     indices: Indices = {}
     for name, (after, before) in _children(new, old).items():
@@ -168,9 +169,7 @@ def in_sequence(
 
 
 @copied.register(ShuffleUnit)
-def side_by_side(
-    new: nn.Module, old: nn.Module, entering: Tensor | None, draw: Draw
-) -> tuple[Indices, Tensor | None]:
+def side_by_side(new: nn.Module, old: nn.Module, entering: Tensor | None, draw: Draw) -> tuple[Indices, Tensor | None]:
     """Of a candidate whose children work beside each other, each on channels of its own."""
     indices: Indices = {}
     for name, (after, before) in _children(new, old).items():
@@ -195,5 +194,7 @@ def _(
 def _children(new: nn.Module, old: nn.Module) -> dict[str, tuple[nn.Module, nn.Module]]:
     after, before = dict(new.named_children()), dict(old.named_children())
     if list(after) != list(before):
-        raise ArgumentError(f"the candidate {type(new).__name__} has other layers with more channels: it cannot be widened")
+        raise ArgumentError(
+            f"the candidate {type(new).__name__} has other layers with more channels: it cannot be widened"
+        )
     return {name: (module, before[name]) for name, module in after.items()}

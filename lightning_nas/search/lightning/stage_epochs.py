@@ -12,8 +12,8 @@ from lightning_nas.strategies.gradient.stages import Span
 class StageEpochs(Callback):
     """Ends a Trainer of many stages after the epochs of one, and leaves a checkpoint of that moment.
 
-    All schedules are those of the whole: the Trainer's ``max_epochs`` counts every stage. Nothing is trained if the stage before
-    has ended early.
+    All schedules are those of the whole: the Trainer's ``max_epochs`` counts every stage. Nothing is trained if the stage
+    before has ended early.
 
     Args:
         span: The epochs of the stage.

@@ -53,18 +53,20 @@ def train_logits(strategy: GradientStrategy, job: Job) -> SearchModule:
         JobError: If the training ended before an architecture step.
     """
     settings = job.supernet
-    span = Span(0, settings.epochs, settings.epochs)
-    if strategy.stages is not None:
-        span = strategy.stages.span(settings.epochs)
+    alone = Span(0, settings.epochs, settings.epochs)
+    span = alone if strategy.stages is None else strategy.stages.span(settings.epochs)
+    in_stages = span != alone
     supernet = job.build_supernet()
     arguments = {key: value for key, value in asdict(settings).items() if key not in ("epochs", "fraction")}
+    arguments["warmup_epochs"] = (
+        0 if in_stages else settings.warmup_epochs
+    )  # a stage has a callback of its own for that
     module = SearchModule(job.supernet_task(supernet), strategy, **arguments, seed=job.seed)
     changed: dict[str, Any] = job.trainers.unused_parameters if strategy.needs_unused_parameters else {}
     history = ArchitectureHistory(job.run.history)
     watching: list[Any] = [history, DoctorVisits(history), ReportedEpochs(job.progress)]
-    if span != (0, settings.epochs, settings.epochs):
+    if in_stages:
         watching += [StageEpochs(span, job.run), FreezeLogits(settings.warmup_epochs, first=span.first)]
-        arguments["warmup_epochs"] = 0
     if span.end < span.total:
         changed = {**changed, "min_epochs": None, "min_steps": None}
     if job.continues is not None:

@@ -19,6 +19,7 @@ from lightning_nas.runs.contents import read_text
 from lightning_nas.search.gradient.lifecycle import identity_of
 from lightning_nas.search.gradient.module import SearchModule
 from lightning_nas.search.lightning.persistence import last_checkpoint, read_checkpoint
+from lightning_nas.search.wrapping.state_names import HOST
 from lightning_nas.spaces import Supernet
 from lightning_nas.strategies import GradientStrategy
 
@@ -30,9 +31,9 @@ def hand_over(
 ) -> None:
     """Puts what a stage has left into the folder of the next one, which goes on from there as if it was interrupted.
 
-    Weights, running statistics and what their optimizer knows of them are widened by the same copies of channels; what belonged to
-    options that are out is left behind. Epochs, schedules, logits, their optimizer and the parts of the strategy stay as they
-    are.
+    Weights, running statistics and what their optimizer knows of them are widened by the same copies of channels; what
+    belonged to options that are out is left behind. Epochs, schedules, logits, their optimizer and the parts of the strategy
+    stay as they are.
 
     Args:
         module: Of the stage that has ended, with its optimizer.
@@ -78,28 +79,18 @@ def carried_over(
     moves = _Moves(module, copies)
     ours = dict(checkpoint["lightning_nas"])
     parts = {n: state for n, state in ours["strategy"]["parts"].items() if n in strategy.state_dict()["parts"]}
-    shapes = [
-        (f"model.{name}", list(copy.of(p.detach()).shape))
-        for p, name, copy in (
-            (p, *moved) for old, p in module.model.named_parameters() if (moved := moves.of(old)) is not None
-        )
-    ]
+    weights = moves.made({name: p.detach() for name, p in module.model.named_parameters()})
+    shapes = [(f"{HOST}{name}", list(weight.shape)) for name, weight in weights.items()]
     space = module.supernet.space
     ours |= {
         "identity": identity_of(space, strategy.identity, shapes),
         "unguarded": identity_of(space, strategy.unguarded_identity, shapes),
         "strategy": {**ours["strategy"], "parts": parts},
     }
-    state = {}
-    for old, tensor in checkpoint["state_dict"].items():
-        moved = moves.of(old)
-        if moved is not None:
-            name, copy = moved
-            state[name] = copy.of(tensor)
     (optimizer,) = checkpoint["optimizer_states"]
     return {
         **checkpoint,
-        "state_dict": state,
+        "state_dict": moves.made(checkpoint["state_dict"]),
         "optimizer_states": [_optimizer_state(optimizer, module, moves)],
         "callbacks": {n: state for n, state in checkpoint["callbacks"].items() if "dirpath" not in state},
         "lightning_nas": ours,
@@ -121,6 +112,11 @@ class _Moves:
                 moved = self._moved.get(name.removeprefix(place))
                 return None if moved is None else (place + moved[0], moved[1])
         return name, Copy(name)
+
+    def made(self, tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
+        """The tensors by their names afterwards, in the same order."""
+        moved = [(self.of(name), tensor) for name, tensor in tensors.items()]
+        return {target[0]: target[1].of(tensor) for target, tensor in moved if target is not None}
 
 
 def _optimizer_state(saved: Mapping[str, Any], module: SearchModule, moves: _Moves) -> dict[str, Any]:
@@ -175,5 +171,7 @@ def require_widening(strategies: list[GradientStrategy], space: Any) -> None:
         except ArgumentError as error:
             if before is None:
                 raise
-            raise ArgumentError(f"stages = {strategy.stages!r}: stage {number + 1} of the space {space.name!r}: {error}") from None
+            raise ArgumentError(
+                f"stages = {strategy.stages!r}: stage {number + 1} of the space {space.name!r}: {error}"
+            ) from None
         before = supernet

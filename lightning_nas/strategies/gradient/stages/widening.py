@@ -26,7 +26,7 @@ class Widening(Stages):
             the strategy's own. In the paper 2 after 4 in NAS-Bench-201, and 4 after 6 in DARTS' space (CIFAR-10). 1: all.
 
     Raises:
-        ArgumentError: If a number is not whole or below 1, there is not one per stage, or a stage sees less than the one before.
+        ArgumentError: If a number is not whole or below 1, one is missing, or a stage sees less than the one before.
 
     Example:
         >>> stages = Widening(options=[3], partial_channels=[2])
@@ -49,7 +49,9 @@ class Widening(Stages):
             raise ArgumentError(
                 f"stages.partial_channels must hold a value per stage but the first, {len(self.options)}, {said}"
             )
-        if any(later > earlier for earlier, later in zip(self.partial_channels, self.partial_channels[1:], strict=False)):
+        if any(
+            later > earlier for earlier, later in zip(self.partial_channels, self.partial_channels[1:], strict=False)
+        ):
             raise ArgumentError(f"stages.partial_channels must not rise: candidates see more and more channels, {said}")
 
     def span(self, epochs: int) -> Span:
