@@ -49,15 +49,15 @@ def test_what_ends_a_stage_early_ends_the_search(tmp_path):
     seen = []
     early = job(tmp_path, epochs=3, warmup=0)
     early = Job(**{**vars(early), "trainers": type(early.trainers)(
-        {**early.trainers.arguments, "min_epochs": 2}, callbacks=lambda place: [Early(seen)])})  # fmt: skip
+        {**early.trainers.arguments, "min_epochs": 2, "min_steps": 3}, callbacks=lambda place: [Early(seen)])})  # fmt: skip
     run(widening(), early)
-    assert [epoch for epoch, _, _ in seen] == [0], "min_epochs is no reason to train a stage for longer than it has"
-    assert checkpoint(early.run)["lightning_nas"]["counts"]["batch"] == 2
+    assert [epoch for epoch, _, _ in seen] == [0, 1], "no sooner than it was asked to"
+    assert checkpoint(early.run)["lightning_nas"]["counts"]["batch"] == 4
 
 
 def test_a_least_number_of_epochs_does_not_lengthen_a_stage(tmp_path):
     seen = []
-    run(widening(), job(tmp_path, seen=seen, epochs=1, warmup=0, trainer={"min_epochs": 2, "min_steps": 3}))
+    run(widening(), job(tmp_path, seen=seen, epochs=1, warmup=0, trainer={"min_epochs": 2, "min_steps": 4}))
     assert [epoch for epoch, _, _ in seen] == [0, 1]
     assert checkpoint(job(tmp_path).run.stage(0))["epoch"] == 1
 
@@ -74,7 +74,7 @@ def test_an_optimizer_whose_state_has_other_shapes_is_refused(tmp_path):
     work, modules = job(tmp_path, epochs=1, warmup=0), []
 
     class Kept(work.make_task):
-        def on_train_end(self):
+        def on_train_epoch_end(self):
             modules.append(self.trainer.lightning_module)
             for known in self.trainer.optimizers[0].state.values():
                 known["rows"] = torch.zeros(3, 5, 7)

@@ -21,7 +21,7 @@ SPACES = (
     Space(channels=8, cells=3, in_channels=1, ops=OPS, steps=2),
     AutoDeepLab(in_channels=1, channels=8, layers=2, blocks=2, ops=OPS),
     Chain(in_channels=1, stem_channels=8, first_channels=8, widths=(8, 16), depths=(2, 2), strides=(2, 2)),
-    NasNet(in_channels=1, channels=32, cells=3),
+    NasNet(in_channels=1, channels=32, cells=3, blocks=1, ops=(*OPS[1:], "bottleneck_1x7_7x1")),
 )
 
 

@@ -48,9 +48,9 @@ class KilledError(Exception):
     """In the place of a signal."""
 
 
-def widening(sampler="dirichlet", partial_channels=4, **arguments):
+def widening(sampler="dirichlet", parts=4, **arguments):
     stages = Widening(**{"options": [3], "partial_channels": [2], **arguments})
-    return Darts(lr=0.1, sampler=sampler, partial_channels=partial_channels, stages=stages)
+    return Darts(lr=0.1, sampler=sampler, partial_channels=parts, stages=stages)
 
 
 def job(folder, *, seen=None, killed_at=None, space=SPACE, epochs=2, warmup=1, trainer=None, **arguments):

@@ -67,8 +67,6 @@ def train_logits(strategy: GradientStrategy, job: Job) -> SearchModule:
     watching: list[Any] = [history, DoctorVisits(history), ReportedEpochs(job.progress)]
     if in_stages:
         watching += [StageEpochs(span, job.run), FreezeLogits(settings.warmup_epochs, first=span.first)]
-    if span.end < span.total:
-        changed = {**changed, "min_epochs": None, "min_steps": None}
     if job.continues is not None:
         take_over(RunFolder(job.continues), job.run, module)
     trainer = job.trainers.training(job.folder, span.total, watching, job.max_time, **changed)
