@@ -58,6 +58,7 @@ CHANGES = {  # name of a part or an argument of the strategy -> two strategies t
 }
 ELSEWHERE = {  # arguments that test files of their own are about
     *(f"progressive.{a}" for a in ("options", "grow", "skip_dropout", "decay", "start")),
+    "widening.options", "widening.partial_channels",
     *(f"perturbation.{a}" for a in ("tune_epochs", "rate", "batches", "trains_logits", "seed")),
     "latency.weight", "latency.target", "max_skips.most", "threshold.least", "eigenvalue.window", "eigenvalue.delay",
 }  # fmt: skip

@@ -9,7 +9,7 @@ from lightning_nas.strategies import Darts
 from lightning_nas.strategies.gradient.guards import Eigenvalue
 from lightning_nas.strategies.gradient.samplers import GumbelSoft
 from lightning_nas.strategies.gradient.selection import Threshold
-from lightning_nas.strategies.gradient.stages import Progressive
+from lightning_nas.strategies.gradient.stages import Progressive, Widening
 
 
 @pytest.mark.parametrize(
@@ -32,6 +32,8 @@ from lightning_nas.strategies.gradient.stages import Progressive
         ({"sampler": "gumbel_hard", "auxiliary_skip": 1.0}, "sampler = GumbelHard", "auxiliary_skip ="),
         ({"sampler": "gumbel_hard", "select": "perturbation"}, "sampler = GumbelHard", "select = Removal"),
         ({"stages": "progressive", "select": "perturbation"}, "stages = Progressive", "select = Removal"),
+        ({"stages": "widening"}, "stages = Widening", "partial_channels = 1"),
+        ({"stages": Widening(partial_channels=[4]), "partial_channels": 2}, "stages = Widening", "partial_channels = P"),
     ],
 )  # fmt: skip
 def test_both_parts_are_named(arguments, first, second):
@@ -54,6 +56,18 @@ def test_both_parts_are_named(arguments, first, second):
         (
             lambda: Progressive(options=[3], grow={"cells": [5]}),
             "stages.grow.cells must hold a value per stage, 2, got 1",
+        ),
+        (
+            lambda: Widening(options=[4, 3], partial_channels=[2]),
+            r"stages.partial_channels must hold a value per stage but the first, 2, got \[2\]",
+        ),
+        (
+            lambda: Widening(options=[4, 3], partial_channels=[2, 4]),
+            r"stages.partial_channels must not rise: .*, got \[2, 4\]",
+        ),
+        (
+            lambda: Widening(partial_channels=[1.5]),
+            r"stages.partial_channels must hold whole numbers of at least 1, got \[1.5\]",
         ),
         (lambda: Progressive(options=[0]), r"stages.options must hold whole numbers of at least 1, got \[0\]"),
     ],

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from torch import nn
@@ -20,7 +20,7 @@ from lightning_nas.search.lightning.families import Callback, is_ddp, overridden
 from lightning_nas.search.lightning.privates import finds_unused_parameters
 from lightning_nas.search.wrapping.module import WrappedModule
 from lightning_nas.search.wrapping.refusals import check_strategy, check_trainer, only_supernet
-from lightning_nas.spaces import Supernet, find_supernets
+from lightning_nas.spaces import SearchSpace, Supernet, find_supernets
 from lightning_nas.strategies import GradientStrategy
 
 _OF_THE_TRAINER = ("accumulate_grad_batches", "gradient_clip_val", "gradient_clip_algorithm")
@@ -241,8 +241,18 @@ class SearchLifecycle(WrappedModule):
 
     def _identity(self, *, guarded: bool = True) -> str:
         """Optimizer states are matched by the order of parameters, so order and shapes belong to the identity."""
-        space = self.supernet.space
         shapes = [(name, list(p.shape)) for name, p in self.named_parameters()]
         strategy = self.strategy.identity if guarded else self.strategy.unguarded_identity
-        text = json.dumps([space.name, space.args, strategy, shapes], sort_keys=True)
-        return hashlib.sha256(text.encode()).hexdigest()
+        return identity_of(self.supernet.space, strategy, shapes)
+
+
+def identity_of(space: SearchSpace, strategy: str, shapes: Sequence[tuple[str, list[int]]]) -> str:
+    """What tells whether a checkpoint is of the same search.
+
+    Args:
+        space: That is searched.
+        strategy: Identity of the strategy.
+        shapes: Name and shape of every parameter of the :class:`SearchModule`, in order.
+    """
+    text = json.dumps([space.name, space.args, strategy, shapes], sort_keys=True)
+    return hashlib.sha256(text.encode()).hexdigest()

@@ -98,6 +98,7 @@ class FreezeLogits(Callback):
 
     Args:
         epochs: Number of epochs without architecture steps.
+        first: Number of the epoch from which on they count: that with which a stage of a search begins.
 
     Example:
         >>> from types import SimpleNamespace
@@ -107,10 +108,11 @@ class FreezeLogits(Callback):
         True
     """
 
-    def __init__(self, epochs: int) -> None:
-        if epochs < 0:
-            raise ArgumentError(f"epochs must be at least 0, got {epochs}")
-        self.epochs = epochs
+    def __init__(self, epochs: int, *, first: int = 0) -> None:
+        for name, value in (("epochs", epochs), ("first", first)):
+            if value < 0:
+                raise ArgumentError(f"{name} must be at least 0, got {value}")
+        self.epochs, self.first = epochs, first
 
     def on_train_start(self, trainer: pl.Trainer, pl_module: Any) -> None:
         """A run that is resumed in the middle of an epoch does not start it again."""
@@ -118,7 +120,7 @@ class FreezeLogits(Callback):
 
     def on_train_epoch_start(self, trainer: pl.Trainer, pl_module: Any) -> None:
         """Freezes or releases the logits."""
-        pl_module.logits_frozen = trainer.current_epoch < self.epochs
+        pl_module.logits_frozen = trainer.current_epoch < self.first + self.epochs
 
 
 class SeedBatches(Callback):

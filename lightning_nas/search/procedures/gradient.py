@@ -13,13 +13,15 @@ from lightning_nas.search.doctor.visits import DoctorVisits
 from lightning_nas.search.gradient.discretising import Discretising
 from lightning_nas.search.gradient.module import SearchModule
 from lightning_nas.search.job import Job
-from lightning_nas.search.lightning.callbacks import ArchitectureHistory
+from lightning_nas.search.lightning.callbacks import ArchitectureHistory, FreezeLogits
 from lightning_nas.search.lightning.persistence import last_checkpoint
 from lightning_nas.search.lightning.progress import ReportedEpochs
+from lightning_nas.search.lightning.stage_epochs import StageEpochs
 from lightning_nas.search.procedures.continuing import take_over
 from lightning_nas.search.procedures.stages import search_in_stages
 from lightning_nas.strategies import GradientStrategy
 from lightning_nas.strategies.gradient.selection import Removal
+from lightning_nas.strategies.gradient.stages import Span
 
 
 def search_logits(strategy: GradientStrategy, job: Job) -> dict[str, Option]:
@@ -51,15 +53,23 @@ def train_logits(strategy: GradientStrategy, job: Job) -> SearchModule:
         JobError: If the training ended before an architecture step.
     """
     settings = job.supernet
+    alone = Span(0, settings.epochs, settings.epochs)
+    span = alone if strategy.stages is None else strategy.stages.span(settings.epochs)
+    in_stages = span != alone
     supernet = job.build_supernet()
     arguments = {key: value for key, value in asdict(settings).items() if key not in ("epochs", "fraction")}
+    arguments["warmup_epochs"] = (
+        0 if in_stages else settings.warmup_epochs
+    )  # a stage has a callback of its own for that
     module = SearchModule(job.supernet_task(supernet), strategy, **arguments, seed=job.seed)
     changed: dict[str, Any] = job.trainers.unused_parameters if strategy.needs_unused_parameters else {}
     history = ArchitectureHistory(job.run.history)
-    watching = [history, DoctorVisits(history), ReportedEpochs(job.progress)]
+    watching: list[Any] = [history, DoctorVisits(history), ReportedEpochs(job.progress)]
+    if in_stages:
+        watching += [StageEpochs(span, job.run), FreezeLogits(settings.warmup_epochs, first=span.first)]
     if job.continues is not None:
         take_over(RunFolder(job.continues), job.run, module)
-    trainer = job.trainers.training(job.folder, settings.epochs, watching, job.max_time, **changed)
+    trainer = job.trainers.training(job.folder, span.total, watching, job.max_time, **changed)
     halves = BilevelDataModule(job.datamodule, seed=job.seed, fraction=settings.fraction)
     trainer.fit(module, datamodule=halves, ckpt_path=last_checkpoint(job.run.path))
     removal = strategy.removal

@@ -38,6 +38,8 @@ def gradient_work(strategy: GradientStrategy, job: Job) -> list[Work]:
     settings = job.supernet
     own = copy.deepcopy(strategy)
     removal, own.removal = own.removal, None  # what that does is measured by itself
+    if own.stages is not None:
+        own.stages.keeps_weights = False  # every stage is measured by itself
     searched: list[SearchModule] = []
 
     def keep(strategy: GradientStrategy, part: Job) -> SearchModule:

@@ -16,7 +16,7 @@ from lightning_nas.spaces import OptionWeights, SearchSpace, Supernet
 from lightning_nas.strategies.gradient.guards import Guard
 from lightning_nas.strategies.gradient.perturbations.base import Ascent
 from lightning_nas.strategies.gradient.selection import Removal
-from lightning_nas.strategies.gradient.stages import Progressive
+from lightning_nas.strategies.gradient.stages import Stages
 
 
 class GradientStrategy(ABC):
@@ -57,7 +57,7 @@ class GradientStrategy(ABC):
     needs_unused_parameters: bool = False
     guard: Guard | None = None
     removal: Removal | None = None
-    stages: Progressive | None = None
+    stages: Stages | None = None
 
     def __init__(
         self,
@@ -102,6 +102,16 @@ class GradientStrategy(ABC):
     def unguarded_identity(self) -> str:
         """The same without its guard: of a search that goes on with another one."""
         return self.identity
+
+    def enter_stage(self, stage: int, masks: Mapping[str, Tensor]) -> None:
+        """Begins one of the :attr:`stages`; called before a supernet is adapted, on a copy that has entered none.
+
+        Args:
+            stage: Its number.
+            masks: Group of logits -> ``(rows, options)``, whether an option is left; all of groups that are not there.
+        """
+        assert self.stages is not None
+        self.stages.enter(stage, masks)
 
     @property
     def change(self) -> str | None:

@@ -42,7 +42,8 @@ class Composed(Composition):
         select: From strengths to an architecture: ``"argmax"``, ``"threshold"``, ``"perturbation"``
             (by what the removal of an option costs), or a
             :class:`~lightning_nas.strategies.gradient.selection.Selection`.
-        stages: A search as several: ``"progressive"``, or a :class:`~lightning_nas.strategies.gradient.stages.Progressive`.
+        stages: A search as several: ``"progressive"`` (each from scratch), ``"widening"`` (each goes on with the weights of the
+            one before), or :class:`~lightning_nas.strategies.gradient.stages.Stages`.
         seed: Of what is drawn.
         order: 1 takes the weights as they are; 2 differentiates through one virtual weight step.
         hessian: How order 2 finds its second derivatives: ``"finite"`` differences, as published, or ``"exact"``.

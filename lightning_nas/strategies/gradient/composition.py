@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import Any, Literal
 
 import torch
+from torch import Tensor
 
 from lightning_nas.strategies.gradient.adapters import AuxiliarySkip, PartialChannels
 from lightning_nas.strategies.gradient.base import GradientStrategy
@@ -24,7 +25,7 @@ from lightning_nas.strategies.gradient.short_names import (
     STAGES,
     chosen_terms,
 )
-from lightning_nas.strategies.gradient.stages import Progressive
+from lightning_nas.strategies.gradient.stages import Stages
 from lightning_nas.strategies.gradient.terms import Term
 
 
@@ -42,7 +43,7 @@ class Composition(GradientStrategy):
         perturbation: str | Perturbation | None = None,
         guard: str | Guard | None = None,
         select: str | Selection = "argmax",
-        stages: str | Progressive | None = None,
+        stages: str | Stages | None = None,
         seed: int = 0,
         order: int = 1,
         hessian: Literal["finite", "exact"] = "finite",
@@ -65,11 +66,17 @@ class Composition(GradientStrategy):
         )
         self.guard = None if guard is None else Guard.chosen("guard", guard, GUARDS)
         self.select = Selection.chosen("select", select, SELECTIONS)
-        self.stages = None if stages is None else Progressive.chosen("stages", stages, STAGES)
+        self.stages = None if stages is None else Stages.chosen("stages", stages, STAGES)
         self.removal = self.select if isinstance(self.select, Removal) else None
         self.needs_unused_parameters = self.sampler.hard or self.removal is not None
         check_parts(self)
         self._seed, self.generator = seed, torch.Generator().manual_seed(seed)
+
+    def enter_stage(self, stage: int, masks: Mapping[str, Tensor]) -> None:
+        """Begins a stage with the options that are left, and with the partial channels that it has."""
+        super().enter_stage(stage, masks)
+        assert self.stages is not None
+        self.partial_channels = self.stages.channels_of(stage, self.partial_channels)
 
     @property
     def parts(self) -> dict[str, Part]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from lightning_nas.errors import ArgumentError
+from lightning_nas.strategies.gradient.stages import Widening
 
 
 def check_parts(parts: Any) -> None:
@@ -72,6 +73,20 @@ def _conflicts(parts: Any) -> list[tuple[str, str, str]]:
             f"stages = {parts.stages!r}",
             f"select = {parts.select!r}",
             "both decide which options go",
+        ),
+        (
+            parts.stages is not None and parts.stages.keeps_weights and parts.partial_channels is None,
+            f"stages = {parts.stages!r}",
+            "partial_channels = 1",
+            "the candidates see all channels already, and cannot see more",
+        ),
+        (
+            isinstance(parts.stages, Widening)
+            and parts.partial_channels is not None
+            and parts.stages.partial_channels[0] > parts.partial_channels.parts,
+            f"stages = {parts.stages!r}",
+            f"partial_channels = {parts.partial_channels!r}",
+            "the second stage would see less of the channels than the first one",
         ),
         (
             single and parts.perturbation is not None,

@@ -18,7 +18,7 @@ from lightning_nas.strategies.gradient.samplers import (
     TwoPaths,
 )
 from lightning_nas.strategies.gradient.selection import Argmax, Removal, Selection, Threshold
-from lightning_nas.strategies.gradient.stages import Progressive
+from lightning_nas.strategies.gradient.stages import Progressive, Stages, Widening
 from lightning_nas.strategies.gradient.terms import BetaDecay, Distance, Latency, Macs, Params, Term, ZeroOne
 
 SAMPLERS: dict[str, type[Sampler]] = {
@@ -32,7 +32,7 @@ SAMPLERS: dict[str, type[Sampler]] = {
 PERTURBATIONS: dict[str, type[Perturbation]] = {"random": RandomSmoothing, "adversarial": Adversarial}
 GUARDS: dict[str, type[Guard]] = {"eigenvalue": Eigenvalue, "oles": Oles, "max_skips": MaxSkips, "watch": Watch}
 SELECTIONS: dict[str, type[Selection]] = {"argmax": Argmax, "perturbation": Removal, "threshold": Threshold}
-STAGES: dict[str, type[Progressive]] = {"progressive": Progressive}
+STAGES: dict[str, type[Stages]] = {"progressive": Progressive, "widening": Widening}
 TERMS: dict[str, type[Term]] = {
     "beta_decay": BetaDecay,
     "zero_one": ZeroOne,
