@@ -191,6 +191,5 @@ def test_a_strong_weight_moves_a_joint_search_to_cheap_choices_and_a_target_stop
     others = [SPACES["joint"].sample(random.Random(seed)) for seed in range(50)]
     assert found <= min(float(term.expected(onehot(search.supernet, choices))) for choices in others)
     assert all(search.choices()[f"neck/cell{cell}.level"] == NECK.max_level for cell in range(NECK.free_cells))
-    for target in (1.2 * free, 0.8 * free):
-        reached, _, _ = searched(100.0, target)
-        assert reached == pytest.approx(target, rel=0.05)
+    dear, _, _ = searched(100.0, 1.2 * free)
+    assert dear == pytest.approx(1.2 * free, rel=0.05)
