@@ -9,6 +9,7 @@ from torch import Tensor
 
 from lightning_nas.architecture import Option
 from lightning_nas.spaces.option_weights import Mixed
+from lightning_nas.spaces.pieces import Pieces
 
 
 class MixedParts:
@@ -41,3 +42,10 @@ class MixedParts:
     def mixed(self) -> list[Mixed]:
         """All mixed operations, with the rows of the logits that weigh their options; none if a space does not say."""
         return []
+
+    def priced(self) -> list[Mixed | Pieces]:
+        """Everything whose cost depends on choices: the mixed operations, if a space does not say more.
+
+        Each has a method ``counts``: probabilities of all groups -> how often a network holds each option or piece on average.
+        """
+        return [*self.mixed()]

@@ -37,6 +37,11 @@ class Mixed(NamedTuple):
     row: int
     reach: Callable[[Mapping[str, Tensor]], Tensor] | None = None
 
+    def counts(self, probabilities: Mapping[str, Tensor]) -> Tensor:
+        """Probabilities of all groups -> those of the options being in a network, ``(options,)``."""
+        options = probabilities[self.group][self.row]
+        return options if self.reach is None else options * self.reach(probabilities)
+
 
 class Row(NamedTuple):
     """How one edge mixes its options.

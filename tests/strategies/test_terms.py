@@ -7,7 +7,7 @@ from torch import nn
 
 from lightning_nas.cost import Call, cost_of_call
 from lightning_nas.errors import ArgumentError
-from lightning_nas.spaces import AutoDeepLab, Chain, Darts, Fpn, Gas, NasBench201, NasFpn, NasNet, Product
+from lightning_nas.spaces import AutoDeepLab, Chain, Darts, EnasMacro, Fpn, Gas, NasBench201, NasNet, Product
 from lightning_nas.strategies import Darts as Strategy
 from lightning_nas.strategies.gradient.terms import BetaDecay, Cost, Distance, Latency, Macs, ZeroOne
 
@@ -149,8 +149,8 @@ def test_latency_is_measured_for_the_whole_network():
 
 
 def test_a_space_that_does_not_say_where_its_options_stand_is_refused():
-    with pytest.raises(ArgumentError, match=r"terms.macs = 1.0: the space 'nas_fpn'"):
-        Macs(weight=1.0).check(NasFpn(channels=8, cells=5).supernet(inputs=CHAIN.supernet().feature_info))
+    with pytest.raises(ArgumentError, match=r"terms.macs = 1.0: the space 'enas_macro'"):
+        Macs(weight=1.0).check(EnasMacro(channels=4, layers=3).supernet())
 
 
 def test_a_term_counts_in_the_penalty_with_its_weight():

@@ -11,6 +11,7 @@ from torch import Tensor, nn
 from lightning_nas.architecture import Choices, Option
 from lightning_nas.spaces.features import Backbone, FeatureInfo
 from lightning_nas.spaces.option_weights import Mixed, Paths
+from lightning_nas.spaces.pieces import Pieces
 from lightning_nas.spaces.product.network import _described, _run, handed_on
 from lightning_nas.spaces.product.parts import within
 from lightning_nas.spaces.product.space import Product
@@ -97,12 +98,18 @@ class ProductSupernet(Supernet, space=Product):
         """Those of the free parts; none if one of them does not say."""
         if not all(self._part(part).mixed() for part in self.space.free):
             return []
+        return [_mixed_of_part(part, one) for part in self.space.free for one in self._part(part).mixed()]
+
+    def priced(self) -> list[Mixed | Pieces]:
+        """That of the free parts; nothing if one of them does not say."""
+        if not all(self._part(part).priced() for part in self.space.free):
+            return []
         return [
-            Mixed(
-                one.module, f"{part}/{one.group}", one.row, one.reach and partial(_of_part, part=part, reach=one.reach)
-            )
+            _mixed_of_part(part, one)
+            if isinstance(one, Mixed)
+            else Pieces(one.pieces, partial(_of_part, part=part, what=one.counts))
             for part in self.space.free
-            for one in self._part(part).mixed()
+            for one in self._part(part).priced()
         ]
 
     def activate(self, choices: Choices | None) -> None:
@@ -151,8 +158,14 @@ class ProductSupernet(Supernet, space=Product):
         return part
 
 
+def _mixed_of_part(part: str, one: Mixed) -> Mixed:
+    """A mixed operation of a part, with the names that its logits have in the product."""
+    reach = one.reach and partial(_of_part, part=part, what=one.reach)
+    return Mixed(one.module, f"{part}/{one.group}", one.row, reach)
+
+
 def _of_part(
-    probabilities: Mapping[str, Tensor], *, part: str, reach: Callable[[Mapping[str, Tensor]], Tensor]
+    probabilities: Mapping[str, Tensor], *, part: str, what: Callable[[Mapping[str, Tensor]], Tensor]
 ) -> Tensor:
     """What a part makes of the probabilities of its own groups."""
-    return reach({name.removeprefix(f"{part}/"): p for name, p in probabilities.items() if name.startswith(f"{part}/")})
+    return what({name.removeprefix(f"{part}/"): p for name, p in probabilities.items() if name.startswith(f"{part}/")})

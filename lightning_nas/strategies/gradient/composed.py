@@ -20,7 +20,7 @@ from lightning_nas.spaces import OptionWeights, SearchSpace, Supernet
 from lightning_nas.strategies.gradient.adapters import EdgeWeights
 from lightning_nas.strategies.gradient.composition import Composition
 from lightning_nas.strategies.gradient.guards import Guard
-from lightning_nas.strategies.gradient.perturbations.base import Ascent
+from lightning_nas.strategies.gradient.perturbations.base import Ascent, as_weights
 from lightning_nas.strategies.gradient.selection import Argmax
 
 
@@ -140,7 +140,8 @@ class Composed(Composition):
         drawn = self.sampler.sample(logits, self.generator)
         if self.perturbation is None or self._half != "weights" or not torch.is_grad_enabled():
             return drawn
-        return OptionWeights(self.perturbation.disturb(name, drawn.values, self.generator), drawn.active)
+        disturbed = self.perturbation.disturb(name, drawn.values, self.generator)
+        return OptionWeights(as_weights(disturbed, drawn.values, compete=self.sampler.compete), drawn.active)
 
     @property
     def attacks(self) -> bool:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from functools import partial
 
 import torch
 from torch import Tensor, nn
@@ -12,10 +13,12 @@ from lightning_nas.spaces.features import FeatureInfo, Outlets
 from lightning_nas.spaces.necks.laterals import LateralInputs
 from lightning_nas.spaces.necks.levels import pyramid_info
 from lightning_nas.spaces.necks.nas_fpn.mixed_stack import CellWeights, MixedStack
+from lightning_nas.spaces.necks.nas_fpn.pieces import piece_counts, pieces_of
 from lightning_nas.spaces.necks.nas_fpn.space import NasFpn
 from lightning_nas.spaces.necks.nas_fpn.tokens import MERGE_OPS
 from lightning_nas.spaces.necks.neck import StackedNeck
-from lightning_nas.spaces.option_weights import OptionWeights, Paths, strongest
+from lightning_nas.spaces.option_weights import Mixed, OptionWeights, Paths, strongest
+from lightning_nas.spaces.pieces import Pieces
 from lightning_nas.spaces.supernet import Supernet
 
 
@@ -81,6 +84,10 @@ class NasFpnSupernet(StackedNeck, Supernet, space=NasFpn):
             op = MERGE_OPS[strongest(logits["op"][i])]
             choices |= {f"cell{i}.a": a, f"cell{i}.b": b, f"cell{i}.level": level, f"cell{i}.op": op}
         return choices
+
+    def priced(self) -> list[Mixed | Pieces]:
+        """What the merging cells are computed with; the parameters of all networks are the same."""
+        return [Pieces(pieces_of(self.space, self.laterals), partial(piece_counts, space=self.space))]
 
     def path(self, choices: Choices) -> dict[str, Paths]:
         """The pair, the operation and the level of every cell."""

@@ -18,7 +18,8 @@ class Perturbation(Part):
     """Disturbs the weights of the options in the weight step, by at most ``size``, which grows linearly from 0.
 
     Source: Chen, Hsieh 2020, "Stabilizing Differentiable Architecture Search via Perturbation-based Regularization", arXiv
-    2002.05283, section 3. The step of the logits sees the weights undisturbed.
+    2002.05283, section 3. The step of the logits sees the weights undisturbed. What is disturbed is brought back to
+    weights by :func:`as_weights`.
 
     Args:
         size: ``epsilon`` in the last epoch.
@@ -47,7 +48,7 @@ class Perturbation(Part):
 
     @abstractmethod
     def disturb(self, name: str, values: Tensor, generator: torch.Generator) -> Tensor:
-        """The weights of a group in one pass of the weight step.
+        """The weights of a group in one pass of the weight step, before they are brought back between 0 and 1.
 
         Args:
             name: Group of the logits.
@@ -63,6 +64,29 @@ class Perturbation(Part):
             like: Group -> ``(edges, options)``.
             generator: Draws on the CPU.
         """
+
+
+def as_weights(disturbed: Tensor, values: Tensor, *, compete: bool) -> Tensor:
+    """Disturbed weights, cut to 0 and 1; those of options that compete are divided by their sum, as in the authors' code.
+
+    An option that had no weight, because it is out of the search, gets none. Where nothing is left of an edge, all goes to the
+    option that was strongest after the disturbance.
+
+    Args:
+        disturbed: ``(edges, options)``.
+        values: The weights before.
+        compete: Whether the weights of an edge sum to 1.
+
+    Example:
+        >>> as_weights(torch.tensor([[0.75, -0.1, 0.5]]), torch.tensor([[0.5, 0.25, 0.25]]), compete=True)
+        tensor([[0.6000, 0.0000, 0.4000]])
+    """
+    cut = disturbed.clamp(0, 1) * (values != 0)
+    if not compete:
+        return cut
+    total = cut.sum(dim=-1, keepdim=True)
+    strongest = torch.zeros_like(cut).scatter(-1, disturbed.argmax(dim=-1, keepdim=True), 1.0)
+    return torch.where(total > 0, cut / torch.where(total > 0, total, torch.ones_like(total)), strongest)
 
 
 def uniform(like: Tensor, size: float, generator: torch.Generator) -> Tensor:

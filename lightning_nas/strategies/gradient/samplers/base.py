@@ -19,6 +19,7 @@ class Sampler(Part):
         second_order: Whether the gradient through a virtual step of the weights is defined for it.
         two_halves: Whether it draws differently for the steps of weights and of logits.
         memoryless: Whether the logits of options that were not drawn must stay as they are in a step.
+        compete: Whether the weights of an edge sum to 1.
 
     Example:
         >>> class Even(Sampler):
@@ -32,6 +33,7 @@ class Sampler(Part):
     second_order = False
     two_halves = False
     memoryless = False
+    compete = True
 
     @abstractmethod
     def sample(self, logits: Tensor, generator: torch.Generator) -> OptionWeights:

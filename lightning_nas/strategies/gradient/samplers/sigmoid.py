@@ -20,6 +20,8 @@ class Sigmoid(Sampler):
         tensor([[0.5000, 0.5000]])
     """
 
+    compete = False
+
     def sample(self, logits: Tensor, generator: torch.Generator) -> OptionWeights:
         """The sigmoid of every logit."""
         return OptionWeights(logits.sigmoid())

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any, Literal
 
+import torch
 from torch import Tensor, nn
 
 from lightning_nas.cost import Call
@@ -14,13 +15,17 @@ from lightning_nas.strategies.gradient.part import check_between
 from lightning_nas.strategies.gradient.terms.base import Term
 from lightning_nas.strategies.gradient.terms.prices import KINDS, prices_of
 
+ROUNDING = 1e-9
+"""Of sums of probabilities in double precision, as a share of the cost."""
+
 
 class Cost(Term):
     """What the network that the logits describe costs on average, compared with a target.
 
-    The expected cost is that of everything that no choice changes (stem, preprocessing, neck, head of the task) and of every
+    The expected cost is that of everything that no choice changes (stem, preprocessing, head of the task) and of every
     candidate times the mean weight of its option and the probability that its edge is in the network at all: of one-hot
-    weights, the multiply-adds and parameters of that network. Edges that decoding drops count like the others, as in SNAS
+    weights, the multiply-adds and parameters of that network. Of NAS-FPN, what the merging cells are computed with counts as
+    often as they want it on average. Edges that decoding drops count like the others, as in SNAS
     (Xie et al. 2019, arXiv 1812.09926). Latency is added up from measured operations, which is what makes it
     differentiable, and is therefore not exactly that of the network. Layers that are no option but depend on the choices
     (what brings maps to the channels of a cell in Auto-DeepLab and NASNet) count as those of one architecture.
@@ -35,7 +40,7 @@ class Cost(Term):
 
     Attributes:
         rest: What everything costs that no choice changes.
-        prices: Per mixed operation of the supernet what its options cost, ``(options,)``.
+        prices: Per entry of ``Supernet.priced`` what its options or pieces cost, ``(options,)``.
 
     Example:
         >>> Cost(kind="macs", weight=0.1, target=2e8).active
@@ -55,19 +60,43 @@ class Cost(Term):
         self._supernet: list[Supernet] = []  # no module of a part
 
     def check(self, supernet: Supernet) -> None:
-        """The space must say where its mixed operations stand."""
-        if not supernet.mixed():
+        """The space must say what its networks are put together of."""
+        if not supernet.priced():
             raise ArgumentError(
-                f"terms.{self.kind} = {self.weight}: the space {supernet.space.name!r} does not say which options stand where "
-                "(Supernet.mixed)"
+                f"terms.{self.kind} = {self.weight}: the space {supernet.space.name!r} does not say what its networks are put "
+                "together of (Supernet.priced)"
             )
 
     def prepare(
         self, supernet: Supernet, model: nn.Module, call: Callable[[], Call], choices: Mapping[str, Any]
     ) -> None:
-        """Counts or measures all candidates."""
+        """Counts or measures all candidates and pieces.
+
+        Raises:
+            ArgumentError: If all networks of the space cost the same.
+        """
         self._supernet = [supernet]
         self.rest, self.prices = prices_of(self.kind, supernet, model, call(), choices)
+        if not self._decides(supernet):
+            raise ArgumentError(
+                f"terms.{self.kind} = {self.weight}: all networks of the space {supernet.space.name!r} cost the same, so that "
+                "the term cannot tell one from another"
+            )
+
+    def _decides(self, supernet: Supernet) -> bool:
+        """Whether the expected cost changes with the logits."""
+        generator = torch.Generator().manual_seed(0)
+        shapes = {name: group.shape for name, group in supernet.logits.items()}
+        logits = {
+            name: torch.randn(shape, dtype=torch.float64, generator=generator).requires_grad_()
+            for name, shape in shapes.items()
+        }
+        with torch.enable_grad():
+            expected = self.expected({name: group.softmax(dim=-1) for name, group in logits.items()})
+        slopes = torch.autograd.grad(expected, list(logits.values()), allow_unused=True)
+        return any(
+            slope is not None and float(slope.abs().max()) > ROUNDING * float(expected.detach()) for slope in slopes
+        )
 
     def expected(self, mean: Mapping[str, Tensor]) -> Tensor:
         """The expected cost of the whole network.
@@ -76,9 +105,8 @@ class Cost(Term):
             mean: Group -> mean weights of the options, ``(edges, options)``.
         """
         total = next(iter(mean.values())).new_tensor(self.rest)
-        for one, price in zip(self._supernet[0].mixed(), self.prices, strict=True):
-            share = (mean[one.group][one.row] * price.to(total)).sum()
-            total = total + (share if one.reach is None else share * one.reach(mean))
+        for one, price in zip(self._supernet[0].priced(), self.prices, strict=True):
+            total = total + (one.counts(mean) * price.to(total)).sum()
         return total
 
     def value(self, logits: Mapping[str, Tensor], mean: Mapping[str, Tensor]) -> Tensor:

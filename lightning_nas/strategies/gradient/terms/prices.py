@@ -1,9 +1,10 @@
-"""What every candidate of a supernet costs in its place, and what everything else does."""
+"""What every candidate and piece of a supernet costs in its place, and what everything else does."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
+from functools import partial
 from typing import Any
 
 import torch
@@ -14,6 +15,10 @@ from lightning_nas.cost.probe import evaluating, random_numbers_kept
 from lightning_nas.ops import Zero
 from lightning_nas.ops.mixed import Candidates
 from lightning_nas.spaces import Supernet
+from lightning_nas.spaces.option_weights import Mixed
+from lightning_nas.spaces.pieces import Pieces
+
+Size = tuple[int, ...]
 
 KINDS = ("macs", "params", "latency")
 
@@ -37,7 +42,7 @@ def prices_of(
         choices: An architecture, any.
 
     Returns:
-        The rest, and per entry of ``supernet.mixed()`` the prices of its options, ``(options,)``.
+        The rest, and per entry of ``supernet.priced()`` the prices of its options or pieces, ``(options,)``.
     """
     device = next(supernet.parameters()).device
     measure = _measure(kind, device)
@@ -55,16 +60,10 @@ def prices_of(
         handle.remove()
         supernet.activate(None)
         supernet._path = before
-    mixed = fresh.mixed()
-    sizes = _sizes(fresh, given[0], [one.module for one in mixed])
+    priced = fresh.priced()
+    sizes = _sizes(fresh, given[0], priced)
     known: dict[Any, float] = {}
-    prices = []
-    for one in mixed:
-        edge = one.module
-        assert isinstance(edge, Candidates)
-        prices.append(
-            torch.tensor([_price(edge, o, sizes[edge], measure, known, device) for o in range(len(edge.names))])
-        )
+    prices = [torch.tensor(_prices(one, sizes, measure, known, device)) for one in priced]
     path = fresh.path(choices)
     taken = {
         name: torch.zeros_like(group, device="cpu").index_put(_indices(path[name]), torch.ones(()))
@@ -73,9 +72,8 @@ def prices_of(
     with random_numbers_kept():
         found = supernet.space.network(dict(choices), inputs=supernet.inputs).to(device)
     inside = 0.0
-    for one, price in zip(mixed, prices, strict=True):
-        share = float((taken[one.group][one.row] * price).sum())
-        inside += share if one.reach is None else share * float(one.reach(taken))
+    for one, price in zip(priced, prices, strict=True):
+        inside += float((one.counts(taken) * price).sum())
     return outside + max(measure(found, given[0]) - inside, 0.0), prices
 
 
@@ -89,33 +87,56 @@ def _measure(kind: str, device: torch.device) -> Callable[[nn.Module, Call], flo
     return measure
 
 
+def _prices(
+    one: Mixed | Pieces,
+    sizes: Mapping[nn.Module, Sequence[Size]],
+    measure: Callable[[nn.Module, Call], float],
+    known: dict[Any, float],
+    device: torch.device,
+) -> list[float]:
+    """Of every candidate of a mixed operation, or of every piece."""
+    made: list[tuple[Callable[[], nn.Module], Sequence[Size]]] = []
+    if isinstance(one, Mixed):
+        edge = one.module
+        assert isinstance(edge, Candidates)
+        read = (1, edge.in_channels, *sizes[edge][0][-2:])
+        made = [(partial(edge.found, option), [read]) for option in range(len(edge.names))]
+    else:
+        made = [(piece.build, [sizes[piece.place][index] for index in piece.reads]) for piece in one.pieces]
+    return [_price(build, read, measure, known, device) for build, read in made]
+
+
 def _price(
-    edge: Candidates,
-    option: int,
-    size: tuple[int, int],
+    build: Callable[[], nn.Module],
+    read: Sequence[Size],
     measure: Callable[[nn.Module, Call], float],
     known: dict[Any, float],
     device: torch.device,
 ) -> float:
-    """Of one candidate for one image; equal ones are measured once."""
+    """Of one computation for one image; equal ones are measured once."""
     with random_numbers_kept():
-        module = edge.found(option).to(device)
+        module = build().to(device)
     if isinstance(module, Zero):
         return 0.0
-    key = (str(module), edge.in_channels, size)
+    key = (str(module), *read)
     if key not in known:
-        known[key] = measure(module, Call((torch.zeros(1, edge.in_channels, *size, device=device),)))
+        known[key] = measure(module, Call(tuple(torch.zeros(size, device=device) for size in read)))
     return known[key]
 
 
-def _sizes(fresh: Supernet, call: Call, edges: Sequence[nn.Module]) -> dict[nn.Module, tuple[int, int]]:
-    """Height and width of what every edge reads."""
-    sizes: dict[nn.Module, tuple[int, int]] = {}
+def _sizes(fresh: Supernet, call: Call, priced: Sequence[Mixed | Pieces]) -> dict[nn.Module, list[Size]]:
+    """The size of what every mixed operation reads, and of the maps that every place of pieces gives."""
+    sizes: dict[nn.Module, list[Size]] = {}
 
-    def note(module: nn.Module, args: Any) -> None:
-        sizes[module] = tuple(args[0].shape[-2:])
+    def read(module: nn.Module, args: Any) -> None:
+        sizes[module] = [tuple(args[0].shape)]
 
-    handles = [edge.register_forward_pre_hook(note) for edge in edges]
+    def given(module: nn.Module, _args: Any, maps: Any) -> None:
+        sizes[module] = [tuple(x.shape) for x in maps]
+
+    handles = [one.module.register_forward_pre_hook(read) for one in priced if isinstance(one, Mixed)]
+    places = {piece.place for one in priced if isinstance(one, Pieces) for piece in one.pieces}
+    handles += [place.register_forward_hook(given) for place in places]
     form = fresh.form
     try:
         with evaluating(fresh):
