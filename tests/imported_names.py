@@ -8,15 +8,17 @@ ROOT = Path(__file__).resolve().parent.parent
 LIBRARY = ROOT / "lightning_nas"
 
 
-@functools.cache
 def imports(path: Path) -> frozenset[str]:
-    """Dotted names that a file imports from anywhere, also inside functions; ``from a import b`` gives ``a.b``.
+    """Dotted names that a file imports from anywhere, also inside functions; ``from a import b`` gives ``a.b``."""
+    return _imported(path, path.read_text())
 
-    Read once: many rules look at the same files.
-    """
+
+@functools.cache
+def _imported(path: Path, text: str) -> frozenset[str]:
+    """Parsed once: many rules look at the same files."""
     package = ["lightning_nas", *path.relative_to(LIBRARY).parent.parts] if path.is_relative_to(LIBRARY) else []
     names: set[str] = set()
-    for node in ast.walk(ast.parse(path.read_text())):
+    for node in ast.walk(ast.parse(text)):
         if isinstance(node, ast.Import):
             names |= {alias.name for alias in node.names}
         elif isinstance(node, ast.ImportFrom):
