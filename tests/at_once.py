@@ -1,33 +1,107 @@
 """What libraries do again and again is done once in the process of the tests and in those that are forked from it.
 
-Hydra composes a command's settings twice, first to see whether it is a sweep, and parses every file anew each time: a fifth of
-a small command. Every Trainer looks through all installed packages for callbacks of theirs: as long as three small batches.
-Processes that start from nothing, such as those of the packaging test, do all of it.
+Hydra composes a command's settings twice, first to see whether it is a sweep, and reads, merges and copies dozens of files each
+time: more than a small command takes. Every Trainer looks through all installed packages for callbacks of theirs, as long as
+three small batches, and whoever draws numbers asks for devices that are not there. Processes that start from nothing, such as
+those of the packaging test, do all of it.
 """
 
 from __future__ import annotations
 
 import copy
 import functools
+import pickle
 import sys
+from collections.abc import Callable
+from types import SimpleNamespace
 from typing import Any
+
+_NO_CHOICES = SimpleNamespace(known_choices={})
 
 
 def compose_once() -> None:
-    """The mode is that of the command line; files of packages are parsed once."""
-    from hydra._internal.core_plugins.importlib_resources_config_source import ImportlibResourcesConfigSource
+    """The mode is that of the command line; what the same choices of files in packages give is read and composed once.
+
+    Single values are set in a copy of it, each time.
+    """
+    from hydra._internal import config_loader_impl, defaults_list
+    from hydra._internal.config_repository import CachingConfigRepository
     from hydra._internal.hydra import Hydra
+    from hydra.core.plugins import Plugins
+    from hydra.plugins.config_source import ConfigSource
 
+    Plugins.instance()  # imports anew what is changed here
     Hydra.get_mode = lambda *_, **__: None  # type: ignore[method-assign]  # what it finds where nothing sets hydra.mode
-    parse, parsed = ImportlibResourcesConfigSource._read_config, {}
+    CachingConfigRepository.__init__ = _begin  # type: ignore[method-assign]
+    defaults_list._create_interpolation_map = functools.partial(_interpolated, defaults_list._create_interpolation_map)
+    for source in ConfigSource.__subclasses__():
+        if source.scheme() == "pkg":
+            source._read_config = _once(source._read_config, lambda of, file: (of.provider, of.path, str(file)))
+    Composed(config_loader_impl, defaults_list.Overrides).replace()
 
-    def read(source: ImportlibResourcesConfigSource, file: Any) -> Any:
-        key = source.provider, source.path, str(file)
-        if key not in parsed:
-            parsed[key] = parse(source, file)
-        return copy.deepcopy(parsed[key])
 
-    ImportlibResourcesConfigSource._read_config = read  # type: ignore[method-assign]
+class Composed:
+    """What files of packages give together, by their choice."""
+
+    def __init__(self, loading: Any, overrides: Any) -> None:
+        self.loading, self.overrides = loading, overrides
+        self.list_files, self.compose = (
+            loading.create_defaults_list,
+            loading.ConfigLoaderImpl._compose_config_from_defaults_list,
+        )
+        self.chosen: dict[str, Any] = {}
+        self.composed: dict[int, bytes] = {}
+
+    def replace(self) -> None:
+        """From here on Hydra asks for it."""
+        self.loading.create_defaults_list = self.listed
+        self.loading.ConfigLoaderImpl._compose_config_from_defaults_list = lambda *args, **kw: self.config(*args, **kw)
+
+    def listed(self, repo: Any, config_name: Any, overrides_list: Any, **options: Any) -> Any:
+        """The files, and the values that are set in them."""
+        places = [(source.scheme(), source.provider, source.path) for source in repo.get_sources()]
+        if any(scheme not in ("pkg", "structured") for scheme, *_ in places):
+            return self.list_files(repo=repo, config_name=config_name, overrides_list=overrides_list, **options)
+        single = self.overrides(repo=repo, overrides_list=overrides_list).config_overrides
+        files = [override for override in overrides_list if not any(override is other for other in single)]
+        key = repr((places, config_name, [override.input_line for override in files], sorted(options.items())))
+        if key not in self.chosen:
+            self.chosen[key] = self.list_files(repo=repo, config_name=config_name, overrides_list=files, **options)
+        found = copy.copy(self.chosen[key])
+        found.config_overrides = single
+        return found
+
+    def config(self, loader: Any, defaults: Any, repo: Any) -> Any:
+        """Composed of the files."""
+        if not any(defaults is known.defaults for known in self.chosen.values()):
+            return self.compose(loader, defaults=defaults, repo=repo)
+        if id(defaults) not in self.composed:
+            self.composed[id(defaults)] = pickle.dumps(self.compose(loader, defaults=defaults, repo=repo))
+        return pickle.loads(self.composed[id(defaults)])
+
+
+def _begin(repository: Any, delegate: Any) -> None:
+    """Its sources are replaced, not changed: they need no copies."""
+    repository.delegate, repository.cache = copy.copy(delegate), {}
+
+
+def _interpolated(create: Callable[..., Any], overrides: Any, defaults_list: Any, self_added: bool) -> Any:
+    """What other choices a list of files may name, if one does."""
+    named = any("${" in str(vars(default)) for default in defaults_list)
+    return create(overrides, defaults_list, self_added) if named else create(_NO_CHOICES, [], self_added)
+
+
+def _once(function: Callable[..., Any], key: Callable[..., Any]) -> Callable[..., Any]:
+    """Calls it once for each key; whoever asks gets a copy."""
+    known: dict[Any, bytes] = {}
+
+    def call(*arguments: Any) -> Any:
+        found = key(*arguments)
+        if found not in known:
+            known[found] = pickle.dumps(function(*arguments))
+        return pickle.loads(known[found])
+
+    return call
 
 
 def look_for_packages_once() -> None:
@@ -35,3 +109,10 @@ def look_for_packages_once() -> None:
     names = [f"{family}.utilities.registry" for family in ("lightning_fabric", "lightning.fabric")]
     for registry in filter(None, map(sys.modules.get, names)):
         registry.entry_points = functools.cache(registry.entry_points)
+
+
+def look_for_devices_once() -> None:
+    """A driver that is not there is not looked for again."""
+    cuda = sys.modules.get("torch.cuda")
+    if cuda is not None and cuda.device_count() == 0:
+        cuda._cached_device_count = 0

@@ -1,5 +1,6 @@
 """One thread for each process, the same draws in every run, and a clean folder."""
 
+import atexit
 import gc
 import os
 import sys
@@ -35,22 +36,25 @@ def pytest_collection_finish(session):
     """The tests have been imported and none has run: whatever they start is forked from this state.
 
     What the imports have made stays to the end: a full collection of garbage would look at half a million objects each time.
+    Others come seldom, as networks are many small objects that stay: a tenth of all time was theirs.
     """
     if "lightning_nas.search.costs" in sys.modules:
         sys.modules["lightning_nas.search.costs"].SECONDS = nursery.SECONDS
     if "hydra" in sys.modules:
         at_once.compose_once()
     at_once.look_for_packages_once()
+    at_once.look_for_devices_once()
     os.fsync = lambda file: None  # no test takes away the power
     gc.collect()
     gc.freeze()
+    atexit.register(gc.unfreeze)  # not before: pytest collects garbage several times at the end
+    gc.set_threshold(20_000, 20, 20)
     if "processes" in sys.modules:
         nursery.begin()
 
 
 def pytest_sessionfinish(session):
     nursery.end()
-    gc.unfreeze()
 
 
 @pytest.fixture(autouse=True)
@@ -71,7 +75,8 @@ def _nothing_stays_compiled():
 
     before = nn.Module.__init__, nn.Module.__setstate__
     yield
-    nn.Module.__init__, nn.Module.__setstate__ = before
+    if (nn.Module.__init__, nn.Module.__setstate__) != before:  # setting them slows down all classes of modules
+        nn.Module.__init__, nn.Module.__setstate__ = before
 
 
 @pytest.fixture(autouse=True)

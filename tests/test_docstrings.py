@@ -2,6 +2,7 @@
 
 import ast
 import doctest
+import functools
 import importlib
 import inspect
 import re
@@ -30,11 +31,14 @@ def descriptions(docstring):
         yield from re.findall(r"^ +(\w+): (.*)$", section, flags=re.MULTILINE)
 
 
+@functools.cache
 def docstrings():
-    for path in FILES:
-        for node in ast.walk(ast.parse(path.read_text())):
-            if isinstance(node, ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef | ast.Module):
-                yield path, ast.get_docstring(node) or ""
+    return [
+        (path, ast.get_docstring(node) or "")
+        for path in FILES
+        for node in ast.walk(ast.parse(path.read_text()))
+        if isinstance(node, ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef | ast.Module)
+    ]
 
 
 def points_elsewhere(text):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -123,8 +124,9 @@ class DocsSchema:
     open: bool = False
 
 
+@functools.cache
 def register_schemas() -> None:
-    """Makes the schemas known to Hydra."""
+    """Makes the schemas known to Hydra, which keeps them: the next call has nothing left to do."""
     store = ConfigStore.instance()
     store.store(name="search_schema", node=SearchSchema)
     store.store(name="train_schema", node=TrainSchema)

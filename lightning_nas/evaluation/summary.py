@@ -17,7 +17,7 @@ from lightning_nas.errors import CheckpointError
 from lightning_nas.evaluation.contender import ContenderResult
 from lightning_nas.runs import RunFolder
 from lightning_nas.runs.contents import Trial, checked, read_text
-from lightning_nas.search.lightning.persistence import read_checkpoint
+from lightning_nas.search.lightning.outline import checkpoint_outline
 from lightning_nas.search.paths.scoring import scoring_seconds
 from lightning_nas.search.tasks import task_arguments
 
@@ -100,13 +100,13 @@ def _seconds_of_search(run: RunFolder) -> float:
     last = run.last_checkpoint
     if not last.is_file():
         return scoring
-    checkpoint = read_checkpoint(last)
+    checkpoint = checkpoint_outline(last)
     if "lightning_nas" in checkpoint:  # logits
         return _elapsed(checkpoint)
     if not scoring and not run.front_record.is_file():  # the training of a given architecture
         return 0.0
     first = run.pretraining.last_checkpoint
-    before = _elapsed(read_checkpoint(first)) if first.is_file() else 0.0
+    before = _elapsed(checkpoint_outline(first)) if first.is_file() else 0.0
     return before + _elapsed(checkpoint) + scoring
 
 

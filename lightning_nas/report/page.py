@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import datetime
+import functools
 import re
 from collections.abc import Mapping
 from pathlib import Path
@@ -51,11 +52,16 @@ def build(run_folder: str | Path) -> Path:
         ReportError: If a needed file is missing or a file is malformed; it names the file.
     """
     run = read_run(Path(run_folder))
-    environment = jinja2.Environment(autoescape=True, undefined=jinja2.StrictUndefined, trim_blocks=True)
-    template = environment.from_string(TEMPLATE.read_text(encoding="utf-8"))
     path = run.folder.report
-    write_atomic(path, template.render(**_values(run)))
+    write_atomic(path, _template().render(**_values(run)))
     return path
+
+
+@functools.cache
+def _template() -> jinja2.Template:
+    """Compiled once: that takes longer than filling it in, and a sweep writes a report for each of its jobs."""
+    environment = jinja2.Environment(autoescape=True, undefined=jinja2.StrictUndefined, trim_blocks=True)
+    return environment.from_string(TEMPLATE.read_text(encoding="utf-8"))
 
 
 def _values(run: FinishedRun) -> dict[str, Any]:

@@ -219,6 +219,17 @@ def checked(
     return data
 
 
+def read_yaml(text: str) -> Any:
+    """Plain values of a YAML text, read by the compiled parser where there is one: ten times as fast.
+
+    Raises:
+        yaml.YAMLError: If it is none, or asks for objects.
+        ValueError: If a value is none of its kind, such as a 13th month.
+        RecursionError: If it is nested too deeply.
+    """
+    return yaml.load(text, Loader=getattr(yaml, "CSafeLoader", yaml.SafeLoader))
+
+
 def read_overrides(path: Path, refuse: Callable[[str], NasError] = RunFolderError) -> list[str]:
     """The settings that the user of a run gave; none if there is no such file.
 
@@ -228,7 +239,7 @@ def read_overrides(path: Path, refuse: Callable[[str], NasError] = RunFolderErro
     if not path.exists():
         return []
     try:
-        overrides = yaml.safe_load(read_text(path, refuse))
+        overrides = read_yaml(read_text(path, refuse))
     except (yaml.YAMLError, ValueError, RecursionError) as error:
         raise refuse(f"{path}: not the settings of a run: {' '.join(str(error).split())[:200]}") from None
     if not isinstance(overrides, list):

@@ -9,7 +9,7 @@ from pathlib import Path
 import yaml
 
 from lightning_nas.errors import NasError
-from lightning_nas.runs.contents import Front, checked, read_text
+from lightning_nas.runs.contents import Front, checked, read_text, read_yaml
 from lightning_nas.runs.model import ModelFolder
 
 
@@ -273,7 +273,7 @@ class RunFolder:
         if not self.config.is_file():
             return False
         try:
-            config = yaml.safe_load(self.config.read_text(encoding="utf-8"))
+            config = read_yaml(self.config.read_text(encoding="utf-8"))
         except (yaml.YAMLError, ValueError, RecursionError) as error:
             raise NasError(f"{self.config}: not a config of a run: {type(error).__name__}: {error}") from None
         return isinstance(config, dict) and "strategy" in config

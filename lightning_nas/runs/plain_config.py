@@ -11,7 +11,7 @@ from typing import Any
 import yaml
 
 from lightning_nas.errors import ConfigError
-from lightning_nas.runs.contents import read_text
+from lightning_nas.runs.contents import read_text, read_yaml
 from lightning_nas.runs.trust import own_class
 
 OTHER_KEY = re.compile(r"\$\{([\w.]+)\}")
@@ -28,7 +28,7 @@ def read_plain(path: Path) -> dict[str, Any]:
         ConfigError: If it is none.
     """
     try:
-        config = yaml.safe_load(read_text(path, ConfigError))
+        config = read_yaml(read_text(path, ConfigError))
     except (yaml.YAMLError, ValueError, RecursionError) as error:
         if isinstance(error, ConfigError):
             raise

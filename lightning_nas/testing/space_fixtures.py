@@ -34,6 +34,16 @@ def _supernet_of(space: SearchSpace) -> Supernet:
     return space.supernet()
 
 
+OTHER_SEED = 5
+
+
+@lru_cache(maxsize=64)
+def _other_supernet_of(space: SearchSpace) -> tuple[Supernet, dict[str, Tensor]]:
+    """Of other logits and weights, and the logits that it was built with."""
+    other = space.supernet(generator=torch.Generator().manual_seed(OTHER_SEED))
+    return other, {name: group.detach().clone() for name, group in other.logits.items()}
+
+
 @lru_cache(maxsize=128)
 def _network_of(space: SearchSpace, seed: int) -> Backbone:
     """The network of a sample, built once."""
@@ -88,6 +98,19 @@ class SpaceFixtures:
         with torch.no_grad():
             for tensor, value in zip(_moved(supernet), before, strict=True):
                 tensor.copy_(value)
+
+    @pytest.fixture
+    def other_supernet(self, space: SearchSpace) -> Iterator[Supernet]:
+        """Another one in training: one for all tests, which load what it is to hold."""
+        other, logits = _other_supernet_of(space)
+        form = other.form
+        yield other
+        other.float().train().zero_grad()
+        if other.form != form:
+            other.set_form(form)
+        with torch.no_grad():
+            for name, group in logits.items():
+                other.logits[name].copy_(group)
 
     def networks(self, space: SearchSpace, seeds: int = 2) -> list[Backbone]:
         """Networks of samples, in training: the same ones for all tests."""
