@@ -1,9 +1,14 @@
 """One short training of every task, whose results are whole models."""
 
+import shutil
+
 import numpy as np
 from PIL import Image
 
 import lightning_nas
+from lightning_nas.automatic.card import write_card
+from lightning_nas.automatic.layout import Layout
+from lightning_nas.runs.automatic import AutomaticFolder
 from lightning_nas.spaces import Chain
 
 BODY = Chain(stem_channels=8, first_channels=8, widths=(8, 12, 16, 16), depths=(1,) * 4, strides=(1, 2, 2, 2))
@@ -50,3 +55,14 @@ def in_fixed_order(answer):
         order = np.lexsort((*found["boxes"].round(2).T, found["labels"]))
         found = {name: value[order] for name, value in found.items()}
     return found
+
+
+def card_of(here, task):
+    """The card of a run as if it was an automatic one, and what is known of its exported file."""
+    folder = AutomaticFolder("auto")
+    for place in (folder.search, folder.training):
+        shutil.copytree(task, place.path)
+    folder.state.write_text("{}")
+    here("export", f"run={folder.training}", "format=onnx,safetensors", f"out={folder.model}")
+    write_card(folder, Layout("class folders", task, "imagefolder", (), list, {"train": 9, "val": 3}, "ab", (8, 8)))
+    return folder.card.read_text(), lightning_nas.load_model(folder.model).record.exported["onnx"]

@@ -2,7 +2,6 @@
 
 import json
 import re
-import shutil
 import subprocess
 import sys
 
@@ -11,16 +10,13 @@ import onnx
 import onnxruntime
 import pytest
 import torch
-from model_runs import BRIEF, TASKS, arrays, in_fixed_order, train_each
+from model_runs import BRIEF, TASKS, arrays, card_of, in_fixed_order, train_each
 from PIL import Image
 
 import lightning_nas
-from lightning_nas.automatic.card import write_card
-from lightning_nas.automatic.layout import Layout
 from lightning_nas.errors import NasError
 from lightning_nas.networks import read_state_dict
 from lightning_nas.runs import RunFolder
-from lightning_nas.runs.automatic import AutomaticFolder
 from lightning_nas.runs.gallery import Gallery
 from lightning_nas.tasks.classification import ClassificationTask, DigitsDataModule
 from lightning_nas.tasks.detection import DetectionTask
@@ -244,13 +240,5 @@ def test_a_checkpoint_is_enough_to_build_the_task_again(runs, task):
 
 
 def test_a_card_states_what_the_exported_file_reaches(runs):
-    folder = AutomaticFolder("auto")
-    for place in (folder.search, folder.training):
-        shutil.copytree("classification", place.path)
-    folder.state.write_text("{}")
-    runs("export", f"run={folder.training}", "format=onnx,safetensors", f"out={folder.model}")
-    write_card(
-        folder, Layout("class folders", "classification", "imagefolder", (), list, {"train": 9, "val": 3}, "ab", (8, 8))
-    )
-    known = lightning_nas.load_model(folder.model).record.exported["onnx"]
-    assert f"- **model.onnx**: accuracy {known['tested']['value']:.4f} on the same images, " in folder.card.read_text()
+    card, known = card_of(runs, "classification")
+    assert f"- **model.onnx**: accuracy {known['tested']['value']:.4f} on the same images, " in card

@@ -111,7 +111,7 @@ def test_boxes_come_back_in_the_coordinates_of_the_given_image():
     tasks = {size: detector(network(size)) for size in (50, 100)}
     tasks[50].load_state_dict(tasks[100].state_dict())
     image = torch.rand(3, 64, 64)
-    half = nn.functional.interpolate(image[None], scale_factor=0.5, mode="bilinear")[0]
+    half = nn.functional.interpolate(image[None], scale_factor=0.5, mode="bilinear", antialias=True)[0]
     plain = detector(network(100))
     plain.load_state_dict(tasks[100].state_dict())
     plain.detector.transform.sides = (32, 48)
