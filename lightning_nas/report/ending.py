@@ -9,8 +9,9 @@ from typing import Any
 from lightning_nas.report.next_step import next_step
 from lightning_nas.report.over_time import diagnosis_of
 from lightning_nas.report.reading import read_run
-from lightning_nas.report.tables import comparison_sentence, count, decimal, interval_text
+from lightning_nas.report.tables import comparison_sentence, count, decimal, interval_text, shows_no_gain
 from lightning_nas.report.ways_out import ways_out
+from lightning_nas.search.doctor import NOTHING_TO_DO
 
 
 def ending(folder: Path) -> str:
@@ -37,7 +38,9 @@ def ending(folder: Path) -> str:
     diagnosis = diagnosis_of(run)
     step = next_step(run, diagnosis, metric, mode)
     if searched and run.history:
-        lines.append(("verdict", f"{diagnosis.sentence}."))
+        idle = diagnosis.proposal == NOTHING_TO_DO and shows_no_gain(summary["comparison"], metric, mode)
+        said = f"{diagnosis.head}, but no gain ({diagnosis.reason})" if idle else diagnosis.sentence
+        lines.append(("verdict", f"{said}."))
         lines += [("", command) for command in ways_out(run, diagnosis) if command != step.command]
     lines += [("architecture", str(run.folder.architecture)), ("report", str(run.folder.report))]
     lines += [("", step.sentence), ("next", step.command)]

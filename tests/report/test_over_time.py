@@ -56,6 +56,21 @@ def test_a_collapse_is_said_with_the_command_that_acts_on_it(run_folder):
     assert f"<code>{command}</code>" in page
 
 
+def test_a_healthy_search_without_gain_is_not_told_that_there_is_nothing_to_do(run_folder):
+    collapsed(run_folder, since=99)
+    summary = json.loads((run_folder / "summary.json").read_text())
+    said = {}
+    for value in (0.5, 1.0):
+        for entry in summary["comparison"]:
+            if entry["kind"] == "found":
+                entry["metrics"] = dict.fromkeys(entry["metrics"], value)
+        (run_folder / "summary.json").write_text(json.dumps(summary))
+        said[value] = ending(run_folder)
+    assert "verdict:      healthy, but no gain (" in said[0.5]
+    assert "nothing to do" not in said[0.5]
+    assert "verdict:      healthy: nothing to do (" in said[1.0]
+
+
 def test_a_stopped_search_says_how_to_go_on(run_folder):
     run = collapsed(run_folder, since=99, stopped="the dominant eigenvalue has grown")
     configured(run, {"guard": "eigenvalue", "level": "bi"}, "seed=1", "strategy.guard=eigenvalue")

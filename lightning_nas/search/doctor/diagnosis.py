@@ -27,6 +27,9 @@ UNDECIDED_ENTROPY = 0.99
 NOT_JUDGED = ("reduce",)
 """Groups of logits of reduction cells."""
 
+NOTHING_TO_DO = "nothing to do"
+"""What is proposed for a healthy search; whether it has found something better is not the doctor's question."""
+
 STOP = Eigenvalue()
 """The early stop of RobustDARTS with its published numbers, which an eigenvalue is compared with."""
 
@@ -216,7 +219,7 @@ def _healthy(signs: Signs, shares: Series, entropies: Series) -> Diagnosis:
         parts.append("no eigenvalue was measured")
     if signs.stopped is not None:
         return Diagnosis("healthy", "the guard has acted, nothing to do", "; ".join([signs.stopped, *parts]))
-    return Diagnosis("healthy", "nothing to do", "; ".join(parts))
+    return Diagnosis("healthy", NOTHING_TO_DO, "; ".join(parts))
 
 
 def _cell(group: str) -> str:
