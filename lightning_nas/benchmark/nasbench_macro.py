@@ -45,6 +45,7 @@ class NasBenchMacroBenchmark(Benchmark):
         rule: Which networks a step trains: ``"uniform"``, ``"sandwich"``, ``"alternate"`` or ``"progressive"``.
         distillation: Weight of the largest network's outputs in the losses of the others, from 0 to 1.
         networks: How many to draw from the table, without replacement; all if it has fewer.
+        image_size: Side to which the images are scaled, at least 8; the table's networks saw 32 pixels.
         train_images: Images on which the supernet is trained ...
         validation_images: ... and those that judge its networks.
         epochs: Of the supernet's training.
@@ -63,6 +64,7 @@ class NasBenchMacroBenchmark(Benchmark):
     rule: StepRule = "uniform"
     distillation: float = 0.0
     networks: int = 100
+    image_size: int = 32
     train_images: int = 10_000
     validation_images: int = 2_000
     epochs: int = 20
@@ -81,6 +83,7 @@ class NasBenchMacroBenchmark(Benchmark):
                 raise ArgumentError(f"{name} = None: expected {expected}")
         for name, least in {
             "networks": 4,
+            "image_size": 8,
             "train_images": 1,
             "validation_images": 1,
             "epochs": 1,
@@ -97,7 +100,9 @@ class NasBenchMacroBenchmark(Benchmark):
     def run(self) -> dict[str, Any]:
         """Trains the supernet and judges the networks."""
         published, chosen = self._drawn()
-        images, labels = class_images(str(self.images), self.train_images + self.validation_images, CLASSES, self.seed)
+        images, labels = class_images(
+            str(self.images), self.train_images + self.validation_images, CLASSES, self.seed, self.image_size
+        )
         split = self.train_images
         pl.seed_everything(self.seed, workers=True, verbose=False)
         task = SharedClassifier(self.space.supernet(), CLASSES, self.learning_rate)

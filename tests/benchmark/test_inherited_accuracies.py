@@ -33,7 +33,7 @@ def files(tmp_path_factory):
 
 
 def small(files, **arguments):
-    sizes = {"train_images": 12, "validation_images": 8, "batch_size": 4, "epochs": 1, "width": 0.1}
+    sizes = {"train_images": 12, "validation_images": 8, "batch_size": 4, "epochs": 1, "width": 0.1, "image_size": 8}
     return NasBenchMacroBenchmark(**files, **{**sizes, **arguments})
 
 
@@ -73,6 +73,7 @@ def test_augmented_images_are_moved_or_mirrored():
         ({"table": None}, "table = None: expected a CSV file"),
         ({"images": None}, "images = None: expected a folder"),
         ({"networks": 3}, "networks must be at least 4"),
+        ({"image_size": 4}, "image_size must be at least 8"),
         ({"epochs": 0}, "epochs must be at least 1"),
         ({"width": 0.0}, "width must be positive"),
         ({"rule": "none_such"}, "rule must be one of"),
