@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from torch import Tensor, nn
 
+from lightning_nas.ops.layers.pointwise import PointwiseConv2d
 from lightning_nas.spaces import Backbone, FeatureInfo, FeatureLevel
 
 RESIDUAL = "hand-made residual"
@@ -26,7 +27,7 @@ class ResidualBlock(nn.Module):
             nn.Identity()
             if stride == 1 and in_channels == out_channels
             else nn.Sequential(
-                nn.Conv2d(in_channels, out_channels, 1, stride, bias=False), nn.BatchNorm2d(out_channels)
+                PointwiseConv2d(in_channels, out_channels, stride, bias=False), nn.BatchNorm2d(out_channels)
             )
         )
 

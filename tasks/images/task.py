@@ -18,6 +18,7 @@ from lightning_nas.architecture import Architecture
 from lightning_nas.errors import CheckpointError
 from lightning_nas.networks.backbone import build_network
 from lightning_nas.networks.normalization import Normalization
+from lightning_nas.ops.layers.pointwise import bears_channels_last
 from lightning_nas.search.lightning.persistence import read_checkpoint
 from lightning_nas.tasks.images.loss_watch import LossWatch
 from lightning_nas.tasks.images.norm_checks import (
@@ -111,7 +112,7 @@ class ImageTask(pl.LightningModule):
         """
         device = self.trainer.strategy.root_device
         refuse_sync_without_gpu(self.norm, device)
-        if device.type == "cpu":
+        if device.type == "cpu" and bears_channels_last(self):
             self.to(memory_format=torch.channels_last)
 
     def on_train_epoch_end(self) -> None:

@@ -12,6 +12,7 @@ from torch import Tensor, nn
 
 from lightning_nas.errors import ArgumentError
 from lightning_nas.ops.layers.checkpointing import Recomputable
+from lightning_nas.ops.layers.pointwise import padded_conv
 from lightning_nas.ops.registry import OpBuilder, op
 
 KERNELS = (3, 5, 7)
@@ -75,9 +76,7 @@ def conv_bn(
 ) -> nn.Sequential:
     """Convolution, BatchNorm and, if asked for, ReLU6."""
     layers: OrderedDict[str, nn.Module] = OrderedDict()
-    layers["conv"] = nn.Conv2d(
-        in_channels, out_channels, kernel_size, stride, kernel_size // 2, groups=groups, bias=False
-    )
+    layers["conv"] = padded_conv(in_channels, out_channels, kernel_size, stride, groups=groups)
     layers["norm"] = nn.BatchNorm2d(out_channels, affine=affine)
     if activation:
         layers["relu"] = nn.ReLU6()

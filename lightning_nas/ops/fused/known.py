@@ -12,6 +12,7 @@ from torch.nn.modules import module as _module
 
 from lightning_nas.ops.fused.statistics import is_plain_norm
 from lightning_nas.ops.layers.convolutions import FactorizedReduce, SeparableBlock, SeparableConv
+from lightning_nas.ops.layers.pointwise import PointwiseConv2d
 
 _HOOKS = ("_forward_hooks", "_forward_pre_hooks", "_backward_hooks", "_backward_pre_hooks")
 
@@ -128,7 +129,8 @@ def _is_plain_depthwise(conv: nn.Module | None, stride: int | None) -> bool:
 
 def _is_plain_pointwise(conv: nn.Module | None, stride: int) -> bool:
     return (
-        type(conv) is nn.Conv2d
+        isinstance(conv, nn.Conv2d)
+        and type(conv) in (nn.Conv2d, PointwiseConv2d)
         and conv.bias is None
         and conv.kernel_size == (1, 1)
         and conv.stride == (stride, stride)

@@ -10,6 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from lightning_nas.errors import ArgumentError
+from lightning_nas.ops.layers.pointwise import PointwiseConv2d, padded_conv
 
 
 class ReLUConvBN(nn.Sequential):
@@ -35,9 +36,8 @@ class ReLUConvBN(nn.Sequential):
         bias: bool = False,
     ) -> None:
         super().__init__()
-        padding = kernel_size // 2
         self.relu = nn.ReLU()
-        self.conv = nn.Conv2d(in_channels, out_channels, kernel_size, stride, padding, bias=bias)
+        self.conv = padded_conv(in_channels, out_channels, kernel_size, stride, bias=bias)
         self.norm = nn.BatchNorm2d(out_channels, affine=affine)
 
 
@@ -88,8 +88,8 @@ class FactorizedReduce(nn.Module):
         if out_channels % 2:
             raise ArgumentError(f"out_channels must be even for a factorized reduction, got {out_channels}")
         self.relu = nn.ReLU()
-        self.conv1 = nn.Conv2d(in_channels, out_channels // 2, 1, stride=2, bias=False)
-        self.conv2 = nn.Conv2d(in_channels, out_channels // 2, 1, stride=2, bias=False)
+        self.conv1 = PointwiseConv2d(in_channels, out_channels // 2, 2, bias=False)
+        self.conv2 = PointwiseConv2d(in_channels, out_channels // 2, 2, bias=False)
         self.norm = nn.BatchNorm2d(out_channels, affine=affine)
 
     def forward(self, x: Tensor) -> Tensor:

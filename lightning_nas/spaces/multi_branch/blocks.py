@@ -8,6 +8,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor, nn
 
+from lightning_nas.ops.layers.pointwise import PointwiseConv2d
 from lightning_nas.spaces.multi_branch.branches import build_branch
 from lightning_nas.spaces.multi_branch.space import GROUPED, MultiBranch
 
@@ -47,7 +48,7 @@ class Block(nn.Module):
         self.shortcut: nn.Module = nn.Identity()
         if stride != 1 or in_channels != out_channels:
             self.shortcut = nn.Sequential(
-                nn.Conv2d(in_channels, out_channels, 1, stride, bias=False), nn.BatchNorm2d(out_channels)
+                PointwiseConv2d(in_channels, out_channels, stride, bias=False), nn.BatchNorm2d(out_channels)
             )
 
     def forward(self, x: Tensor) -> Tensor:

@@ -11,6 +11,7 @@ from collections.abc import Callable, Sequence
 from torch import nn
 
 from lightning_nas.errors import ArgumentError
+from lightning_nas.ops.layers.pointwise import padded_conv
 from lightning_nas.spaces.multi_branch.space import BRANCH_OPS
 
 Size = tuple[int, int]
@@ -21,8 +22,11 @@ def conv_bn_relu(
 ) -> list[nn.Module]:
     """Convolution that keeps the size at stride 1, BatchNorm, ReLU."""
     padding = (kernel[0] // 2, kernel[1] // 2)
+    square = kernel[0] == kernel[1] and stride[0] == stride[1]
     return [
-        nn.Conv2d(in_channels, out_channels, kernel, stride, padding, groups=groups, bias=False),
+        padded_conv(in_channels, out_channels, kernel[0], stride[0], groups=groups)
+        if square
+        else nn.Conv2d(in_channels, out_channels, kernel, stride, padding, groups=groups, bias=False),
         nn.BatchNorm2d(out_channels, affine=affine),
         nn.ReLU(),
     ]
