@@ -7,6 +7,7 @@ import time
 
 import optuna
 import pytest
+from launched import workers_from_the_nursery
 from processes import start_command
 
 from lightning_nas.architecture import Architecture
@@ -88,11 +89,12 @@ def test_a_study_of_the_backbones_cost_is_not_gone_on_with(here, capfd):
 
 
 def test_two_workers_share_a_study(here):
-    here(
-        "search", "-m", "hydra/launcher=processes", "hydra.launcher.n_jobs=2", "trials.storage=study.log",
-        "trials.worker=0,1", *TINY, "strategy=random", "evaluator=zero_cost", "evaluator.score=params", "trials.count=12",
-        "hydra.sweep.dir=workers",
-    )  # fmt: skip
+    with workers_from_the_nursery(here.folder):
+        here(
+            "search", "-m", "hydra/launcher=processes", "hydra.launcher.n_jobs=2", "trials.storage=study.log",
+            "trials.worker=0,1", *TINY, "strategy=random", "evaluator=zero_cost", "evaluator.score=params",
+            "trials.count=12", "hydra.sweep.dir=workers",
+        )  # fmt: skip
     first, second = here.folder / "workers" / "0", here.folder / "workers" / "1"
     assert (first / "summary.json").is_file()
     assert not (second / "summary.json").exists()
