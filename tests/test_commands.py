@@ -116,7 +116,7 @@ def test_a_killed_training_resumes_to_the_same_weights(tmp_path):
 def test_a_sweep_ends_with_a_table_over_seeds(here, capsys):
     here(
         "search", "-m", *TINY, "space.steps=1", "search.epochs=1", "trainer.limit_train_batches=1", "strategy=random,darts",
-        "trials.count=2", "evaluator.epochs=1", "seed=0,1", "hydra.sweep.dir=sweep",
+        "trials.count=2", "evaluator.epochs=1", "evaluate.random=0", "seed=0,1", "hydra.sweep.dir=sweep",
     )  # fmt: skip
     assert len(list((here.folder / "sweep").glob("*/summary.json"))) == 4
     assert (here.folder / "sweep" / "table.csv").is_file()
