@@ -55,7 +55,7 @@ def test_a_killed_search_goes_on_and_ends_the_same(here):
 def test_several_objectives_after_a_prefilter(here):
     folder = here.folder / "several"
     here(
-        "search", *TINY, "strategy=nsga2", "strategy.population_size=6", "evaluator=zero_cost", "trials.count=20",
+        "search", *TINY, "strategy=nsga2", "strategy.population_size=6", "evaluator=zero_cost", "trials.count=12",
         "trials.costs=[macs]", "prefilter=params", "prefilter.samples=20", "prefilter.keep=0.2", "hydra.run.dir=several",
     )  # fmt: skip
     trials = trials_of(folder)
