@@ -25,9 +25,11 @@ def compose_once() -> None:
 
     Single values are set in a copy of it, each time.
     """
+    import omegaconf.base
     from hydra._internal import config_loader_impl, defaults_list
     from hydra._internal.config_repository import CachingConfigRepository
     from hydra._internal.hydra import Hydra
+    from hydra.core.override_parser.overrides_parser import OverridesParser
     from hydra.core.plugins import Plugins
     from hydra.plugins.config_source import ConfigSource
 
@@ -39,6 +41,9 @@ def compose_once() -> None:
         if source.scheme() == "pkg":
             source._read_config = _once(source._read_config, lambda of, file: (of.provider, of.path, str(file)))
     Composed(config_loader_impl, defaults_list.Overrides).replace()
+    OverridesParser.parse_rule = _once(OverridesParser.parse_rule, lambda _, text, rule: (text, rule))  # type: ignore[method-assign]
+    omegaconf.base.parse = functools.cache(omegaconf.base.parse)  # type: ignore[attr-defined]  # trees that are only read
+    omegaconf.base.Metadata.__deepcopy__ = _copied  # type: ignore[attr-defined]
 
 
 class Composed:
@@ -94,6 +99,14 @@ def _interpolated(create: Callable[..., Any], overrides: Any, defaults_list: Any
     """What other choices a list of files may name, if one does."""
     named = any("${" in str(vars(default)) for default in defaults_list)
     return create(overrides, defaults_list, self_added) if named else create(_NO_CHOICES, [], self_added)
+
+
+def _copied(metadata: Any, memo: dict[int, Any]) -> Any:
+    """What a node of a config says of itself: types, and two dictionaries of its own. Each config has hundreds of nodes."""
+    new = object.__new__(type(metadata))
+    new.__dict__.update(vars(metadata), flags=copy.copy(metadata.flags))
+    new.resolver_cache = copy.deepcopy(metadata.resolver_cache, memo)
+    return new
 
 
 def _once(function: Callable[..., Any], key: Callable[..., Any]) -> Callable[..., Any]:

@@ -87,8 +87,10 @@ def _serve(calls: Connection, ends: socket.socket) -> None:
         if os.fork() == 0:
             calls.close()
             ends.close()
-            _keep(answers, function, arguments)
-            os._exit(0)
+            try:
+                _keep(answers, function, arguments)
+            finally:  # whatever happens, what has forked it does not go on twice
+                os._exit(0)
         answers.close()
         _bury(os.WNOHANG)
 
@@ -99,7 +101,8 @@ def _keep(answers: Connection, function: Callable[..., None], arguments: tuple[A
     process.start()
     answers.send(process.pid)
     process.join()
-    answers.send(process.exitcode)
+    with contextlib.suppress(BrokenPipeError):  # nobody waits for it
+        answers.send(process.exitcode)
 
 
 def _bury(options: int) -> None:
