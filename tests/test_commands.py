@@ -91,7 +91,7 @@ def epochs_logged(folder: Path) -> list[int]:
 
 
 def test_a_killed_search_resumes_to_the_same_architecture(tmp_path):
-    arguments = [*TINY, "search.epochs=3", "trainer.limit_train_batches=3", "evaluate.random=0"]
+    arguments = [*TINY, "space.steps=1", "search.epochs=3", "trainer.limit_train_batches=3", "evaluate.random=0"]
     whole, broken = run_whole_and_broken(tmp_path, "search", arguments, unwritten="architecture.json")
     for name in ("architecture.json", "history.jsonl"):
         assert (broken / name).read_bytes() == (whole / name).read_bytes()
