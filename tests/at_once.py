@@ -11,6 +11,7 @@ from __future__ import annotations
 import copy
 import functools
 import pickle
+import sqlite3
 import sys
 from collections.abc import Callable
 from types import SimpleNamespace
@@ -24,9 +25,11 @@ def compose_once() -> None:
 
     Single values are set in a copy of it, each time.
     """
+    import omegaconf.base
     from hydra._internal import config_loader_impl, defaults_list
     from hydra._internal.config_repository import CachingConfigRepository
     from hydra._internal.hydra import Hydra
+    from hydra.core.override_parser.overrides_parser import OverridesParser
     from hydra.core.plugins import Plugins
     from hydra.plugins.config_source import ConfigSource
 
@@ -38,6 +41,9 @@ def compose_once() -> None:
         if source.scheme() == "pkg":
             source._read_config = _once(source._read_config, lambda of, file: (of.provider, of.path, str(file)))
     Composed(config_loader_impl, defaults_list.Overrides).replace()
+    OverridesParser.parse_rule = _once(OverridesParser.parse_rule, lambda _, text, rule: (text, rule))  # type: ignore[method-assign]
+    omegaconf.base.parse = functools.cache(omegaconf.base.parse)  # type: ignore[attr-defined]  # trees that are only read
+    omegaconf.base.Metadata.__deepcopy__ = _copied  # type: ignore[attr-defined]
 
 
 class Composed:
@@ -76,7 +82,11 @@ class Composed:
         if not any(defaults is known.defaults for known in self.chosen.values()):
             return self.compose(loader, defaults=defaults, repo=repo)
         if id(defaults) not in self.composed:
-            self.composed[id(defaults)] = pickle.dumps(self.compose(loader, defaults=defaults, repo=repo))
+            config = self.compose(loader, defaults=defaults, repo=repo)
+            try:
+                self.composed[id(defaults)] = pickle.dumps(config)
+            except pickle.PicklingError:  # in a worker of a sweep, which has been sent classes
+                return config
         return pickle.loads(self.composed[id(defaults)])
 
 
@@ -91,14 +101,22 @@ def _interpolated(create: Callable[..., Any], overrides: Any, defaults_list: Any
     return create(overrides, defaults_list, self_added) if named else create(_NO_CHOICES, [], self_added)
 
 
+def _copied(metadata: Any, memo: dict[int, Any]) -> Any:
+    """What a node of a config says of itself: types, and two dictionaries of its own. Each config has hundreds of nodes."""
+    new = object.__new__(type(metadata))
+    new.__dict__.update(vars(metadata), flags=copy.copy(metadata.flags))
+    new.resolver_cache = copy.deepcopy(metadata.resolver_cache, memo)
+    return new
+
+
 def _once(function: Callable[..., Any], key: Callable[..., Any]) -> Callable[..., Any]:
     """Calls it once for each key; whoever asks gets a copy."""
     known: dict[Any, bytes] = {}
 
-    def call(*arguments: Any) -> Any:
-        found = key(*arguments)
+    def call(*arguments: Any, **named: Any) -> Any:
+        found = key(*arguments, **named)
         if found not in known:
-            known[found] = pickle.dumps(function(*arguments))
+            known[found] = pickle.dumps(function(*arguments, **named))
         return pickle.loads(known[found])
 
     return call
@@ -109,6 +127,41 @@ def look_for_packages_once() -> None:
     names = [f"{family}.utilities.registry" for family in ("lightning_fabric", "lightning.fabric")]
     for registry in filter(None, map(sys.modules.get, names)):
         registry.entry_points = functools.cache(registry.entry_points)
+
+
+def read_digits_once() -> None:
+    """Every data module and every training of digits unpacks and parses the same numbers: as long as a small epoch."""
+    base = sys.modules.get("sklearn.datasets._base")
+    if base is not None:
+        name = "load_gzip_compressed_csv_data"
+        setattr(base, name, _once(getattr(base, name), lambda *what, **how: repr((what, sorted(how.items())))))
+
+
+def keep_databases_quickly() -> None:
+    """Those of Optuna look through the versions of their tables once, and no commit waits for the disk.
+
+    No test takes away the power; what a process that is killed has committed, the system has.
+    """
+    if "optuna" not in sys.modules:
+        return
+    from optuna.storages._rdb import storage
+    from sqlalchemy import Engine, event
+
+    manager = storage._VersionManager
+    known: list[Any] = []
+    create = manager._create_alembic_script
+
+    def script(self: Any) -> Any:
+        known[:] = known or [create(self)]
+        return known[0]
+
+    manager._create_alembic_script = script  # type: ignore[method-assign]
+    event.listen(Engine, "connect", _hurry)
+
+
+def _hurry(connection: Any, record: Any) -> None:
+    if isinstance(connection, sqlite3.Connection):
+        connection.execute("PRAGMA synchronous = OFF")
 
 
 def look_for_devices_once() -> None:

@@ -44,6 +44,8 @@ def pytest_collection_finish(session):
         at_once.compose_once()
     at_once.look_for_packages_once()
     at_once.look_for_devices_once()
+    at_once.read_digits_once()
+    at_once.keep_databases_quickly()
     os.fsync = lambda file: None  # no test takes away the power
     gc.collect()
     gc.freeze()

@@ -19,7 +19,7 @@ from typing import Any
 IMPORTED = (
     "lightning_nas.cli", "lightning_nas.search", "lightning_nas.tasks.classification", "lightning_nas.tasks.detection",
     "lightning_nas.tasks.segmentation", "lightning.pytorch", "pycocotools.cocoeval", "matplotlib.pyplot",
-    "torch.distributed", "torch.utils.tensorboard",
+    "torch.distributed", "torch.utils.tensorboard", "sklearn.datasets",
 )  # fmt: skip
 
 SECONDS = 0.05
@@ -74,6 +74,7 @@ def _serve(calls: Connection, ends: socket.socket) -> None:
     for name in IMPORTED:
         importlib.import_module(name)
     sys.modules["lightning_nas.search.costs"].SECONDS = SECONDS
+    importlib.import_module("optuna").storages.RDBStorage("sqlite://")  # imports 300 modules, and configures its tables
     gc.collect()
     gc.freeze()  # what is shared with the forked stays shared
     while True:
@@ -86,8 +87,10 @@ def _serve(calls: Connection, ends: socket.socket) -> None:
         if os.fork() == 0:
             calls.close()
             ends.close()
-            _keep(answers, function, arguments)
-            os._exit(0)
+            try:
+                _keep(answers, function, arguments)
+            finally:  # whatever happens, what has forked it does not go on twice
+                os._exit(0)
         answers.close()
         _bury(os.WNOHANG)
 
@@ -98,7 +101,8 @@ def _keep(answers: Connection, function: Callable[..., None], arguments: tuple[A
     process.start()
     answers.send(process.pid)
     process.join()
-    answers.send(process.exitcode)
+    with contextlib.suppress(BrokenPipeError):  # nobody waits for it
+        answers.send(process.exitcode)
 
 
 def _bury(options: int) -> None:

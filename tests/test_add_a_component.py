@@ -131,10 +131,9 @@ def file_of(cell: str) -> Path | None:
 def searched(tmp_path_factory):
     """A folder with a copy of the package, in which both searches have run."""
     folder = tmp_path_factory.mktemp("added")
-    ignored = shutil.ignore_patterns("__pycache__")
-    shutil.copytree(ROOT / "lightning_nas", folder / "lightning_nas", ignore=ignored)
+    shutil.copytree(ROOT / "lightning_nas", folder / "lightning_nas")  # with what has been compiled
     for name in ("tasks", "conf"):
-        shutil.copytree(ROOT / name, folder / "lightning_nas" / name, ignore=ignored)
+        shutil.copytree(ROOT / name, folder / "lightning_nas" / name)
     for row, (code, config) in ROWS.items():
         for cell, content in ((code, CODE.get(row)), (config, CONFIG.get(row))):
             path = file_of(cell)

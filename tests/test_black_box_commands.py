@@ -7,6 +7,7 @@ import time
 
 import optuna
 import pytest
+from launched import workers_from_the_nursery
 from processes import start_command
 
 from lightning_nas.architecture import Architecture
@@ -54,7 +55,7 @@ def test_a_killed_search_goes_on_and_ends_the_same(here):
 def test_several_objectives_after_a_prefilter(here):
     folder = here.folder / "several"
     here(
-        "search", *TINY, "strategy=nsga2", "strategy.population_size=6", "evaluator=zero_cost", "trials.count=20",
+        "search", *TINY, "strategy=nsga2", "strategy.population_size=6", "evaluator=zero_cost", "trials.count=12",
         "trials.costs=[macs]", "prefilter=params", "prefilter.samples=20", "prefilter.keep=0.2", "hydra.run.dir=several",
     )  # fmt: skip
     trials = trials_of(folder)
@@ -88,11 +89,12 @@ def test_a_study_of_the_backbones_cost_is_not_gone_on_with(here, capfd):
 
 
 def test_two_workers_share_a_study(here):
-    here(
-        "search", "-m", "hydra/launcher=processes", "hydra.launcher.n_jobs=2", "trials.storage=study.log",
-        "trials.worker=0,1", *TINY, "strategy=random", "evaluator=zero_cost", "evaluator.score=params", "trials.count=12",
-        "hydra.sweep.dir=workers",
-    )  # fmt: skip
+    with workers_from_the_nursery(here.folder):
+        here(
+            "search", "-m", "hydra/launcher=processes", "hydra.launcher.n_jobs=2", "trials.storage=study.log",
+            "trials.worker=0,1", *TINY, "strategy=random", "evaluator=zero_cost", "evaluator.score=params",
+            "trials.count=12", "hydra.sweep.dir=workers",
+        )  # fmt: skip
     first, second = here.folder / "workers" / "0", here.folder / "workers" / "1"
     assert (first / "summary.json").is_file()
     assert not (second / "summary.json").exists()

@@ -91,7 +91,7 @@ def epochs_logged(folder: Path) -> list[int]:
 
 
 def test_a_killed_search_resumes_to_the_same_architecture(tmp_path):
-    arguments = [*TINY, "search.epochs=3", "trainer.limit_train_batches=3", "evaluate.random=0"]
+    arguments = [*TINY, "space.steps=1", "search.epochs=3", "trainer.limit_train_batches=3", "evaluate.random=0"]
     whole, broken = run_whole_and_broken(tmp_path, "search", arguments, unwritten="architecture.json")
     for name in ("architecture.json", "history.jsonl"):
         assert (broken / name).read_bytes() == (whole / name).read_bytes()
@@ -116,7 +116,7 @@ def test_a_killed_training_resumes_to_the_same_weights(tmp_path):
 def test_a_sweep_ends_with_a_table_over_seeds(here, capsys):
     here(
         "search", "-m", *TINY, "space.steps=1", "search.epochs=1", "trainer.limit_train_batches=1", "strategy=random,darts",
-        "trials.count=2", "evaluator.epochs=1", "seed=0,1", "hydra.sweep.dir=sweep",
+        "trials.count=2", "evaluator.epochs=1", "evaluate.random=0", "seed=0,1", "hydra.sweep.dir=sweep",
     )  # fmt: skip
     assert len(list((here.folder / "sweep").glob("*/summary.json"))) == 4
     assert (here.folder / "sweep" / "table.csv").is_file()

@@ -99,13 +99,16 @@ def test_errors_of_the_library_are_what_they_were_before_they_had_a_common_base(
 def test_the_library_and_its_tasks_raise_no_plain_value_error():
     """The command line could not tell it from one of a user's own code."""
     import ast
+    import re
     from pathlib import Path
 
     root = Path(__file__).resolve().parent.parent
     plain = {"ValueError", "FileNotFoundError", "FloatingPointError", "OSError"}
     found = []
+    raised = re.compile(rf"\braise[\s(\\]+({'|'.join(plain)})\b")
     for path in [*(root / "lightning_nas").rglob("*.py"), *(root / "tasks").rglob("*.py")]:
-        for node in ast.walk(ast.parse(path.read_text())):
+        text = path.read_text()
+        for node in ast.walk(ast.parse(text)) if raised.search(text) else ():  # it may be said in a docstring alone
             if isinstance(node, ast.Raise) and isinstance(node.exc, ast.Call) and ast.unparse(node.exc.func) in plain:
                 found.append(f"{path.relative_to(root)}:{node.lineno}")
     assert [

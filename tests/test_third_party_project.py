@@ -90,12 +90,12 @@ def searched(tmp_path_factory):
     pl.seed_everything(0, verbose=False)
     supernet = lightning_nas.spaces.Darts(channels=4, cells=3, steps=2, in_channels=1).supernet()
     width = supernet.feature_info.channels()[-1]
-    model = DigitsModel(backbone=supernet, width=width, steps=18)
+    model = DigitsModel(backbone=supernet, width=width, steps=8)
     before = {name: p.detach().clone() for name, p in model.named_parameters()}
 
     search = lightning_nas.SearchModule(model, strategy=lightning_nas.strategies.Darts(order=1))
     run = trainer(folder, 2, enable_checkpointing=False)
-    run.fit(search, lightning_nas.BilevelDataModule(DigitsData()))
+    run.fit(search, lightning_nas.BilevelDataModule(DigitsData(batch_size=150)))
     search.architecture().save(folder / "architecture.json")
     return folder, model, before, run, search
 
@@ -107,7 +107,7 @@ def test_the_project_becomes_searchable(searched):
     assert len(logits) == 2
     for name in [*logits, "head.weight", "backbone.macro.stem.0.weight"]:
         assert not torch.equal(after[name], before[name]), f"{name} did not move"
-    assert run.global_step == 18  # 600 images in each half: 9 batches of 64, twice
+    assert run.global_step == 8  # 600 images in each half: 4 batches of 150, twice
     assert {"train_loss", "val_accuracy"} <= set(run.callback_metrics)
 
     from lightning_nas import Architecture
@@ -119,8 +119,8 @@ def test_its_own_optimizer_and_schedule_move_the_weights_only(searched):
     _, model, _, run, _ = searched
     weights = [o for o in run.optimizers if isinstance(getattr(o, "optimizer", o), torch.optim.SGD)]
     assert len(weights) == 1
-    reference = DigitsModel(nn.Identity(), 1, steps=18).configure_optimizers()
-    for _ in range(18):
+    reference = DigitsModel(nn.Identity(), 1, steps=8).configure_optimizers()
+    for _ in range(8):
         reference["optimizer"].step()
         reference["lr_scheduler"]["scheduler"].step()
     assert weights[0].param_groups[0]["lr"] == reference["optimizer"].param_groups[0]["lr"]

@@ -17,7 +17,10 @@ from lightning_nas.spaces import build_space
 SUPPORT = Path(__file__).resolve().parent / "support"
 DEPTH = (f"hydra.searchpath=[file://{SUPPORT / 'depth' / 'conf'}]", "task=depth", "trainer.accelerator=cpu")
 SPACE = ("space=darts_small", "space.cells=2", "space.channels=4")
-BRIEF = ("evaluator.epochs=1", "evaluate.epochs=1", "evaluate.hand_made=false", "trainer.limit_train_batches=2")
+BRIEF = (
+    "evaluator.epochs=1", "evaluate.epochs=1", "evaluate.hand_made=false", "trainer.limit_train_batches=2",
+    "trainer.limit_val_batches=1", "trainer.limit_test_batches=1",
+)  # fmt: skip
 
 
 @pytest.fixture(scope="module")
@@ -42,7 +45,7 @@ def searched(project):
 def trained(project, searched):
     project(
         "train", *DEPTH, f"architecture={searched / 'architecture.json'}", "epochs=1", "trainer.limit_train_batches=2",
-        "data.max_depth=20", "hydra.run.dir=trained",
+        "trainer.limit_val_batches=1", "trainer.limit_test_batches=1", "data.max_depth=20", "hydra.run.dir=trained",
     )  # fmt: skip
     return project.folder / "trained"
 

@@ -263,5 +263,7 @@ def textbook_form(model: nn.Module) -> Iterator[None]:
 def find_supernets(model: nn.Module) -> list[Supernet]:
     """The supernets in a model, without those that are parts of another one and lend it their logits."""
     found: list[Supernet] = [module for module in model.modules() if isinstance(module, Supernet)]
+    if len(found) == 1:
+        return found
     parts = {id(part) for module in found for part in module.modules() if part is not module}
     return [module for module in found if id(module) not in parts]

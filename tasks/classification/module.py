@@ -129,9 +129,8 @@ class ClassificationTask(ClassDistillation, ImageTask):
         if num_classes > 5:
             groups.append(["accuracy_top5"])
             metrics["accuracy_top5"] = MulticlassAccuracy(num_classes, average="micro", top_k=5)
-        collection = torchmetrics.MetricCollection(metrics, compute_groups=groups)
-        self.val_metrics = collection.clone(prefix="val/")
-        self.test_metrics = collection.clone(prefix="test/")
+        self.val_metrics = torchmetrics.MetricCollection(metrics, prefix="val/", compute_groups=groups)
+        self.test_metrics = self.val_metrics.clone(prefix="test/")
         self.val_confusion = MulticlassConfusionMatrix(num_classes)
         self.test_confusion = MulticlassConfusionMatrix(num_classes)
         self.record = TestRecord()

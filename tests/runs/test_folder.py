@@ -34,6 +34,9 @@ def docstrings(tree):
 
 def spelled(source):
     """Names of files anywhere in the texts of a program; of folders where a path is put together."""
+    quoted = {f"{mark}{name}{mark}" for name in FOLDERS for mark in ("'", '"')}
+    if not any(name in source for name in FILES | quoted):  # most programs: reading them takes seconds
+        return set()
     tree = ast.parse(source)
     documentation = docstrings(tree)
     texts = [n for n in ast.walk(tree) if isinstance(n, ast.Constant) and isinstance(n.value, str)]
