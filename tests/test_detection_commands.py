@@ -163,7 +163,7 @@ def test_mistakes_are_named_before_any_work(here, searched, arguments, said, cap
 # ---- single path ----------------------------------------------------------------------------------------------------------
 
 SINGLE = [
-    "recipe=detnas/small", *DATA, "trainer.accelerator=cpu", "task.min_size=64", "task.max_size=64",
+    "recipe=detnas/small", *DATA, "data.train=8", "trainer.accelerator=cpu", "task.min_size=64", "task.max_size=64",
     "task.detector=retinanet",
     "task.head_convs=1", "space.parts.backbone.widths=[8,12,16,16]", "space.parts.backbone.depths=[1,1,1,1]",
     "space.parts.backbone.stem_channels=4", "strategy.population=3", "strategy.mutants=1", "strategy.crossovers=1",
@@ -176,7 +176,7 @@ SINGLE = [
 def class_folders(root):
     for label in ("a", "b"):
         (root / label).mkdir(parents=True)
-        for number in range(20):
+        for number in range(8):
             pixels = np.random.default_rng(number).integers(0, 255, (32, 32, 3), np.uint8)
             Image.fromarray(pixels).save(root / label / f"{number}.png")
 
