@@ -27,11 +27,16 @@ def compose_once() -> None:
     from hydra._internal import config_loader_impl, defaults_list
     from hydra._internal.config_repository import CachingConfigRepository
     from hydra._internal.hydra import Hydra
+    from hydra.core import utils
+    from hydra.core.override_parser.overrides_parser import OverridesParser
     from hydra.core.plugins import Plugins
     from hydra.plugins.config_source import ConfigSource
 
     Plugins.instance()  # imports anew what is changed here
     Hydra.get_mode = lambda *_, **__: None  # type: ignore[method-assign]  # what it finds where nothing sets hydra.mode
+    utils.copy = SimpleNamespace(deepcopy=lambda config: pickle.loads(pickle.dumps(config)))  # type: ignore[attr-defined]
+    parse = _once(OverridesParser.parse_rule, lambda parser, text, rule: (text, rule))
+    OverridesParser.parse_rule = lambda *arguments: parse(*arguments)  # type: ignore[method-assign]
     CachingConfigRepository.__init__ = _begin  # type: ignore[method-assign]
     defaults_list._create_interpolation_map = functools.partial(_interpolated, defaults_list._create_interpolation_map)
     for source in ConfigSource.__subclasses__():
@@ -112,7 +117,12 @@ def look_for_packages_once() -> None:
 
 
 def look_for_devices_once() -> None:
-    """A driver that is not there is not looked for again."""
+    """A driver that is not there is not looked for again, and what is logged stays where all else is: moving copies it."""
     cuda = sys.modules.get("torch.cuda")
-    if cuda is not None and cuda.device_count() == 0:
-        cuda._cached_device_count = 0
+    if cuda is None or cuda.device_count() > 0:
+        return
+    cuda._cached_device_count = 0
+    for family in ("pytorch_lightning", "lightning.pytorch"):
+        result = sys.modules.get(f"{family}.trainer.connectors.logger_connector.result")
+        if result is not None:
+            result._ResultMetric.to = lambda metric, *_, **__: metric

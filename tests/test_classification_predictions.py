@@ -98,9 +98,9 @@ def test_folders_are_predicted_as_in_the_validation(here, augmentation):
 
 def test_what_a_search_found_predicts_too(here):
     here(
-        "search", "space.channels=4", "space.cells=3", "search.epochs=1", "search.warmup_epochs=0", "evaluate.epochs=1",
-        "evaluate.random=0", "evaluate.hand_made=false", "trainer.accelerator=cpu", *ONE_BATCH, "data.batch_size=16",
-        "hydra.run.dir=searched",
+        "search", "space.channels=4", "space.cells=3", "space.steps=2", "search.epochs=1", "search.warmup_epochs=0",
+        "evaluate.epochs=1", "evaluate.random=0", "evaluate.hand_made=false", "trainer.accelerator=cpu", *ONE_BATCH,
+        "data.batch_size=16", "logger=csv", "hydra.run.dir=searched",
     )  # fmt: skip
     folder = here.folder / "photos"
     folder.mkdir()

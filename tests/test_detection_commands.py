@@ -14,7 +14,10 @@ TINY = [
     "task=detection", *DATA, "trainer.accelerator=cpu", "task.min_size=64", "task.max_size=64", "task.head_convs=1",
     "evaluate.epochs=1", "evaluate.random=1",
 ]  # fmt: skip
-SMALL_SPACE = ["space.parts.backbone.widths=[8,8,12,12]", "space.parts.neck.cells=3", "space.parts.neck.max_level=5"]
+SMALL_SPACE = [
+    "space.parts.backbone.widths=[8,8,12,12]", "space.parts.backbone.depths=[2,1,1,1]", "space.parts.neck.cells=3",
+    "space.parts.neck.max_level=5",
+]  # fmt: skip
 
 
 @pytest.fixture(scope="module")
@@ -222,7 +225,8 @@ def test_a_classifier_is_searched_by_paths_too(here):
         "search", "space=shufflenetv2", "strategy=single_path", "space.stem_channels=4", "space.widths=[8,12]",
         "space.depths=[1,1]", "space.head_channels=16", *[item for item in SINGLE if item.startswith("strategy.")],
         "search.epochs=1", "evaluate.epochs=1", "evaluate.random=0", "trainer.accelerator=cpu",
-        "trainer.limit_train_batches=4", "strategy.max_macs=null", "hydra.run.dir=digits",
+        "trainer.limit_train_batches=2", "trainer.limit_val_batches=2", "trainer.limit_test_batches=1",
+        "strategy.max_macs=null", "hydra.run.dir=digits",
     )  # fmt: skip
     lines = (here.folder / "digits" / "evolution.jsonl").read_text().splitlines()
     assert len(lines) == 6

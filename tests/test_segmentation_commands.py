@@ -31,7 +31,7 @@ ONE_BATCH = [f"trainer.limit_{part}_batches=1" for part in ("train", "val", "tes
 
 @pytest.fixture(scope="module")
 def searched(here):
-    here("search", *TINY, *SMALL_SPACE, "strategy=darts_small", "hydra.run.dir=searched")
+    here("search", *TINY, *SMALL_SPACE, FEW_OPS, "strategy=darts_small", "hydra.run.dir=searched")
     return here.folder / "searched"
 
 
