@@ -29,12 +29,14 @@ def compose_once() -> None:
     from hydra._internal import config_loader_impl, defaults_list
     from hydra._internal.config_repository import CachingConfigRepository
     from hydra._internal.hydra import Hydra
+    from hydra.core import utils
     from hydra.core.override_parser.overrides_parser import OverridesParser
     from hydra.core.plugins import Plugins
     from hydra.plugins.config_source import ConfigSource
 
     Plugins.instance()  # imports anew what is changed here
     Hydra.get_mode = lambda *_, **__: None  # type: ignore[method-assign]  # what it finds where nothing sets hydra.mode
+    utils.copy = SimpleNamespace(deepcopy=_duplicate)  # type: ignore[attr-defined]
     CachingConfigRepository.__init__ = _begin  # type: ignore[method-assign]
     defaults_list._create_interpolation_map = functools.partial(_interpolated, defaults_list._create_interpolation_map)
     for source in ConfigSource.__subclasses__():
@@ -101,6 +103,13 @@ def _interpolated(create: Callable[..., Any], overrides: Any, defaults_list: Any
     return create(overrides, defaults_list, self_added) if named else create(_NO_CHOICES, [], self_added)
 
 
+def _duplicate(config: Any) -> Any:
+    try:
+        return pickle.loads(pickle.dumps(config))
+    except pickle.PicklingError:  # in a worker of a sweep, which has been sent classes
+        return copy.deepcopy(config)
+
+
 def _copied(metadata: Any, memo: dict[int, Any]) -> Any:
     """What a node of a config says of itself: types, and two dictionaries of its own. Each config has hundreds of nodes."""
     new = object.__new__(type(metadata))
@@ -165,7 +174,12 @@ def _hurry(connection: Any, record: Any) -> None:
 
 
 def look_for_devices_once() -> None:
-    """A driver that is not there is not looked for again."""
+    """A driver that is not there is not looked for again, and what is logged stays where all else is: moving copies it."""
     cuda = sys.modules.get("torch.cuda")
-    if cuda is not None and cuda.device_count() == 0:
-        cuda._cached_device_count = 0
+    if cuda is None or cuda.device_count() > 0:
+        return
+    cuda._cached_device_count = 0
+    for family in ("pytorch_lightning", "lightning.pytorch"):
+        result = sys.modules.get(f"{family}.trainer.connectors.logger_connector.result")
+        if result is not None:
+            result._ResultMetric.to = lambda metric, *_, **__: metric

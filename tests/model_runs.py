@@ -1,5 +1,8 @@
 """One short training of every task, whose results are whole models."""
 
+import contextlib
+import functools
+import io
 import shutil
 
 import numpy as np
@@ -41,6 +44,18 @@ def train_each(here):
     for number in range(3):
         pixels = np.random.default_rng(number).integers(0, 255, (50, 80 + number, 3), np.uint8)
         Image.fromarray(pixels).save(here.folder / "images" / f"photo{number}.png")
+
+
+def export_once(here):
+    """Exports the run of a task when it is first asked for, in eight bits as well; gives what the command has said."""
+
+    @functools.cache
+    def export(task):
+        with contextlib.redirect_stdout(io.StringIO()) as said:
+            here("export", f"run={task}", "format=onnx,safetensors", "int8=true", "int8_images=4")
+        return said.getvalue()
+
+    return export
 
 
 def arrays(answer):

@@ -22,8 +22,8 @@ IMPORTED = (
     "torch.distributed", "torch.utils.tensorboard", "sklearn.datasets",
 )  # fmt: skip
 
-SECONDS = 0.05
-"""For the latency of a network, instead of five: 10 passes are timed, not 100."""
+SECONDS, PASSES = 0.05, 3
+"""For the latency of a network, instead of five, and how many passes are timed at least, instead of 10."""
 
 _ways: list[tuple[int, Connection, socket.socket]] = []
 """To the nursery, once it is there: its number, and ways for what is to be called and for where to say how that has ended."""
@@ -75,6 +75,7 @@ def _serve(calls: Connection, ends: socket.socket) -> None:
         importlib.import_module(name)
     sys.modules["lightning_nas.search.costs"].SECONDS = SECONDS
     importlib.import_module("optuna").storages.RDBStorage("sqlite://")  # imports 300 modules, and configures its tables
+    sys.modules["lightning_nas.cost.latency"].FEWEST = PASSES
     gc.collect()
     gc.freeze()  # what is shared with the forked stays shared
     while True:

@@ -14,6 +14,7 @@ from lightning_nas.networks.weights import read_state_dict
 from lightning_nas.tasks.classification import ClassificationTask, DigitsDataModule, ImageFolderDataModule
 
 SMALL = ["architecture=darts_v2", "++network.channels=4", "++network.cells=3", "epochs=1", "trainer.accelerator=cpu"]
+ONE_BATCH = [f"trainer.limit_{part}_batches=1" for part in ("train", "val", "test")]
 
 
 def trained(run):
@@ -41,7 +42,7 @@ def assert_as_in_the_test(run, images, files, out, names):
 
 
 def test_digits_are_predicted_as_in_the_test(here):
-    here("train", *SMALL, "hydra.run.dir=digits")
+    here("train", *SMALL, "trainer.limit_train_batches=8", "trainer.limit_val_batches=1", "hydra.run.dir=digits")
     run = here.folder / "digits"
     data = DigitsDataModule()
     data.setup()
@@ -97,9 +98,9 @@ def test_folders_are_predicted_as_in_the_validation(here, augmentation):
 
 def test_what_a_search_found_predicts_too(here):
     here(
-        "search", "space.channels=4", "space.cells=3", "search.epochs=1", "search.warmup_epochs=0", "evaluate.epochs=1",
-        "evaluate.random=0", "evaluate.hand_made=false", "trainer.accelerator=cpu", "trainer.limit_train_batches=2",
-        "hydra.run.dir=searched",
+        "search", "space.channels=4", "space.cells=3", "space.steps=2", "search.epochs=1", "search.warmup_epochs=0",
+        "evaluate.epochs=1", "evaluate.random=0", "evaluate.hand_made=false", "trainer.accelerator=cpu", *ONE_BATCH,
+        "data.batch_size=16", "logger=csv", "hydra.run.dir=searched",
     )  # fmt: skip
     folder = here.folder / "photos"
     folder.mkdir()

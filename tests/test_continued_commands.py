@@ -9,7 +9,8 @@ from lightning_nas.strategies.gradient.guards import Eigenvalue
 
 SMALL = (
     "space=nasbench201", "space.channels=2", "space.cells=1", "trainer.accelerator=cpu", "trainer.limit_train_batches=2",
-    "trainer.limit_val_batches=1", "trainer.limit_test_batches=1",
+    "trainer.limit_val_batches=1", "trainer.limit_test_batches=1", "data.batch_size=16",
+    "logger=csv",
 )  # fmt: skip
 SEARCH = (
     *SMALL, "search.epochs=3", "search.warmup_epochs=0", "evaluate.epochs=1", "evaluate.random=0", "evaluate.hand_made=false",

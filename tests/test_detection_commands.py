@@ -14,20 +14,18 @@ TINY = [
     "task=detection", *DATA, "trainer.accelerator=cpu", "task.min_size=64", "task.max_size=64", "task.head_convs=1",
     "evaluate.epochs=1", "evaluate.random=1",
 ]  # fmt: skip
-SMALL_SPACE = ["space.parts.backbone.widths=[8,8,12,12]", "space.parts.neck.cells=3", "space.parts.neck.max_level=5"]
+SMALL_SPACE = [
+    "space.parts.backbone.widths=[8,8,12,12]", "space.parts.backbone.depths=[2,1,1,1]", "space.parts.neck.cells=3",
+    "space.parts.neck.max_level=5",
+]  # fmt: skip
 
 
 @pytest.fixture(scope="module")
 def searched(here):
     here(
-        "search",
-        *TINY,
-        *SMALL_SPACE,
-        "strategy=darts_small",
-        "search.epochs=2",
-        "search.warmup_epochs=1",
+        "search", *TINY, *SMALL_SPACE, "strategy=darts_small", "search.epochs=2", "search.warmup_epochs=1",
         "hydra.run.dir=searched",
-    )
+    )  # fmt: skip
     return here.folder / "searched"
 
 
@@ -163,20 +161,20 @@ def test_mistakes_are_named_before_any_work(here, searched, arguments, said, cap
 # ---- single path ----------------------------------------------------------------------------------------------------------
 
 SINGLE = [
-    "recipe=detnas/small", *DATA, "trainer.accelerator=cpu", "task.min_size=64", "task.max_size=64",
-    "task.detector=retinanet",
-    "task.head_convs=1", "space.parts.backbone.widths=[8,12,16,16]", "space.parts.backbone.depths=[1,1,1,1]",
-    "space.parts.backbone.stem_channels=4", "strategy.population=3", "strategy.mutants=1", "strategy.crossovers=1",
-    "strategy.rounds=2", "strategy.recalibration_batches=1", "strategy.max_macs=1.86e7", "search.epochs=1",
-    "evaluate.epochs=1", "evaluate.random=0", "evaluate.hand_made=false", "pretrain=imagefolder",
-    "pretrain.data.root=classes", "pretrain.data.batch_size=4", "pretrain.epochs=1", "pretrain.data.num_workers=0",
+    "recipe=detnas/small", *DATA, "data.train=8", "logger=csv", "trainer.accelerator=cpu", "task.min_size=64",
+    "task.max_size=64", "task.detector=retinanet", "task.head_convs=1", "space.parts.backbone.widths=[8,12,16,16]",
+    "space.parts.backbone.depths=[1,1,1,1]", "space.parts.backbone.stem_channels=4", "strategy.population=3",
+    "strategy.mutants=1", "strategy.crossovers=1", "strategy.rounds=2", "strategy.recalibration_batches=1",
+    "strategy.max_macs=1.86e7", "search.epochs=1", "evaluate.epochs=1", "evaluate.random=0", "evaluate.hand_made=false",
+    "pretrain=imagefolder", "pretrain.data.root=classes", "pretrain.data.batch_size=4", "pretrain.epochs=1",
+    "pretrain.data.num_workers=0",
 ]  # fmt: skip
 
 
 def class_folders(root):
     for label in ("a", "b"):
         (root / label).mkdir(parents=True)
-        for number in range(20):
+        for number in range(8):
             pixels = np.random.default_rng(number).integers(0, 255, (32, 32, 3), np.uint8)
             Image.fromarray(pixels).save(root / label / f"{number}.png")
 
@@ -222,7 +220,8 @@ def test_a_classifier_is_searched_by_paths_too(here):
         "search", "space=shufflenetv2", "strategy=single_path", "space.stem_channels=4", "space.widths=[8,12]",
         "space.depths=[1,1]", "space.head_channels=16", *[item for item in SINGLE if item.startswith("strategy.")],
         "search.epochs=1", "evaluate.epochs=1", "evaluate.random=0", "trainer.accelerator=cpu",
-        "trainer.limit_train_batches=4", "strategy.max_macs=null", "hydra.run.dir=digits",
+        "trainer.limit_train_batches=2", "trainer.limit_val_batches=2", "trainer.limit_test_batches=1",
+        "strategy.max_macs=null", "logger=csv", "hydra.run.dir=digits",
     )  # fmt: skip
     lines = (here.folder / "digits" / "evolution.jsonl").read_text().splitlines()
     assert len(lines) == 6

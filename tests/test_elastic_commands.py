@@ -11,8 +11,8 @@ SEARCH = [
     "space=chain_small", "strategy=elastic", "strategy.rule=sandwich", "strategy.networks=1", "strategy.distillation=0.5",
     "strategy.initial=4", "strategy.rounds=1", "strategy.per_round=2", "strategy.population=4", "strategy.generations=2",
     "strategy.recalibration_batches=1", "strategy.front_size=2", "trainer.accelerator=cpu", "trainer.limit_train_batches=3",
-    "trainer.limit_val_batches=1", "trainer.limit_test_batches=1", "search.epochs=1", "search.warmup_epochs=0",
-    "evaluate.epochs=1", "evaluate.random=0", "evaluate.hand_made=false",
+    "trainer.limit_val_batches=1", "trainer.limit_test_batches=1", "data.batch_size=16", "search.epochs=1",
+    "search.warmup_epochs=0", "logger=csv", "evaluate.epochs=1", "evaluate.random=0", "evaluate.hand_made=false",
 ]  # fmt: skip
 TRAIN = ["epochs=1", "trainer.accelerator=cpu", "trainer.limit_train_batches=1", "trainer.limit_test_batches=1"]
 

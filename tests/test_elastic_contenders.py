@@ -15,7 +15,7 @@ from lightning_nas.runs.contents import Summary, checked
 TINY = (
     "trainer.accelerator=cpu", "trainer.limit_train_batches=2", "trainer.limit_val_batches=1", "trainer.limit_test_batches=1",
     "search.epochs=1", "evaluate.epochs=1", "evaluate.random=1", "evaluate.alone=1", "evaluate.max_time=00:01:00:00",
-    "data.batch_size=8",
+    "data.batch_size=8", "logger=csv",
     "strategy.recalibration_batches=1",
 )  # fmt: skip
 

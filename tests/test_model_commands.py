@@ -2,16 +2,15 @@
 
 import json
 import re
-import subprocess
-import sys
 
 import numpy as np
 import onnx
 import onnxruntime
 import pytest
 import torch
-from model_runs import BRIEF, TASKS, arrays, card_of, in_fixed_order, train_each
+from model_runs import BRIEF, TASKS, arrays, card_of, export_once, in_fixed_order, train_each
 from PIL import Image
+from processes import run_code
 
 import lightning_nas
 from lightning_nas.errors import NasError
@@ -30,6 +29,12 @@ def runs(here):
     """A training of every task, and images of no particular size."""
     train_each(here)
     return here
+
+
+@pytest.fixture(scope="module")
+def exported(runs):
+    """Exports the run of a task, once."""
+    return export_once(runs)
 
 
 @EACH
@@ -51,19 +56,19 @@ def test_a_run_is_a_model_that_knows_what_it_is(runs, task):
     assert "<h2>Where it is wrong</h2>" in (runs.folder / task / "report.html").read_text()
 
 
-FRESH = """
+FRESH = f"""
 import sys, numpy, lightning_nas
-for task in sys.argv[1:]:
-    model = lightning_nas.load_model(f"saved_{task}")
-    numpy.savez(f"{task}.npz", **{n: v for n, v in vars(model.predict("images/photo0.png")).items() if n != "names"})
-assert not {"hydra", "omegaconf"} & set(sys.modules)
+for task in {list(TASKS)}:
+    model = lightning_nas.load_model(f"saved_{{task}}")
+    numpy.savez(f"{{task}}.npz", **{{n: v for n, v in vars(model.predict("images/photo0.png")).items() if n != "names"}})
+assert not {{"hydra", "omegaconf"}} & set(sys.modules)
 """
 
 
 def test_a_saved_folder_computes_the_same_in_a_fresh_process(runs):
     for task in TASKS:
         assert {path.name for path in (runs.folder / f"saved_{task}").iterdir()} == {"model.json", "model.safetensors"}
-    subprocess.run([sys.executable, "-c", FRESH, *TASKS], cwd=runs.folder, check=True)
+    run_code(FRESH, runs.folder, forgotten=("lightning_nas", "hydra", "omegaconf"))
     for task in TASKS:
         there, here = np.load(runs.folder / f"{task}.npz"), lightning_nas.load_model(task).predict("images/photo0.png")
         assert set(there) == set(arrays(here))
@@ -104,8 +109,8 @@ def test_the_command_says_the_same_of_a_run_and_of_a_saved_model(runs, capsys):
 
 
 @EACH
-def test_an_export_can_be_used_and_loaded(runs, task):
-    runs("export", f"run={task}", "format=onnx,safetensors")
+def test_an_export_can_be_used_and_loaded(runs, exported, task):
+    exported(task)
     model, again = lightning_nas.load_model(task), lightning_nas.load_model(f"{task}/export")
     known = again.record.exported["onnx"]
     assert known["latency"]["runtime"].startswith("onnxruntime")
@@ -146,15 +151,15 @@ def test_openvino_computes_the_same_from_the_file(runs, task):
 
 
 @EACH
-def test_a_file_of_eight_bits_comes_with_what_it_reaches(runs, task, capsys):
-    runs("export", f"run={task}", "format=onnx", "int8=true", "int8_images=4", f"out=small_{task}")
-    written = json.loads((runs.folder / f"small_{task}" / "model.json").read_text())["exported"]
+def test_a_file_of_eight_bits_comes_with_what_it_reaches(runs, exported, task):
+    said = exported(task)
+    written = json.loads((runs.folder / task / "export" / "model.json").read_text())["exported"]
     known = written["onnx_int8"]
     assert known["reached"]["float32"] == written["onnx"]["tested"]["value"]
     assert known["calibrated_on"] == 4
     assert set(known["reached"]) == {"float32", "int8"}
-    assert f"int8:     {known['metric']} {known['reached']['int8']:.4f} on the test images" in capsys.readouterr().out
-    nodes = onnx.load(f"small_{task}/model.int8.onnx").graph.node
+    assert f"int8:     {known['metric']} {known['reached']['int8']:.4f} on the test images" in said
+    nodes = onnx.load(f"{task}/export/model.int8.onnx").graph.node
     assert sum(node.op_type == "QuantizeLinear" for node in nodes) > 5
     if task == "classification":  # of all test images; the command that has trained it saw one batch of them
         data = DigitsDataModule()

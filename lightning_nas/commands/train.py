@@ -13,7 +13,13 @@ from lightning_nas.commands.claim import claim_architecture
 from lightning_nas.commands.components import make_data, task_maker
 from lightning_nas.commands.finish import finish
 from lightning_nas.commands.job import make_trainers, prepare
-from lightning_nas.commands.network import named_architecture, resized, start_from, start_from_front
+from lightning_nas.commands.network import (
+    check_changes,
+    named_architecture,
+    resized,
+    start_from,
+    start_from_front,
+)
 from lightning_nas.commands.origin import origin
 from lightning_nas.commands.phases import Phases
 from lightning_nas.commands.start import Start, read_start
@@ -57,6 +63,7 @@ def named_training(config: DictConfig, start: Start | None, architecture: Archit
     Raises:
         ConfigError: If a value of the config is wrong, or its parts do not fit.
     """
+    check_changes(architecture, config)  # before data are generated, which takes seconds
     datamodule = make_data(config)
     architecture = resized(architecture, config, datamodule.in_channels)
     for name, part in architecture.components.items():

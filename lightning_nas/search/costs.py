@@ -75,7 +75,8 @@ def cost_of_task(
     """
     home = next((p.device for p in task.parameters()), torch.device("cpu"))
     place = torch.device(device)
-    task.to(place)
+    if home != place:
+        task.to(place)
     try:
         size = input_size(task, datamodule)
         backbone = backbone_of(task)
@@ -93,7 +94,8 @@ def cost_of_task(
         pl.utilities.rank_zero_warn(str(error))
         return TaskCost(alone, None, size)
     finally:
-        task.to(home)
+        if home != place:
+            task.to(home)
 
 
 def macs_of_choice(make_task: Callable[[Backbone], Any], datamodule: Any, build: Callable[[], Backbone]) -> int:

@@ -118,19 +118,7 @@ class ClassificationTask(ClassDistillation, ImageTask):
             self.auxiliary_head = AuxiliaryHead(info.channels, num_classes, imagenet=info.reduction >= 16)
         self.loss = nn.CrossEntropyLoss(label_smoothing=label_smoothing)
         self.mix = mixing(num_classes, mixup_alpha, cutmix_alpha)
-        metrics: dict[str, Any] = {
-            "accuracy": MulticlassAccuracy(num_classes, average="micro"),
-            "precision": MulticlassPrecision(num_classes),
-            "recall": MeanRecall(num_classes),
-            "f1": MulticlassF1Score(num_classes),
-        }
-        # Said, not found out: torchmetrics would join metrics whose states happen to be equal after the first batch.
-        groups = [["accuracy"], ["precision", "recall", "f1"]]
-        if num_classes > 5:
-            groups.append(["accuracy_top5"])
-            metrics["accuracy_top5"] = MulticlassAccuracy(num_classes, average="micro", top_k=5)
-        self.val_metrics = torchmetrics.MetricCollection(metrics, prefix="val/", compute_groups=groups)
-        self.test_metrics = self.val_metrics.clone(prefix="test/")
+        self.val_metrics, self.test_metrics = (_metrics(num_classes, f"{stage}/") for stage in ("val", "test"))
         self.val_confusion = MulticlassConfusionMatrix(num_classes)
         self.test_confusion = MulticlassConfusionMatrix(num_classes)
         self.record = TestRecord()
@@ -245,3 +233,18 @@ class ClassificationTask(ClassDistillation, ImageTask):
         if file is not None:
             file.parent.mkdir(parents=True, exist_ok=True)
             picture.save(file)
+
+
+def _metrics(num_classes: int, prefix: str) -> torchmetrics.MetricCollection:
+    metrics: dict[str, Any] = {
+        "accuracy": MulticlassAccuracy(num_classes, average="micro"),
+        "precision": MulticlassPrecision(num_classes),
+        "recall": MeanRecall(num_classes),
+        "f1": MulticlassF1Score(num_classes),
+    }
+    # Said, not found out: torchmetrics would join metrics whose states happen to be equal after the first batch.
+    groups = [["accuracy"], ["precision", "recall", "f1"]]
+    if num_classes > 5:
+        groups.append(["accuracy_top5"])
+        metrics["accuracy_top5"] = MulticlassAccuracy(num_classes, average="micro", top_k=5)
+    return torchmetrics.MetricCollection(metrics, compute_groups=groups, prefix=prefix)
