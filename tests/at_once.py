@@ -113,6 +113,19 @@ def look_for_packages_once() -> None:
 
 def look_for_devices_once() -> None:
     """A driver that is not there is not looked for again."""
-    cuda = sys.modules.get("torch.cuda")
+    torch, cuda = sys.modules.get("torch"), sys.modules.get("torch.cuda")
     if cuda is not None and cuda.device_count() == 0:
         cuda._cached_device_count = 0
+        for name in (
+            "cuda",
+            "xpu",
+            "mtia",
+        ):  # a seed is kept for the day they are there, with the stack of who has set it
+            device = getattr(torch, name, None)
+            for module in (device, sys.modules.get(f"torch.{name}.random")):
+                if hasattr(module, "_lazy_call") and not device.is_available():
+                    module._lazy_call = _never
+
+
+def _never(call: Callable[[], None], **options: Any) -> None:
+    """In the place of what waits for a device."""
