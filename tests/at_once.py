@@ -174,8 +174,11 @@ def _hurry(connection: Any, record: Any) -> None:
 
 
 def look_for_devices_once() -> None:
-    """A driver that is not there is not looked for again, and what is logged stays where all else is: moving copies it."""
-    cuda = sys.modules.get("torch.cuda")
+    """A driver that is not there is not looked for again.
+
+    What is logged stays where all else is, as moving copies it; a seed is not kept, with the stack of who set it, for later.
+    """
+    torch, cuda = sys.modules.get("torch"), sys.modules.get("torch.cuda")
     if cuda is None or cuda.device_count() > 0:
         return
     cuda._cached_device_count = 0
@@ -183,3 +186,12 @@ def look_for_devices_once() -> None:
         result = sys.modules.get(f"{family}.trainer.connectors.logger_connector.result")
         if result is not None:
             result._ResultMetric.to = lambda metric, *_, **__: metric
+    for name in ("cuda", "xpu", "mtia"):
+        device = getattr(torch, name, None)
+        for module in (device, sys.modules.get(f"torch.{name}.random")):
+            if hasattr(module, "_lazy_call") and not device.is_available():
+                module._lazy_call = _never
+
+
+def _never(call: Callable[[], None], **options: Any) -> None:
+    """In the place of what waits for a device."""

@@ -5,7 +5,7 @@ import functools
 import pytest
 import pytorch_lightning as pl
 import torch
-from toy_project import project_of
+from toy_project import TWO_NODES, project_of
 
 from lightning_nas.search import BilevelDataModule, SearchModule
 from lightning_nas.strategies import Darts
@@ -103,7 +103,7 @@ def searched(**arguments):
 
 
 def _searched(**arguments):
-    search = SearchModule(toy().Project(), Darts(lr=0.1, **arguments), seed=0)
+    search = SearchModule(toy().Project(TWO_NODES), Darts(lr=0.1, **arguments), seed=0)
     epochs = 4 if "guard" in arguments else 2
     toy().make_trainer(epochs, limit_train_batches=2).fit(search, BilevelDataModule(Data(toy())))
     state = torch.cat([value.detach().flatten().double() for value in search.model.parameters()])

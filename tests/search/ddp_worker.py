@@ -3,7 +3,7 @@
 import os
 
 import torch
-from toy_project import FAMILIES, project_of
+from toy_project import FAMILIES, SPACE, TWO_NODES, project_of
 
 from lightning_nas.search import BilevelDataModule, SearchModule
 from lightning_nas.strategies import Darts, Gdas
@@ -21,7 +21,9 @@ def search(toy, kind: str, ranks: int, batch_size: int, ddp: str) -> dict:
     torch.manual_seed(0)
     strategy = ddp if ranks > 1 else "auto"
     trainer = toy.make_trainer(2, devices=ranks, strategy=strategy, precision="64-true", accumulate_grad_batches=2)
-    module = SearchModule(toy.Project(batch_norm=False), STRATEGIES[kind](), gradient_clip_val=1.0)
+    module = SearchModule(
+        toy.Project(TWO_NODES if kind == "gdas" else SPACE, batch_norm=False), STRATEGIES[kind](), gradient_clip_val=1.0
+    )
     trainer.fit(module, BilevelDataModule(toy.Data(batch_size)))
     return {"state": module.model.state_dict(), "steps": trainer.global_step}
 

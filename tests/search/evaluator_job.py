@@ -1,6 +1,8 @@
 """A job that classifies digits, and a short study of it."""
 
-from lightning_nas.search import Job, Trainers
+from plain_trainers import plain_trainers
+
+from lightning_nas.search import Job
 from lightning_nas.search.trials.loop import Trials
 from lightning_nas.search.trials.study import Objective, open_study
 from lightning_nas.spaces import NasBench201
@@ -24,5 +26,5 @@ def job_in(folder):
         DigitsDataModule(seed=0),
         make_task=lambda backbone: ClassificationTask(backbone=backbone, num_classes=10),
         folder=folder,
-        trainers=Trainers({"accelerator": "cpu", "limit_train_batches": 3, "limit_val_batches": 2}),
+        trainers=plain_trainers({"accelerator": "cpu", "limit_train_batches": 3, "limit_val_batches": 2}),
     )

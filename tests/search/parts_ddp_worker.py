@@ -3,7 +3,7 @@
 import os
 
 import torch
-from toy_project import project_of
+from toy_project import SPACE, TWO_NODES, project_of
 
 from lightning_nas.search import BilevelDataModule, SearchModule
 from lightning_nas.strategies import Darts
@@ -45,8 +45,10 @@ def search(kind: str, ranks: int, batch_size: int) -> dict:
     torch.manual_seed(0)
     strategy = Darts(lr=0.05, **PARTS[kind]())
     ddp = "ddp_find_unused_parameters_true" if strategy.needs_unused_parameters else "ddp"
-    trainer = toy.make_trainer(4, devices=ranks, strategy=ddp if ranks > 1 else "auto", precision="64-true")
-    module = SearchModule(toy.Project(batch_norm=False), strategy, gradient_clip_val=1.0)
+    epochs = 4 if strategy.guard is not None else 2  # guards look back
+    space = TWO_NODES if strategy.needs_unused_parameters or strategy.guard is not None else SPACE
+    trainer = toy.make_trainer(epochs, devices=ranks, strategy=ddp if ranks > 1 else "auto", precision="64-true")
+    module = SearchModule(toy.Project(space, batch_norm=False), strategy, gradient_clip_val=1.0)
     trainer.fit(module, BilevelDataModule(toy.Data(batch_size)))
     return {
         "state": module.model.state_dict(),

@@ -4,14 +4,11 @@ import pytest
 import torch
 from torch import nn
 from torchmetrics import MeanMetric
-from toy_project import OPS, dataset
+from toy_project import SPACE, dataset
 
 from lightning_nas.networks import inherit_weights, load_weights
 from lightning_nas.search import BilevelDataModule, SearchModule
-from lightning_nas.spaces import Darts as Space
 from lightning_nas.strategies import Darts, Gdas
-
-SPACE = Space(channels=2, cells=1, in_channels=1, ops=OPS, steps=2)
 
 
 def saving(toy):

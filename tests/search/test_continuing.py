@@ -6,7 +6,8 @@ import shutil
 import pytest
 import pytorch_lightning as pl
 import torch
-from toy_paths import Data, Task
+from plain_trainers import plain_trainers
+from toy_paths import Data, Given, Task
 
 from lightning_nas.errors import ArgumentError, JobError, RunFolderError
 from lightning_nas.networks.backbone import find_architecture
@@ -24,9 +25,7 @@ EPOCHS = 5
 
 class OnBackbone(Task):
     def __init__(self, backbone):
-        super().__init__()
-        self.backbone = backbone
-        self.head = torch.nn.Linear(backbone.feature_info.channels()[-1], 3)
+        super().__init__(Given(backbone))
 
 
 class Planned(Eigenvalue):
@@ -51,8 +50,7 @@ class GoesBackOnly(Planned):
 def searched(folder, guard, **arguments):
     pl.seed_everything(0, verbose=False)  # as a command does
     settings = SupernetSettings(epochs=EPOCHS, warmup_epochs=0)
-    trainers = Trainers({"accelerator": "cpu", "num_sanity_val_steps": 0,
-                         "limit_val_batches": 0, "enable_progress_bar": False})  # fmt: skip
+    trainers = plain_trainers({"accelerator": "cpu", "num_sanity_val_steps": 0, "limit_val_batches": 0})
     job = Job(SPACE, Data(batch_size=12), OnBackbone, folder, trainers=trainers, supernet=settings, **arguments)
     return run(Darts(lr=0.1, guard=guard), job), job.run
 

@@ -6,7 +6,8 @@ import itertools
 import pytest
 import torch
 from processes import run_code
-from toy_project import FAMILIES, project_of
+from torch.utils.data import DataLoader
+from toy_project import FAMILIES, dataset, project_of
 
 from lightning_nas.search import BilevelDataModule, SampledPaths, SearchModule, WeightsHalf
 from lightning_nas.search.lightning.families import LightningModule, family_of
@@ -18,7 +19,7 @@ from lightning_nas.strategies import Darts, Gdas
 def test_everything_goes_with_everything(tmp_path, trainer, module, data, rest, level):
     class Validated(project_of(data).Data):
         def val_dataloader(self):
-            return self._loader()
+            return DataLoader(dataset(8), self.batch_size)
 
     rest = project_of(rest).pl
     run = project_of(trainer).make_trainer(

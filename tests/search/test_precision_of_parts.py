@@ -4,7 +4,7 @@ import functools
 
 import pytest
 import torch
-from toy_project import flat, project_of
+from toy_project import SPACE, TWO_NODES, flat, project_of
 
 from lightning_nas.search import BilevelDataModule, SearchModule
 from lightning_nas.strategies import Darts
@@ -28,7 +28,7 @@ PARTS = {
 def fitted(name, precision):
     """How far all parameters, and the logits alone, have moved in a short search, and the search."""
     toy = project_of("pytorch_lightning")
-    project = toy.Project()
+    project = toy.Project(TWO_NODES if name == "gumbel_hard" else SPACE)
     project.input_size = (1, 6, 6)
     search = SearchModule(project, Darts(lr=0.01, **PARTS[name]), seed=0)
     before, logits = flat(project), flat(search.supernet.logits)

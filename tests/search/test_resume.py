@@ -2,6 +2,8 @@
 
 import pytest
 import torch
+from torch.utils.data import DataLoader
+from toy_project import SPACE, TWO_NODES, dataset
 
 from lightning_nas.search import BilevelDataModule, SearchModule
 from lightning_nas.search.lightning.persistence import LastCheckpoint
@@ -27,12 +29,12 @@ def crash_at(toy, batch):
     return CrashAt()
 
 
-def scheduled(toy):
+def scheduled(toy, space=SPACE):
     class Scheduled(toy.Project):
         """Dropout needs the random numbers back, the schedule and Adam their states."""
 
         def __init__(self):
-            super().__init__(dropout=0.3)
+            super().__init__(space, dropout=0.3)
 
         def configure_optimizers(self):
             optimizer = torch.optim.Adam(self.parameters(), 0.01)
@@ -59,7 +61,8 @@ def fit(toy, folder, strategy, *, crash=None, resume=None, every=None, mode="min
     )
     callbacks = [checkpoint] if crash is None else [checkpoint, crash_at(toy, crash)]
     trainer = toy.make_trainer(EPOCHS, callbacks=callbacks, enable_checkpointing=True, default_root_dir=folder)
-    search = SearchModule(scheduled(toy)(), strategy, warmup_epochs=1, **arguments)
+    space = TWO_NODES if isinstance(strategy, Gdas) else SPACE
+    search = SearchModule(scheduled(toy, space)(), strategy, warmup_epochs=1, **arguments)
     trainer.fit(search, BilevelDataModule(toy.Data(), mode=mode, fraction=fraction), ckpt_path=resume)
     return trainer, search
 
@@ -139,14 +142,14 @@ def test_a_checkpoint_of_an_earlier_version_is_refused_in_words(toy, tmp_path):
 @pytest.mark.parametrize("interval", [1.0, 1], ids=["after the epoch", "after every batch"])
 @pytest.mark.parametrize("strategy", [Gdas, Gas])
 def test_a_validation_disturbs_nothing_though_it_draws_and_is_made_again(toy, tmp_path, strategy, interval):
-    class Drawing(scheduled(toy)):
+    class Drawing(scheduled(toy, TWO_NODES)):
         def validation_step(self, batch, batch_idx):
             torch.rand(1)
             return super().validation_step(batch, batch_idx)
 
     class Validated(toy.Data):
         def val_dataloader(self):
-            return self._loader()
+            return DataLoader(dataset(8), 8)
 
     def fitted(folder, crash=None, resume=None):
         checkpoint = toy.pl.callbacks.ModelCheckpoint(
@@ -178,7 +181,7 @@ def plateau(toy):
 
     class Validated(toy.Data):
         def val_dataloader(self):
-            return self._loader()
+            return DataLoader(dataset(8), 8)
 
     return SearchModule(Plateau(), Darts(lr=0.05)), BilevelDataModule(Validated())
 

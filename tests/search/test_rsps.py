@@ -120,7 +120,7 @@ def trained():
 
 def search(task, **settings):
     """What a search does after the training; gives everything that was told, and the best."""
-    strategy = Rsps(**{"candidates": 8, "finalists": 3, "recalibration_batches": 2, **settings})
+    strategy = Rsps(**{"candidates": 5, "finalists": 3, "recalibration_batches": 2, **settings})
     whole = SharedWeights(
         task, task.backbone, Data(), make_trainer(), strategy.metric, strategy.recalibration_batches, 0
     )
@@ -144,7 +144,7 @@ def usual(trained):
 @pytest.mark.parametrize(
     "change",
     [
-        {"candidates": 9}, {"finalists": 2}, {"screening_batches": 3}, {"recalibration_batches": 0},
+        {"candidates": 6}, {"finalists": 2}, {"screening_batches": 3}, {"recalibration_batches": 0},
         {"recalibration_batches": 1, "metric": "-val/loss"}, {"metric": "-val/loss"}, {"seed": 1},
     ],
     ids=str,

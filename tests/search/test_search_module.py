@@ -2,7 +2,7 @@
 
 import pytest
 import torch
-from toy_project import flat
+from toy_project import SPACE, TWO_NODES, flat
 
 from lightning_nas.search import BilevelDataModule, SearchModule
 from lightning_nas.strategies import Darts, Gdas
@@ -11,7 +11,7 @@ from lightning_nas.strategies.gradient.functional import gumbel_hard
 
 def fit(toy, strategy, epochs=1, **arguments):
     trainer = toy.make_trainer(epochs)
-    model = toy.Project()
+    model = toy.Project(TWO_NODES if isinstance(strategy, Gdas) else SPACE)
     search = SearchModule(model, strategy, **arguments)
     before = {name: value.detach().clone() for name, value in model.named_parameters()}
     trainer.fit(search, BilevelDataModule(toy.Data()))

@@ -7,11 +7,12 @@ from dataclasses import replace
 import pytest
 import pytorch_lightning as pl
 import torch
-from toy_paths import Data, Task
+from plain_trainers import plain_trainers
+from toy_paths import Data, Given, Task
 
 from lightning_nas.errors import RunFolderError
 from lightning_nas.ops import Zero
-from lightning_nas.search import Job, SupernetSettings, Trainers, run
+from lightning_nas.search import Job, SupernetSettings, run
 from lightning_nas.spaces import Darts as Space
 from lightning_nas.spaces import NasBench201, OptionWeights
 from lightning_nas.strategies import Darts
@@ -24,16 +25,13 @@ SPACE = Space(channels=2, cells=3, in_channels=1, ops=OPS, steps=2)
 
 class OnBackbone(Task):
     def __init__(self, backbone):
-        super().__init__()
-        self.backbone = backbone
-        self.head = torch.nn.Linear(backbone.feature_info.channels()[-1], 3)
+        super().__init__(Given(backbone))
 
 
 def job(folder, **arguments):
     pl.seed_everything(0, verbose=False)  # as a command does
     settings = SupernetSettings(epochs=1, warmup_epochs=0)
-    trainers = Trainers({"accelerator": "cpu", "num_sanity_val_steps": 0,
-                         "limit_val_batches": 0, "enable_progress_bar": False})  # fmt: skip
+    trainers = plain_trainers({"accelerator": "cpu", "num_sanity_val_steps": 0, "limit_val_batches": 0})
     return Job(
         SPACE, Data(batch_size=12), OnBackbone, folder, **{"trainers": trainers, "supernet": settings, **arguments}
     )

@@ -130,9 +130,9 @@ def test_the_learning_rate_is_found_and_set(toy, tmp_path, hyperparameter):
     search = SearchModule(model, Darts(lr=0.05))
     before = {name: value.clone() for name, value in search.state_dict().items()}
     trainer = toy.make_trainer(30, default_root_dir=tmp_path)
-    found = tuner(trainer).lr_find(search, BilevelDataModule(toy.Data()), num_training=40, early_stop_threshold=None)
+    found = tuner(trainer).lr_find(search, BilevelDataModule(toy.Data()), num_training=16, early_stop_threshold=None)
     assert (model.hparams.lr if hyperparameter else model.lr) == found.suggestion() != 0.1
-    assert len(found.results["lr"]) == 40
+    assert len(found.results["lr"]) == 16
     after = search.state_dict()
     assert all(torch.equal(value, after[name]) for name, value in before.items())
 
@@ -148,7 +148,7 @@ def test_the_batch_size_is_scaled(toy, tmp_path):
 
     class Validated(toy.Data):
         def val_dataloader(self):
-            return self._loader()
+            return DataLoader(dataset(8), self.batch_size)
 
     data = Validated()
     search = SearchModule(Sized(), Darts())

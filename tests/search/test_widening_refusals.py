@@ -14,15 +14,17 @@ from lightning_nas.search.workloads.gradient import gradient_work
 from lightning_nas.spaces import Darts as Space
 from lightning_nas.spaces import NasNet
 
+OPS = ("skip_connect", "sep_conv_3x3", "bottleneck_1x7_7x1")
+
 
 @pytest.mark.parametrize(
     ("space", "arguments", "said"),
     [
         (SPACE, {"partial_channels": [3]}, r"partial_channels=\(3,\)\): stage 2 of the space 'nasbench201': "
          "partial_channels = 3: an edge has 8 channels, expected a multiple of 3"),
-        (NasNet(in_channels=1, channels=8, cells=3), {},
+        (NasNet(in_channels=1, channels=8, cells=3, blocks=1, ops=OPS), {},
          r"partial_channels=\(2,\)\): stage 2 of the space 'nasnet': the candidate BottleneckConv has other layers"),
-        (Space(channels=2, cells=3, in_channels=1), {},
+        (Space(channels=2, cells=3, in_channels=1, steps=1), {},
          "^partial_channels = 4: an edge has 2 channels, expected a multiple of 4"),
     ],
     ids=["channels", "layers", "first"],

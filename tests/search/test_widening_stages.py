@@ -18,7 +18,7 @@ from lightning_nas.strategies import Darts
 OPS = ("none", "skip_connect", "sep_conv_3x3", "dil_conv_3x3", "max_pool_3x3")
 SPACES = (
     SPACE,
-    Space(channels=8, cells=3, in_channels=1, ops=OPS, steps=2),
+    Space(channels=8, cells=3, in_channels=1, ops=OPS, steps=1),
     AutoDeepLab(in_channels=1, channels=8, layers=2, blocks=2, ops=OPS),
     Chain(in_channels=1, stem_channels=8, first_channels=8, widths=(8, 16), depths=(2, 2), strides=(2, 2)),
     NasNet(in_channels=1, channels=32, cells=3, blocks=1, ops=(*OPS[1:], "bottleneck_1x7_7x1")),

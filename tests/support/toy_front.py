@@ -3,13 +3,14 @@
 from dataclasses import replace
 
 import torch
+from plain_trainers import plain_trainers
 from torch.utils.data import DataLoader
 from toy_elastic import SPACE, Student
-from toy_paths import Data, Task
+from toy_paths import Data, Given, Task
 from toy_project import QUIET
 
 from lightning_nas.runs.settings import SupernetSettings
-from lightning_nas.search import Job, Trainers
+from lightning_nas.search import Job
 from lightning_nas.strategies import Elastic
 
 SPACE = replace(SPACE, depths=(2, 1))  # 12 networks
@@ -27,8 +28,7 @@ class OnNetwork(Student):
     """The same around any backbone: a supernet, or a network of it."""
 
     def __init__(self, backbone):
-        space = type("Given", (), {"supernet": lambda self: backbone})()
-        super().__init__(space)
+        super().__init__(Given(backbone))
 
     def training_step(self, batch, batch_idx):
         return Task.training_step(self, batch, batch_idx) if hasattr(self.backbone, "_path") else self.step_of(batch)
@@ -39,9 +39,9 @@ class OnNetwork(Student):
 
 def job_in(folder, space=SPACE, epochs=1, make_task=OnNetwork):
     quiet = {name: value for name, value in QUIET.items() if name == "enable_model_summary"}
-    trainers = Trainers({"accelerator": "cpu", "num_sanity_val_steps": 0, **quiet})
+    trainers = plain_trainers({"accelerator": "cpu", "num_sanity_val_steps": 0, **quiet})
     return Job(
-        space, datamodule=ImageData(), make_task=make_task, folder=folder, trainers=trainers,
+        space, datamodule=ImageData(batch_size=12), make_task=make_task, folder=folder, trainers=trainers,
         supernet=SupernetSettings(epochs=epochs),
     )  # fmt: skip
 

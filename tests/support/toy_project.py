@@ -11,7 +11,10 @@ from torch.utils.data import DataLoader, TensorDataset
 from lightning_nas.spaces import Darts
 
 OPS = ("none", "skip_connect", "nor_conv_1x1")
-SPACE = Darts(channels=2, cells=1, in_channels=1, ops=OPS, steps=2)
+SPACE = Darts(channels=2, cells=1, in_channels=1, ops=OPS, steps=1)
+TWO_NODES = Darts(channels=2, cells=1, in_channels=1, ops=OPS, steps=2)
+"""For strategies that draw one operation per edge: of two edges both may be ``none``, and nothing would be learnt."""
+
 FAMILIES = ("pytorch_lightning", "lightning.pytorch")
 QUIET = {"logger": False, "enable_checkpointing": False, "enable_progress_bar": False, "enable_model_summary": False}
 

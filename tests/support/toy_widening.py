@@ -4,9 +4,10 @@ import os
 
 import pytorch_lightning as pl
 import torch
-from toy_paths import Data, Task
+from plain_trainers import plain_trainers
+from toy_paths import Data, Given, Task
 
-from lightning_nas.search import Job, SupernetSettings, Trainers, run
+from lightning_nas.search import Job, SupernetSettings, run
 from lightning_nas.spaces import NasBench201
 from lightning_nas.strategies import Darts
 from lightning_nas.strategies.gradient.stages import Widening
@@ -19,9 +20,7 @@ class OnBackbone(Task):
     """Trained with momentum, at a rate that falls as a cosine over all epochs of its Trainer."""
 
     def __init__(self, backbone):
-        super().__init__()
-        self.backbone = backbone
-        self.head = torch.nn.Linear(backbone.feature_info.channels()[-1], 3)
+        super().__init__(Given(backbone))
 
     def configure_optimizers(self):
         grouped = [{"params": list(self.head.parameters()), "weight_decay": 0.0}]
@@ -57,8 +56,8 @@ def job(folder, *, seen=None, killed_at=None, space=SPACE, epochs=2, warmup=1, t
     pl.seed_everything(0, verbose=False)  # as a command does
     settings = SupernetSettings(epochs=epochs, warmup_epochs=warmup)
     quiet = {"accelerator": "cpu", "num_sanity_val_steps": 0, "limit_val_batches": 0, "limit_train_batches": STEPS}
-    trainers = Trainers(
-        {**quiet, "enable_progress_bar": False, **(trainer or {})},
+    trainers = plain_trainers(
+        {**quiet, **(trainer or {})},
         callbacks=lambda place: [] if seen is None else [Watching(seen, killed_at)],
     )
     return Job(space, Data(batch_size=12), OnBackbone, folder, trainers=trainers, supernet=settings, **arguments)

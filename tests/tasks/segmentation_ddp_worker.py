@@ -10,6 +10,8 @@ from lightning_nas.spaces import AutoDeepLab
 from lightning_nas.strategies import Darts
 from lightning_nas.tasks.segmentation import SegmentationTask, StreetsDataModule
 
+OPS = ("none", "skip_connect", "sep_conv_3x3", "dil_conv_3x3")
+
 
 def main(out: str, data: str, batch_size: int) -> None:
     ranks, rank = int(os.environ.get("WORLD_SIZE", "1")), int(os.environ.get("RANK", "0"))
@@ -17,7 +19,7 @@ def main(out: str, data: str, batch_size: int) -> None:
         data, height=32, width=64, train=16, val=7, test=7, crop=[32, 32], batch_size=batch_size, augmentation="none"
     )
     torch.manual_seed(0)
-    supernet = AutoDeepLab(channels=2, layers=4, blocks=2, stem_channels=2).supernet()
+    supernet = AutoDeepLab(channels=2, layers=4, blocks=2, stem_channels=2, ops=OPS).supernet()
     task = SegmentationTask(
         supernet, streets.num_classes, head="per_level", dropout=0.0, norm="group", optimizer="sgd", lr=0.05,
         warmup_steps=2, eval_flip=True,

@@ -10,7 +10,7 @@ from lightning_nas.tasks.classification import ClassificationTask
 from lightning_nas.tasks.detection import DetectionTask
 from lightning_nas.tasks.segmentation import SegmentationTask
 
-SECONDS = 0.1
+SECONDS = 0.02
 
 
 class Data:
@@ -18,7 +18,7 @@ class Data:
 
 
 def backbone():
-    return ResidualBackbone(4, (4, 8, 16, 32))
+    return ResidualBackbone(4, (4, 8, 16, 32), blocks=1)
 
 
 @pytest.mark.parametrize("detector", ["fcos", "retinanet", "faster_rcnn"])

@@ -13,7 +13,7 @@ from lightning_nas.tasks.segmentation import SegmentationTask
 
 def backbone():
     torch.manual_seed(0)
-    return ResidualBackbone(4, (4, 8, 16, 32))
+    return ResidualBackbone(4, (4, 8, 16, 32), blocks=1)
 
 
 TASKS = {

@@ -143,7 +143,8 @@ def test_other_norms_reach_backbone_and_head(norm):
 @pytest.mark.parametrize("recompute", [False, True])
 def test_a_supernet_trains_in_every_mode(tmp_path, precision, recompute):
     torch.manual_seed(0)
-    supernet = AutoDeepLab(channels=2, layers=4, blocks=2, stem_channels=2).supernet()
+    ops = ("none", "skip_connect", "sep_conv_3x3", "max_pool_3x3")
+    supernet = AutoDeepLab(channels=2, layers=4, blocks=2, stem_channels=2, ops=ops).supernet()
     model = SegmentationTask(supernet, 3, head="per_level", recompute=recompute, optimizer="adamw", lr=0.01)
     run = trainer(tmp_path, max_epochs=1, precision=precision, limit_train_batches=2, limit_val_batches=1)
     run.fit(model, Scenes())
