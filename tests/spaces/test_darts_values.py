@@ -1,5 +1,7 @@
 """Exact values of the DARTS space: published sizes, supernets, counts, decoding."""
 
+import functools
+
 import pytest
 import torch
 
@@ -84,10 +86,15 @@ def test_counts():
     assert len(DARTS_OPS) ** 14 == 4_398_046_511_104
 
 
+@functools.cache
+def tiny_supernet(same_input):
+    return Darts(channels=2, cells=3, same_input=same_input).supernet()
+
+
 @pytest.mark.parametrize("name", [*SIZES, "gdas_v1"])
 def test_decode_finds_a_published_architecture_back(name):
     space, choices = from_architecture(published(name))
-    supernet = Darts(channels=2, cells=3, same_input=space.same_input).supernet()
+    supernet = tiny_supernet(space.same_input)
     logits = {group: torch.zeros(14, 8) for group in ("normal", "reduce")}
     for group, path in supernet.path(choices).items():
         for edge, options in enumerate(path):
