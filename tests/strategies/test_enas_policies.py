@@ -176,7 +176,7 @@ def test_a_controller_learns_what_is_rewarded(kind):
         return ops.count(wanted) / len(ops)
 
     settings = {"temperature": None, "tanh_constant": None, "baseline_decay": 0.9, "baseline_correction": True}
-    controller = Enas(policy="enas", lr=0.05, skip_weight=0.0, **settings).controller(space)
+    controller = Enas(policy="enas", lr=0.02, skip_weight=0.0, **settings).controller(space)
     scores = []
     for step in range(18):
         drawn = [controller.sample(step, n) for n in range(8)]
