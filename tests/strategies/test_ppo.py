@@ -6,7 +6,7 @@ import random
 
 import pytest
 import torch
-from study_runs import run, value_of
+from study_runs import first_difference, run, value_of
 
 from lightning_nas.spaces import NasBench201, NasFpn
 from lightning_nas.strategies.blackbox.base import Told
