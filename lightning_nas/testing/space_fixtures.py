@@ -98,7 +98,9 @@ class SpaceFixtures:
         yield supernet
         if any(group.dtype != torch.float32 for group in itertools.islice(supernet.parameters(), 1)):  # all, or none
             supernet.float()
-        supernet.train().zero_grad()
+        if not supernet.training:
+            supernet.train()
+        supernet.zero_grad()
         supernet.activate(None)
         supernet.relaxation = relaxation
         if supernet.form != form:
