@@ -178,8 +178,8 @@ def searched(weight, target=None):
     term = Macs(weight=weight, target=target)
     project = toy.Project(SEARCHED)
     project.input_size = (1, 6, 6)
-    search = SearchModule(project, Strategy(lr=0.1, terms={"macs": term}), seed=0)
-    toy.make_trainer(6).fit(search, BilevelDataModule(toy.Data()))
+    search = SearchModule(project, Strategy(lr=0.2, terms={"macs": term}), seed=0)
+    toy.make_trainer(3).fit(search, BilevelDataModule(toy.Data()))
     with torch.no_grad():
         expected = float(term.expected(search.strategy.mean(search.supernet.decision_logits())))
     return expected, search, term
