@@ -69,18 +69,14 @@ class SamplerContract:
         return searched
 
     @pytest.mark.parametrize("kind", SPACES)
-    def test_proposals_are_architectures_of_the_space(
-        self, usual: Usual, kind: str
-    ) -> None:
+    def test_proposals_are_architectures_of_the_space(self, usual: Usual, kind: str) -> None:
         """Of any space, dependent decisions included; and not always the same one."""
         space, found = SPACES[kind], usual(kind)
         for choices in found:
             space.validate(choices)
         assert len({tuple(choices.items()) for choices in found}) > self.trials // 4
 
-    def test_same_seed_same_search(
-        self, make: MakeSampler, usual: Usual
-    ) -> None:
+    def test_same_seed_same_search(self, make: MakeSampler, usual: Usual) -> None:
         """Everything follows from the seed and the told values."""
         space = SPACES["nasbench201"]
         twin = optuna.create_study(direction="maximize", sampler=make(space, 0))
@@ -109,9 +105,7 @@ class SamplerContract:
         study.enqueue_trial(dict(given))
         assert self.search(study, space, self.trials)[0] == given
 
-    def test_a_new_sampler_goes_on_with_the_study(
-        self, make: MakeSampler, usual: Usual
-    ) -> None:
+    def test_a_new_sampler_goes_on_with_the_study(self, make: MakeSampler, usual: Usual) -> None:
         """One of ours proposes what the old one would have: all that it knows is in the study."""
         space = SPACES["nasbench201"]
         if not isinstance(make(space, 0), ArchitectureSampler):
@@ -121,9 +115,7 @@ class SamplerContract:
         study.sampler = make(space, 0)
         assert self.search(study, space, self.trials - self.trials // 2) == usual("nasbench201")
 
-    def test_minimising_is_maximising_the_negative(
-        self, make: MakeSampler, usual: Usual
-    ) -> None:
+    def test_minimising_is_maximising_the_negative(self, make: MakeSampler, usual: Usual) -> None:
         """The direction is the study's."""
         space = SPACES["nasbench201"]
         if not isinstance(make(space, 0), ArchitectureSampler):

@@ -124,8 +124,7 @@ class SpaceFixtures:
 
     @pytest.fixture
     def chosen_supernet(self, space: SearchSpace) -> Supernet:
-        """A third one in training, built with the seed of the other one, that returns its last map and its first: for tests
-        that leave it as it is."""
+        """A third one in training, of the other one's seed, that returns its last map and its first; tests change nothing."""
         return _chosen_supernet_of(space).train()
 
     def networks(self, space: SearchSpace, seeds: int = 2) -> list[Backbone]:

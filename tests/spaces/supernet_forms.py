@@ -24,14 +24,16 @@ def new_pair(dtype=torch.float64, **arguments):
 @functools.cache
 def _known(dtype, arguments):
     nets = new_pair(dtype, **dict(arguments))
-    return nets, {name: tensor.clone() for name, tensor in nets[0].state_dict().items()}
+    tensors = [list(net.state_dict().values()) for net in nets]
+    return nets, tensors, [tensor.clone() for tensor in tensors[0]]
 
 
 def pair(dtype=torch.float64, **arguments):
     """As new, but built once: for tests that train, freeze and activate it, and replace none of its modules."""
-    nets, state = _known(dtype, tuple(arguments.items()))
-    for net in nets:
-        net.load_state_dict(state)
+    nets, tensors, before = _known(dtype, tuple(arguments.items()))
+    for net, own in zip(nets, tensors, strict=True):
+        for tensor, value in zip(own, before, strict=True):
+            tensor.copy_(value)
         net.train().requires_grad_(True).zero_grad()
         net.activate(None)
         net.relaxation = softmax_relaxation

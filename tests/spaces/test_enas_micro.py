@@ -1,7 +1,7 @@
 """The micro space of ENAS: counts, the closing convolution and its slices, cells against a textbook computation."""
 
-import itertools
 import functools
+import itertools
 import random
 
 import pytest

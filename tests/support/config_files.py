@@ -1,4 +1,4 @@
-"""What commands get from the files of ``conf``, all files of a group composed at once: one at a time takes longer than most tests."""
+"""What commands get from the files of ``conf``: those of a group at once, as composing one takes longer than most tests."""
 
 import functools
 from pathlib import Path
