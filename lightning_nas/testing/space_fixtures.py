@@ -59,6 +59,12 @@ def _network_of(space: SearchSpace, seed: int) -> Backbone:
     return space.network(space.sample(random.Random(seed)))
 
 
+def forget() -> None:
+    """Lets go of all networks that were built for tests of spaces; those after them would have to live beside them."""
+    for known in (_supernet_of, _other_supernet_of, _chosen_supernet_of, _network_of):
+        known.cache_clear()
+
+
 def _moved(supernet: Supernet) -> list[Tensor]:
     """What passes through a supernet and strategies change: statistics and logits."""
     return [*supernet.logits.values(), *supernet.buffers()]

@@ -12,6 +12,7 @@ from omegaconf import DictConfig, OmegaConf
 
 from lightning_nas.spaces import Chain, ElasticNeck, Product, SearchSpace
 from lightning_nas.testing import SpaceContract
+from lightning_nas.testing.space_fixtures import forget
 
 FILES = sorted((Path(__file__).resolve().parents[2] / "conf" / "space").glob("*.yaml"))
 TINY = Chain(stem_channels=4, first_channels=4, widths=(4, 6, 6, 8), depths=(1, 1, 1, 1), strides=(2, 2, 2, 2))
@@ -88,6 +89,12 @@ def small(path: Path) -> SearchSpace:
         return space
     fixed = {"backbone": TINY.sample(random.Random(0))} if space.decisions else {}
     return Product({"backbone": TINY, "neck": space}, fixed=fixed)
+
+
+@pytest.fixture(autouse=True, scope="module")
+def _networks_are_let_go():
+    yield
+    forget()
 
 
 @pytest.mark.parametrize("path", FILES, ids=lambda path: path.stem)
