@@ -9,12 +9,12 @@ from functools import lru_cache
 from pathlib import Path
 
 import psutil
-import torch
 from torch import Tensor
 
 from lightning_nas.architecture import Architecture
 from lightning_nas.cost.probe import random_numbers_kept
 from lightning_nas.errors import ArchitectureError, MissingFileError, WeightsError
+from lightning_nas.networks.weightless import without_weights
 from lightning_nas.networks.weights import load_weights
 from lightning_nas.runs import RunFolder
 from lightning_nas.runs.history import choices_of_epoch
@@ -77,7 +77,7 @@ def _bytes_of(architecture: Architecture) -> int:
     """What the weights of its network need; it is built without memory."""
     space, choices = from_architecture(architecture)
     try:
-        with random_numbers_kept(), torch.device("meta"):
+        with random_numbers_kept(), without_weights():
             network = space.network(choices)
     except Exception as error:  # whatever the values of a stranger's record lead to
         raise ArchitectureError(

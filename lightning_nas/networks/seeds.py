@@ -14,6 +14,7 @@ import torch
 from torch import Tensor
 
 from lightning_nas.errors import ArgumentError, WeightsError
+from lightning_nas.networks.weightless import without_weights
 from lightning_nas.networks.weights import read_state_dict
 from lightning_nas.spaces import Elastic
 from lightning_nas.spaces.elastic.families import TIMM, TORCHVISION, seed_names, trunk_of
@@ -167,7 +168,7 @@ def _same_stem(name: str, given: list[tuple[str, Tensor]]) -> bool:
 @functools.cache
 def _template(seed: str) -> dict[str, Tensor]:
     """Names and shapes of a seed's tensors."""
-    with torch.device("meta"):
+    with without_weights():
         return Elastic(seed).network(Elastic(seed).largest()).state_dict()
 
 

@@ -113,5 +113,5 @@ class DecisionContract(SpaceFixtures):
         assert loaded.hash == record.hash
         rebuilt, again = from_architecture(loaded)
         assert rebuilt.architecture(again) == record
-        theirs, ours = rebuilt.network(again).state_dict(), space.network(choices).state_dict()
+        theirs, ours = rebuilt.network(again).state_dict(), self.network(space, 1).state_dict()
         assert {name: t.shape for name, t in theirs.items()} == {name: t.shape for name, t in ours.items()}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import random
 from collections.abc import Callable, Iterator
 from functools import lru_cache
@@ -11,6 +12,7 @@ import pytest
 import torch
 from torch import Tensor
 
+from lightning_nas.ops.mixer import Form
 from lightning_nas.spaces import Backbone, SearchSpace, Supernet
 
 Test = TypeVar("Test", bound=Callable[..., None])
@@ -29,9 +31,10 @@ def with_logits(test: Test) -> Test:
 
 
 @lru_cache(maxsize=64)
-def _supernet_of(space: SearchSpace) -> Supernet:
-    """Built once: that takes longer than most of its tests."""
-    return space.supernet()
+def _supernet_of(space: SearchSpace) -> tuple[Supernet, list[Tensor], Form]:
+    """Built once, as that takes longer than most of its tests; what it starts with, and its form."""
+    supernet = space.supernet()
+    return supernet, [tensor.detach().clone() for tensor in _moved(supernet)], supernet.form
 
 
 OTHER_SEED = 5
@@ -44,10 +47,22 @@ def _other_supernet_of(space: SearchSpace) -> tuple[Supernet, dict[str, Tensor]]
     return other, {name: group.detach().clone() for name, group in other.logits.items()}
 
 
+@lru_cache(maxsize=64)
+def _chosen_supernet_of(space: SearchSpace) -> Supernet:
+    """Drawn as the other one is, and returns its last map and its first."""
+    return space.supernet(generator=torch.Generator().manual_seed(OTHER_SEED), out_indices=(-1, 0))
+
+
 @lru_cache(maxsize=128)
 def _network_of(space: SearchSpace, seed: int) -> Backbone:
     """The network of a sample, built once."""
     return space.network(space.sample(random.Random(seed)))
+
+
+def forget() -> None:
+    """Lets go of all networks that were built for tests of spaces; those after them would have to live beside them."""
+    for known in (_supernet_of, _other_supernet_of, _chosen_supernet_of, _network_of):
+        known.cache_clear()
 
 
 def _moved(supernet: Supernet) -> list[Tensor]:
@@ -84,13 +99,14 @@ class SpaceFixtures:
     @pytest.fixture
     def supernet(self, space: SearchSpace) -> Iterator[Supernet]:
         """The supernet of the space, in training: one for all tests, which may activate, mix, train and convert it."""
-        supernet = _supernet_of(space)
-        relaxation, form = supernet.relaxation, supernet.form
-        before = [tensor.detach().clone() for tensor in _moved(supernet)]
+        supernet, before, form = _supernet_of(space)
+        relaxation = supernet.relaxation
         yield supernet
-        if any(group.dtype != torch.float32 for group in supernet.parameters()):
+        if any(group.dtype != torch.float32 for group in itertools.islice(supernet.parameters(), 1)):  # all, or none
             supernet.float()
-        supernet.train().zero_grad()
+        if not supernet.training:
+            supernet.train()
+        supernet.zero_grad()
         supernet.activate(None)
         supernet.relaxation = relaxation
         if supernet.form != form:
@@ -112,9 +128,18 @@ class SpaceFixtures:
             for name, group in logits.items():
                 other.logits[name].copy_(group)
 
+    @pytest.fixture
+    def chosen_supernet(self, space: SearchSpace) -> Supernet:
+        """A third one in training, of the other one's seed, that returns its last map and its first; tests change nothing."""
+        return _chosen_supernet_of(space).train()
+
     def networks(self, space: SearchSpace, seeds: int = 2) -> list[Backbone]:
         """Networks of samples, in training: the same ones for all tests."""
-        return [_network_of(space, seed).train() for seed in range(seeds)]
+        return [self.network(space, seed) for seed in range(seeds)]
+
+    def network(self, space: SearchSpace, seed: int) -> Backbone:
+        """The network of the sample of a seed, in training: the same one for all tests, which load what it is to hold."""
+        return _network_of(space, seed).train()
 
     def images(self, space: SearchSpace) -> Tensor:
         """A batch that networks of the space accept."""

@@ -27,7 +27,8 @@ class NetworkContract(SpaceFixtures):
         x = self.images(space)
         networks = self.networks(space) + ([request.getfixturevalue("supernet")] if space.has_supernet else [])
         for network in networks:
-            features, auxiliary = network.forward_auxiliary(x)
+            with torch.no_grad():
+                features, auxiliary = network.forward_auxiliary(x)
             resizing = image_part(network)
             width = (
                 x.shape[-1] if resizing is None else resizing(x)[0].shape[-1]
@@ -58,7 +59,8 @@ class NetworkContract(SpaceFixtures):
                 network.get_submodule(name).register_forward_hook(partial(_keep, outputs))
                 for name, outputs in seen.items()
             ]
-            features, auxiliary = network.forward_auxiliary(x)
+            with torch.no_grad():
+                features, auxiliary = network.forward_auxiliary(x)
             for hook in hooks:
                 hook.remove()
             maps = features if auxiliary is None else [*features, auxiliary]
@@ -71,6 +73,8 @@ class NetworkContract(SpaceFixtures):
         x = self.images(space)
         network = self.networks(space, 1)[0].eval()
         names = network.feature_info.module_name()
-        extracted = create_feature_extractor(network, names)(x)
-        for name, expected in zip(names, network(x), strict=True):
+        extractor = create_feature_extractor(network, names)
+        with torch.no_grad():
+            extracted, maps = extractor(x), network(x)
+        for name, expected in zip(names, maps, strict=True):
             assert torch.equal(extracted[name], expected), name

@@ -5,16 +5,14 @@ Files ``<name>_small``, recipes, and presets, which build on another strategy's 
 
 import dataclasses
 import inspect
-from pathlib import Path
 
 import pytest
-from hydra import compose, initialize_config_module
+from config_files import CONF, composed, composed_files
 from hydra.utils import get_object
 from omegaconf import OmegaConf
 
-from lightning_nas.commands.schema import SearchSchema, TrainSchema, register_schemas
+from lightning_nas.commands.schema import SearchSchema, TrainSchema
 
-CONF = Path(__file__).resolve().parents[2] / "conf"
 FILES = [
     path
     for path in sorted(CONF.glob("*/*.yaml"))
@@ -33,14 +31,14 @@ ON_THIS_MACHINE = {
 and a run has a folder and a name, which Lightning does not know."""
 
 
-def composed(path):
+def given(path):
     """The part of a command's config that a file gives, without the recipe that its task starts from."""
-    register_schemas()
     group, name = path.parent.name, path.stem
-    with initialize_config_module("lightning_nas.conf", version_base="1.3"):
-        if group == "what":
-            return compose("benchmark", [f"what={name}"])
-        return compose("search", ["recipe=default/small", f"{group}={name}"])[group]
+    if group == "what":
+        return composed(f"what={name}", command="benchmark")
+    if group == "task":  # sets more than its own group
+        return composed("recipe=default/small", f"task={name}")[group]
+    return composed_files(group)[name]
 
 
 def components(node, key=""):
@@ -75,7 +73,7 @@ def defaults(target):
 def test_a_base_config_equals_the_defaults_of_the_code(path):
     allowed = ON_THIS_MACHINE.get(f"{path.parent.name}/{path.stem}", {})
     differences = []
-    for key, node in components(OmegaConf.to_container(composed(path))):
+    for key, node in components(OmegaConf.to_container(given(path))):
         home = defaults(get_object(node["_target_"]))
         for name, value in node.items():
             said = str(value).startswith("${") or value == "???" or name not in home

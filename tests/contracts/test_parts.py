@@ -104,8 +104,8 @@ def searched(**arguments):
 
 def _searched(**arguments):
     search = SearchModule(toy().Project(TWO_NODES), Darts(lr=0.1, **arguments), seed=0)
-    epochs = 4 if "guard" in arguments else 2
-    toy().make_trainer(epochs, limit_train_batches=2).fit(search, BilevelDataModule(Data(toy())))
+    epochs, batches = (4, 2) if "guard" in arguments else (2, 1)
+    toy().make_trainer(epochs, limit_train_batches=batches).fit(search, BilevelDataModule(Data(toy())))
     state = torch.cat([value.detach().flatten().double() for value in search.model.parameters()])
     return state.tolist(), search.choices(), search.strategy.record(), getattr(search.strategy.guard, "trace", None)
 

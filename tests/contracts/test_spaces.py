@@ -6,13 +6,13 @@ import random
 from pathlib import Path
 
 import pytest
-from hydra import compose, initialize_config_module
+from config_files import composed_files
 from hydra.utils import instantiate
 from omegaconf import DictConfig, OmegaConf
 
-from lightning_nas.commands.schema import register_schemas
 from lightning_nas.spaces import Chain, ElasticNeck, Product, SearchSpace
 from lightning_nas.testing import SpaceContract
+from lightning_nas.testing.space_fixtures import forget
 
 FILES = sorted((Path(__file__).resolve().parents[2] / "conf" / "space").glob("*.yaml"))
 TINY = Chain(stem_channels=4, first_channels=4, widths=(4, 6, 6, 8), depths=(1, 1, 1, 1), strides=(2, 2, 2, 2))
@@ -47,14 +47,20 @@ SMALL = {  # networks are built and run dozens of times
         "cardinalities": [1, 2],
     },
 }
+SMALLER = {  # files that build on another one, which would be the same in small
+    "auto_deeplab_small": {"blocks": 1},
+    "darts_small": {"steps": 1},
+    "detection_small": {"parts": {"neck": {"cells": 3}}},
+    "metaqnn_small": {"depth": 5},
+    "multi_branch_small": {"depths": [1, 1], "branches": [1, 2]},
+    "nas_fpn_small": {"cells": 3},
+    "shufflenetv2_large": {"depths": [1, 1]},
+}
 
 
-@functools.cache
 def composed(path: Path) -> DictConfig:
-    """The config as a user gets it: a file may build on another one. Composing takes longer than most tests."""
-    register_schemas()
-    with initialize_config_module("lightning_nas.conf", version_base="1.3"):
-        return compose("search", [f"space={path.stem}"]).space
+    """The config as a user gets it: a file may build on another one."""
+    return composed_files("space")[path.stem]
 
 
 def kind(node) -> str:
@@ -71,6 +77,7 @@ def small(path: Path) -> SearchSpace:
     config = copy.deepcopy(composed(path))
     for node in config.parts.values() if "parts" in config else (config,):
         node.merge_with(SMALL.get(kind(node), {}))
+    config.merge_with(SMALLER.get(path.stem, {}))
     if "parts" in config:
         config.parts.backbone = {"_target_": "lightning_nas.spaces.Chain", **TINY.args}
     space = instantiate(config, _convert_="all")
@@ -82,6 +89,12 @@ def small(path: Path) -> SearchSpace:
         return space
     fixed = {"backbone": TINY.sample(random.Random(0))} if space.decisions else {}
     return Product({"backbone": TINY, "neck": space}, fixed=fixed)
+
+
+@pytest.fixture(autouse=True, scope="module")
+def _networks_are_let_go():
+    yield
+    forget()
 
 
 @pytest.mark.parametrize("path", FILES, ids=lambda path: path.stem)

@@ -17,7 +17,7 @@ from lightning_nas.networks import as_named, load_backbone, with_fpn
 from lightning_nas.ops import DropPath
 from lightning_nas.spaces import Darts
 
-SPACE = Darts(channels=4, cells=4, steps=2, stem="imagenet")
+SPACE = Darts(channels=4, cells=3, steps=2, stem="imagenet")
 ARCHITECTURE = SPACE.architecture(SPACE.sample(random.Random(5)))
 
 

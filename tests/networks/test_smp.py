@@ -16,8 +16,9 @@ from lightning_nas.spaces import AutoDeepLab, Chain, Darts, NasBench201, Shuffle
 
 smp = pytest.importorskip("segmentation_models_pytorch")
 CHAIN = Chain(stem_channels=4, first_channels=4, widths=(8, 8, 12, 16), depths=(1,) * 4, strides=(2,) * 4)
-DARTS = Darts(channels=4, cells=3, steps=2, stem="imagenet")
-DEEPLAB = AutoDeepLab(channels=2, layers=4, blocks=2, stem_channels=4)
+OPS = ("none", "skip_connect", "sep_conv_3x3", "max_pool_3x3")
+DARTS = Darts(channels=4, cells=3, steps=2, stem="imagenet", ops=OPS)
+DEEPLAB = AutoDeepLab(channels=2, layers=4, blocks=1, stem_channels=4, ops=OPS)
 SHUFFLE = ShuffleNetV2(stem_channels=4, widths=(8, 12, 16, 16), depths=(1,) * 4, head_channels=0)
 NASBENCH = NasBench201(channels=4, cells=1, stem="imagenet")
 

@@ -67,12 +67,9 @@ def config(run, text):
 
 @pytest.mark.parametrize("name", published_names())
 def test_published_architectures_have_names(name):
-    expected = published(name)
-    with torch.device("meta"):
-        network = load_backbone(name, in_channels=1)
-        again = load_backbone(expected, in_channels=1)
-    assert network.feature_info == again.feature_info
-    assert list(network.state_dict()) == list(again.state_dict())
+    network = load_backbone(name, in_channels=1)
+    assert network.built_from == published(name).with_args("backbone", in_channels=1)
+    assert next(network.parameters()).shape[1] == 1
 
 
 @pytest.mark.parametrize("kind", [str, lambda path: path])

@@ -1,5 +1,6 @@
 """The micro space of ENAS: counts, the closing convolution and its slices, cells against a textbook computation."""
 
+import functools
 import itertools
 import random
 
@@ -98,14 +99,20 @@ def test_the_closing_convolution_has_a_slice_per_state_and_a_path_uses_those_of_
     torch.testing.assert_close(cell.outcome(states, shares), cell.outcome.close.norm(gathered))
 
 
+@functools.cache
+def path_and_network(seed):
+    torch.manual_seed(seed)
+    space = EnasMicro(**SMALL)
+    choices = space.sample(random.Random(seed))
+    supernet, network = randomised(space.supernet(), seed), space.network(choices).double().eval()
+    assert not take_weights(network, supernet, space, choices)
+    return supernet, network, choices
+
+
 @pytest.mark.parametrize("form", ["textbook", "fused"])
 def test_a_path_is_the_found_network_of_the_same_weights(form):
     for seed in range(3):
-        torch.manual_seed(seed)
-        space = EnasMicro(**SMALL)
-        choices = space.sample(random.Random(seed))
-        supernet, network = randomised(space.supernet(), seed), space.network(choices).double().eval()
-        assert not take_weights(network, supernet, space, choices)
+        supernet, network, choices = path_and_network(seed)
         supernet.set_form(form)
         supernet.activate(choices)
         with torch.no_grad():

@@ -2,7 +2,7 @@
 
 import pytest
 import torch
-from supernet_forms import assert_same, images, pair
+from supernet_forms import assert_same, images, new_pair
 from torch import nn
 
 from lightning_nas.ops import SeparableConv
@@ -81,7 +81,7 @@ def set_parametrization(net):
     ],
 )
 def test_changed_modules_are_computed_as_they_are(change):
-    textbook, fused = pair(steps=2)
+    textbook, fused = new_pair(steps=2)
     x = images(8)
     before = fused(x)[-1]
     fused.load_state_dict(textbook.state_dict())

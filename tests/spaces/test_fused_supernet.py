@@ -23,11 +23,11 @@ def test_forms_are_equal(stem, size, training):
     textbook, fused = pair(stem=stem, steps=4 if size == 8 else 3)
     textbook.train(training)
     fused.train(training)
-    assert_same(textbook, fused, images(size), steps=2)
+    assert_same(textbook, fused, images(size), steps=2 if training else 1)  # a step moves statistics in training alone
 
 
 def test_evaluation_after_training_is_equal():
-    textbook, fused = pair()
+    textbook, fused = pair(steps=2)
     x = images(8)
     for _ in range(3):
         step(textbook, x)
@@ -140,7 +140,7 @@ def test_autocast_gives_the_same_up_to_its_rounding():
 
 
 def test_forms_have_one_state_and_survive_copies():
-    textbook, fused = pair()
+    textbook, fused = pair(steps=2, ops=("none", "max_pool_3x3", "skip_connect", "sep_conv_3x3", "dil_conv_3x3"))
     assert list(textbook.state_dict()) == list(fused.state_dict())
     x = images(8)
     step(fused, x)

@@ -25,10 +25,10 @@ TIMM = {
 }
 
 
-def check(model, groups, blocks):
+def check(model, groups, blocks, size=32):
     """The full network stays; parts at random and both ends are what is cut out."""
     model = lively(model)
-    x = torch.rand(2, 3, 64, 64, generator=torch.Generator().manual_seed(0))
+    x = torch.rand(2, 3, size, size, generator=torch.Generator().manual_seed(0))
     with torch.no_grad():
         before = model(x)
         net = lightning_nas.elastic(model, x[:1])
@@ -54,7 +54,7 @@ def test_a_network_of_timm(name):
     timm = pytest.importorskip("timm")
     torch.manual_seed(0)
     arguments, groups, blocks = TIMM[name]
-    net = check(timm.create_model(name, **arguments), groups, blocks)
+    net = check(timm.create_model(name, **arguments), groups, blocks, arguments.get("img_size", 32))
     assert all(layer.endswith("attn.qkv") and "queries" in reason for layer, reason in net.fixed.items())
 
 

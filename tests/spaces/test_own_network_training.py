@@ -129,6 +129,8 @@ class Measured(Segmenter):
 def test_a_search_for_a_front_keeps_parts_with_their_weights(tmp_path):
     net = elastic_unet()
     job = Job(net.space, Halves(), Measured, tmp_path, supernet=SupernetSettings(epochs=1, warmup_epochs=0))
-    found = run(Elastic(recalibration_batches=2, exhaustive=6, front_size=2, metric="val/loss"), job)
+    settings = {"recalibration_batches": 2, "exhaustive": 6, "front_size": 2, "metric": "val/loss"}
+    settings |= {"initial": 6, "rounds": 1, "per_round": 3, "population": 6, "generations": 3}
+    found = run(Elastic(**settings), job)
     assert type(net.network(found)) is UNet
     assert job.run.front_record.is_file()

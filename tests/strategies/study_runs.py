@@ -22,3 +22,13 @@ def run(sampler, trials, study=None, value=value_of):
         proposed.append(suggest(trial, sampler.space))
         study.tell(trial, value(proposed[-1]))
     return study, proposed
+
+
+def first_difference(sampler, expected):
+    """The first trial in which a sampler proposes something else than was proposed before; None if there is none."""
+    study = None
+    for number, choices in enumerate(expected):
+        study, proposed = run(sampler, 1, study)
+        if proposed != [choices]:
+            return number
+    return None

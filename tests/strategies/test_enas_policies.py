@@ -178,7 +178,7 @@ def test_a_controller_learns_what_is_rewarded(kind):
     settings = {"temperature": None, "tanh_constant": None, "baseline_decay": 0.9, "baseline_correction": True}
     controller = Enas(policy="enas", lr=0.02, skip_weight=0.0, **settings).controller(space)
     scores = []
-    for step in range(40):
+    for step in range(18):
         drawn = [controller.sample(step, n) for n in range(8)]
         scores.append(controller.learn(drawn, [share(choices) for choices in drawn]).score)
     assert sum(scores[-5:]) > 1.5 * sum(scores[:5])

@@ -1,5 +1,8 @@
 """Terms of the logits' loss against their closed forms; expected costs against those of real networks."""
 
+import functools
+import random
+
 import pytest
 import torch
 from scipy.stats import spearmanr
@@ -94,26 +97,32 @@ def onehot(supernet, choices):
     return found
 
 
+APPROXIMATE = ("nasnet", "auto_deeplab")  # layers that no option is depend on the choices, too
+CALL = Call((torch.zeros(1, 3, 32, 32),))
+
+
+@functools.cache
+def counted(name):
+    """A supernet of a space, and architectures with what their whole networks cost."""
+    space = SPACES[name]
+    drawn = [space.sample(random.Random(seed + 5)) for seed in range(12 if name in APPROXIMATE else 3)]
+    return space.supernet(), [(choices, cost_of_call(Model(space.network(choices)), CALL)) for choices in drawn]
+
+
 @pytest.mark.parametrize("kind", ["macs", "params"])
 @pytest.mark.parametrize("name", SPACES)
 def test_the_expected_cost_of_one_architecture_is_that_of_its_whole_network(name, kind):
-    import random
-
-    space, call = SPACES[name], Call((torch.zeros(1, 3, 32, 32),))
-    supernet = space.supernet()
-    term, first = Cost(kind=kind, weight=1.0), space.sample(random.Random(0))
-    term.prepare(supernet, Model(supernet), lambda: call, first)
-    approximate = name in ("nasnet", "auto_deeplab")  # layers that no option is depend on the choices, too
+    supernet, costs = counted(name)
+    term, first = Cost(kind=kind, weight=1.0), SPACES[name].sample(random.Random(0))
+    term.prepare(supernet, Model(supernet), lambda: CALL, first)
     pairs = []
-    for seed in range(12 if approximate else 3):
-        choices = space.sample(random.Random(seed + 5))
-        whole = cost_of_call(Model(space.network(choices)), call)
-        counted = whole.macs if kind == "macs" else whole.parameters
-        pairs.append((float(term.expected(onehot(supernet, choices))), counted))
-    if approximate:
+    for choices, whole in costs:
+        true = whole.macs if kind == "macs" else whole.parameters
+        pairs.append((float(term.expected(onehot(supernet, choices))), true))
+    if name in APPROXIMATE:
         assert spearmanr(*zip(*pairs, strict=True)).statistic > 0.7
     else:
-        assert all(ours == pytest.approx(counted, rel=1e-6) for ours, counted in pairs)
+        assert all(ours == pytest.approx(true, rel=1e-6) for ours, true in pairs)
     mean = {n: g.detach().double().softmax(-1).requires_grad_() for n, g in supernet.logits.items()}
     expected = term.expected(mean)
     grads = torch.autograd.grad(expected, list(mean.values()), allow_unused=True)
