@@ -24,6 +24,9 @@ if (
 # The tensors of tests are small, and threads that share busy cores wait for each other.
 os.environ.setdefault("OMP_NUM_THREADS", "1")  # before torch is imported; commands that tests start inherit it
 
+# Every shape of a convolution has a program of its own in oneDNN, which keeps 1,024 of them: fewer than the tests have shapes.
+os.environ.setdefault("ONEDNN_PRIMITIVE_CACHE_CAPACITY", "8192")
+
 keep_freed_memory()  # as commands do
 
 
