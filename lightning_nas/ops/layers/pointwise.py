@@ -17,7 +17,7 @@ SAFE = 16
 class PointwiseConv2d(nn.Conv2d):
     """A 1x1 convolution that first picks the pixels that its stride leaves: same parameters and values as ``nn.Conv2d``.
 
-    Where no gradient can follow, and in files, it is ``nn.Conv2d``.
+    In exported files it is ``nn.Conv2d``.
 
     Args:
         in_channels: Channels of the input.
@@ -38,7 +38,7 @@ class PointwiseConv2d(nn.Conv2d):
 
     def forward(self, input: Tensor) -> Tensor:
         """``(B, in_channels, H, W) -> (B, out_channels, ceil(H/stride), ceil(W/stride))``."""
-        if self.in_channels < SAFE and torch.is_grad_enabled() and not torch.compiler.is_exporting():
+        if self.in_channels < SAFE and not torch.compiler.is_exporting():
             down, right = self.stride
             return nn.functional.conv2d(input[..., ::down, ::right], self.weight, self.bias)
         return super().forward(input)
