@@ -64,13 +64,13 @@ class NasBenchMacroBenchmark(Benchmark):
     rule: StepRule = "uniform"
     distillation: float = 0.0
     networks: int = 100
-    image_size: int = 32
-    train_images: int = 10_000
+    image_size: int = 16
+    train_images: int = 8_000
     validation_images: int = 2_000
-    epochs: int = 20
-    batch_size: int = 128
+    epochs: int = 40
+    batch_size: int = 64
     learning_rate: float = 0.1
-    width: float = 0.5
+    width: float = 0.25
     recalibration_batches: int = 8
     seed: int = 0
 
