@@ -37,3 +37,13 @@ def test_weights_change_their_place_in_memory_and_nothing_else(name, tmp_path):
     assert all(weight.is_contiguous(memory_format=torch.channels_last) for weight in wide)
     with torch.no_grad():
         torch.testing.assert_close(task(given), before, atol=1e-4, rtol=1e-4)
+
+
+def test_a_network_of_others_whose_gradient_would_go_wrong_keeps_its_order(tmp_path):
+    task = TASKS["classification"]()
+    task.backbone.stages[0][0].shortcut = nn.Conv2d(4, 4, 1, 2)
+    task.trainer = trainer(tmp_path)
+    task.setup("fit")
+    wide = [part.weight for part in task.modules() if isinstance(part, nn.Conv2d) and part.kernel_size != (1, 1)]
+    assert wide
+    assert all(weight.is_contiguous() for weight in wide)

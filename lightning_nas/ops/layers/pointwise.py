@@ -17,7 +17,7 @@ SAFE = 16
 class PointwiseConv2d(nn.Conv2d):
     """A 1x1 convolution that first picks the pixels that its stride leaves: same parameters and values as ``nn.Conv2d``.
 
-    In exported files it is ``nn.Conv2d``.
+    For ``torch.export``, which writes ONNX files, it is ``nn.Conv2d``; TorchScript keeps the picking.
 
     Args:
         in_channels: Channels of the input.
