@@ -53,7 +53,7 @@ def pytest_collection_finish(session):
     gc.collect()
     gc.freeze()
     atexit.register(gc.unfreeze)  # not before: pytest collects garbage several times at the end
-    gc.set_threshold(20_000, 20, 200)
+    gc.set_threshold(150_000, 10, 200)
     if "processes" in sys.modules:
         nursery.begin()
 
