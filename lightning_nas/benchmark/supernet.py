@@ -56,8 +56,9 @@ class Variant:
 
 @dataclass(frozen=True)
 class SupernetBenchmark(Benchmark):
-    """Three ways of the same step: textbook; the textbook's form in our step; our form in our step. And, as it is a cheaper step,
-    our form with partial channels, in 2 and in 4 parts, with edges that compete (Xu et al. 2020, arXiv 1907.05737).
+    """Three ways of the same step: textbook; the textbook's form in our step; our form in our step; and two cheaper steps.
+
+    These are our form with partial channels in 2 and in 4 parts, with edges that compete (Xu et al. 2020, arXiv 1907.05737).
 
     Args:
         channels: Of the DARTS supernet; a multiple of 4.

@@ -167,6 +167,15 @@ def test_undecided_options():
     )
 
 
+def test_undecided_options_of_a_search_that_the_guard_has_ended():
+    lines = history([cell(1), cell(1)], decided=0.501)
+    lines[-1]["stopped"] = "stopped after epoch 1 with the logits of epoch 0"
+    assert said(lines).startswith(
+        "undecided: search again with a larger strategy.lr, as the guard has ended this one before it chose (stopped after "
+        "epoch 1 with the logits of epoch 0; the options of cell"
+    )
+
+
 def test_a_healthy_search_says_what_it_was_judged_by():
     lines = history([cell(1), cell(1)])
     lines[0]["probabilities"] = {"cell": [[0.5, 0.5]]}

@@ -121,18 +121,34 @@ def test_a_stopped_search_ends_and_stays_ended(tmp_path):
     def make():
         return SearchModule(TOY.Project(), Darts(lr=0.1, guard=stopping(delay=1, factor=1.0)), seed=0)
 
-    def fit(search, resume=None):
+    def fit(search, resume=None, more=()):
         checkpoint = pl.callbacks.ModelCheckpoint(tmp_path, filename="last", enable_version_counter=False)
         trainer = TOY.make_trainer(
-            12, callbacks=[checkpoint], enable_checkpointing=True, default_root_dir=tmp_path, limit_train_batches=2
+            12,
+            callbacks=[checkpoint, *more],
+            enable_checkpointing=True,
+            default_root_dir=tmp_path,
+            limit_train_batches=2,
         )
         trainer.fit(search, BilevelDataModule(TOY.Data()), ckpt_path=resume)
         return trainer
 
+    class Logits(pl.Callback):
+        after = {}  # noqa: RUF012 (one search)
+
+        def on_train_epoch_end(self, trainer, pl_module):
+            self.after[trainer.current_epoch] = [group.detach().clone() for group in pl_module.supernet.logits.values()]
+
     search = make()
-    trainer = fit(search)
-    assert search.strategy.stopped is not None
+    trainer = fit(search, more=[Logits()])
+    last = max(Logits.after)
+    assert f"stopped after epoch {last} with the logits of epoch {last - 1}" in search.strategy.stopped
     assert trainer.current_epoch < 12
+    for now, before, earlier in zip(
+        search.supernet.logits.values(), Logits.after[last - 1], Logits.after[0], strict=True
+    ):
+        assert torch.equal(now, before)
+        assert not torch.equal(now, earlier)
     again = make()
     trainer = fit(again, tmp_path / "last.ckpt")
     assert again.strategy.stopped == search.strategy.stopped

@@ -97,7 +97,7 @@ def diagnose(signs: Signs, *, guard: str = "strategy.guard=eigenvalue") -> Diagn
     chosen = {group: _decided(values, signs, group) for group, values in shares.items()}
     chosen = {group: values for group, values in chosen.items() if values and max(values) == max(shares[group])}
     found = _collapsing(signs, chosen, guard) or _sharp(signs, guard) or _drifting(signs, chosen, guard)
-    return found or _undecided(entropies) or _healthy(signs, shares, entropies)
+    return found or _undecided(signs, entropies) or _healthy(signs, shares, entropies)
 
 
 def _judged(series: Series) -> Series:
@@ -189,16 +189,18 @@ def _with_way_out(signs: Signs, word: Word, reason: str, since: int, before: int
     return Diagnosis(word, f"use the architecture of epoch {before}, or {again}", reason, since, before)
 
 
-def _undecided(entropies: Series) -> Diagnosis | None:
+def _undecided(signs: Signs, entropies: Series) -> Diagnosis | None:
     for group, values in entropies.items():
         last = values[max(values)]
         if last > UNDECIDED_ENTROPY:
-            return Diagnosis(
-                "undecided",
-                "search for more epochs, or with a larger strategy.lr",
+            reason = (
                 f"the options of {group} are still almost equally likely, entropy {last:.3f} of 1, so the found network is "
-                "little better than a random draw",
+                "little better than a random draw"
             )
+            if signs.stopped is not None:
+                again = "search again with a larger strategy.lr, as the guard has ended this one before it chose"
+                return Diagnosis("undecided", again, f"{signs.stopped}; {reason}")
+            return Diagnosis("undecided", "search for more epochs, or with a larger strategy.lr", reason)
     return None
 
 

@@ -123,11 +123,15 @@ class GuardedSearch(SearchLifecycle):
         """
         guard = self.strategy.guard
         assert guard is not None
+        logits = {name: group.detach().clone() for name, group in self._named_logits().items()}
         with self.unseen(), torch.random.fork_rng(), self._at_the_mean():
             moved = self.moved(batch)
             curvature = self._curvature(lambda: self.loss_of(moved, "architecture", batch_idx))
             if curvature is not None:
-                guard.look(self.current_epoch, curvature, self._named_logits())
+                guard.look(self.current_epoch, curvature, logits)
+        with torch.no_grad():  # only here: inside, whatever the guard goes back to would be put back
+            for name, group in self._named_logits().items():
+                group.copy_(logits[name])
 
     def _named_logits(self) -> dict[str, Tensor]:
         edges = {f"edges of {name}": group for name, group in self.supernet.edge_logits.items()}
