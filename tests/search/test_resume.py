@@ -51,7 +51,19 @@ STRATEGIES = {
 }
 
 
-def fit(toy, folder, strategy, *, crash=None, resume=None, every=None, mode="min_size", fraction=0.5, **arguments):
+def fit(
+    toy,
+    folder,
+    strategy,
+    *,
+    crash=None,
+    resume=None,
+    every=None,
+    mode="min_size",
+    fraction=0.5,
+    limit=None,
+    **arguments,
+):
     checkpoint = (
         LastCheckpoint(folder)
         if every is None
@@ -60,7 +72,9 @@ def fit(toy, folder, strategy, *, crash=None, resume=None, every=None, mode="min
         )
     )
     callbacks = [checkpoint] if crash is None else [checkpoint, crash_at(toy, crash)]
-    trainer = toy.make_trainer(EPOCHS, callbacks=callbacks, enable_checkpointing=True, default_root_dir=folder)
+    trainer = toy.make_trainer(
+        EPOCHS, callbacks=callbacks, enable_checkpointing=True, default_root_dir=folder, limit_train_batches=limit
+    )
     space = TWO_NODES if isinstance(strategy, Gdas) else SPACE
     search = SearchModule(scheduled(toy, space)(), strategy, warmup_epochs=1, **arguments)
     trainer.fit(search, BilevelDataModule(toy.Data(), mode=mode, fraction=fraction), ckpt_path=resume)
@@ -101,6 +115,11 @@ def test_from_a_checkpoint_within_an_epoch_or_of_its_last_batch(toy, tmp_path, c
 def test_within_an_epoch_of_unequal_halves(toy, tmp_path):
     arguments = {"mode": "max_size_cycle", "fraction": 2 / 3}  # 4 batches for the weights beside 2 for the logits
     assert_equal_after_crash(toy, tmp_path, STRATEGIES["first order"], 8, every=7, **arguments)
+
+
+@pytest.mark.parametrize("every", [None, 1, 3])
+def test_of_epochs_with_fewer_batches_than_there_are(toy, tmp_path, every):
+    assert_equal_after_crash(toy, tmp_path, STRATEGIES["first order"], 3, every=every, limit=2)
 
 
 @pytest.mark.parametrize("strategy", ["first order", "second order"])
