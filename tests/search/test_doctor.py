@@ -113,6 +113,30 @@ def test_what_undecided_logits_point_to_is_a_draw_and_no_collapse():
     assert (found.word, found.since, found.epoch) == ("collapsing", 2, None)  # nor is it an architecture to use
 
 
+def nearly_even(cells):
+    """Logits that move in every epoch, and never far from each other, as beta-decay keeps them."""
+    lines = history(cells)
+    for number, line in enumerate(lines):
+        line["probabilities"] = {"cell": [[0.501 + 1e-4 * number, 0.499 - 1e-4 * number]] * 6}
+    return lines
+
+
+def test_decisions_that_stand_are_no_draw_however_even_the_options_are():
+    good, bad = nearly_even([cell(1)] * 6), nearly_even([cell(1)] + [cell(6)] * 6)
+    assert said(good).startswith(
+        "healthy: nothing to do (17% of the operations in the cell learn nothing; cell: entropy"
+    )
+    assert "100% of the decisions are those of the 5 epochs before" in said(good)
+    assert diagnose(Signs.of(good[:5])).word == "undecided"  # too few epochs to say so
+    assert diagnose(Signs.of(bad)).head == "collapsing since epoch 5"
+
+
+def test_decisions_of_logits_that_rest_or_that_change_are_a_draw():
+    assert diagnose(Signs.of(history([cell(1)] * 8, decided=0.501))).word == "undecided"
+    changing = nearly_even([cell(6), cell(0)] * 4)
+    assert diagnose(Signs.of(changing)).word == "undecided"
+
+
 def test_half_is_the_limit_not_above_it():
     assert diagnose(Signs.of(history([cell(3), cell(3)]))).word == "healthy"
 

@@ -136,19 +136,25 @@ def test_a_stopped_search_ends_and_stays_ended(tmp_path):
     class Logits(pl.Callback):
         after = {}  # noqa: RUF012 (one search)
 
+        def on_train_start(self, trainer, pl_module):
+            self.keep(-1, pl_module)
+
         def on_train_epoch_end(self, trainer, pl_module):
-            self.after[trainer.current_epoch] = [group.detach().clone() for group in pl_module.supernet.logits.values()]
+            self.keep(trainer.current_epoch, pl_module)
+
+        def keep(self, epoch, search):
+            self.after[epoch] = [group.detach().clone() for group in search.supernet.logits.values()]
 
     search = make()
     trainer = fit(search, more=[Logits()])
     last = max(Logits.after)
     assert f"stopped after epoch {last} with the logits of epoch {last - 1}" in search.strategy.stopped
     assert trainer.current_epoch < 12
-    for now, before, earlier in zip(
-        search.supernet.logits.values(), Logits.after[last - 1], Logits.after[0], strict=True
+    for now, before, first in zip(
+        search.supernet.logits.values(), Logits.after[last - 1], Logits.after[-1], strict=True
     ):
         assert torch.equal(now, before)
-        assert not torch.equal(now, earlier)
+        assert not torch.equal(now, first)
     again = make()
     trainer = fit(again, tmp_path / "last.ckpt")
     assert again.strategy.stopped == search.strategy.stopped
@@ -191,3 +197,10 @@ def test_a_watch_sees_what_the_guard_sees_and_lets_the_search_go_on():
     twin = Watch(every=1)
     twin.load_state_dict(guard.state_dict())
     assert (twin.trace, twin.record()) == (guard.trace, guard.record())
+
+
+def test_it_does_not_look_while_the_logits_rest():
+    guard = stopping(factor=1.0, start=0)
+    search = SearchModule(TOY.Project(), Darts(lr=0.1, guard=guard), seed=0, warmup_epochs=3)
+    TOY.make_trainer(4, limit_train_batches=2).fit(search, BilevelDataModule(TOY.Data()))
+    assert list(guard.trace) == [3]

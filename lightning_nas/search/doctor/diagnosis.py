@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from lightning_nas.ops import PARAMETER_FREE
-from lightning_nas.search.doctor.signs import Series, Signs
+from lightning_nas.search.doctor.signs import STANDING_EPOCHS, Series, Signs
 from lightning_nas.strategies.gradient.guards import Eigenvalue
 
 COLLAPSED_SHARE = 0.5
@@ -23,6 +23,9 @@ DRIFT = 0.25
 
 UNDECIDED_ENTROPY = 0.99
 """Mean entropy (1: all options equally likely) above which the logits have not chosen anything yet."""
+
+STANDS = 0.7
+"""Share of decisions above which they stand all the same, as the mean over the epochs before, see Signs.standing."""
 
 NOT_JUDGED = ("reduce",)
 """Groups of logits of reduction cells."""
@@ -40,9 +43,10 @@ RULES = (
     f"epochs to more than 1/{STOP.factor:g} of what it was, in epoch {STOP.start} or later (the early stop of RobustDARTS, "
     "Zela et al. 2020, arXiv 1909.09656, section 4.2), and no guard has acted on it; or that share ends at least "
     f"{DRIFT:.0%} above its lowest earlier value. Undecided: the mean entropy of the options ends above "
-    f"{UNDECIDED_ENTROPY:.2f}, where 1 means that all options are equally likely; what is decoded in such epochs is a draw, so "
-    "no cell is judged by it. Healthy: none of these. Reduction cells are not judged, since those of good published networks "
-    "also consist of poolings and skips."
+    f"{UNDECIDED_ENTROPY:.2f}, where 1 means that all options are equally likely, and fewer than {STANDS:.0%} of the decisions "
+    f"are those of the {STANDING_EPOCHS} epochs before; what is decoded in such epochs is a draw, so no cell is judged by it. "
+    "Healthy: none of these. Reduction cells are not judged, since those of good published networks also consist of poolings "
+    "and skips."
 )
 """For people."""
 
@@ -107,7 +111,16 @@ def _judged(series: Series) -> Series:
 def _decided(values: Mapping[int, float], signs: Signs, group: str) -> dict[int, float]:
     """A series in the epochs in which the logits had chosen: before, what is decoded is a draw."""
     known = signs.entropies.get(group.partition("/")[0], {})
-    return {epoch: value for epoch, value in values.items() if known.get(epoch, 0.0) <= UNDECIDED_ENTROPY}
+    return {
+        epoch: value
+        for epoch, value in values.items()
+        if known.get(epoch, 0.0) <= UNDECIDED_ENTROPY or _stand(signs, epoch)
+    }
+
+
+def _stand(signs: Signs, epoch: int) -> bool:
+    """Whether the decisions of an epoch are more than a draw, however small the differences of the logits are."""
+    return signs.standing.get(epoch, 0.0) >= STANDS
 
 
 def _collapsing(signs: Signs, shares: Series, guard: str) -> Diagnosis | None:
@@ -192,7 +205,7 @@ def _with_way_out(signs: Signs, word: Word, reason: str, since: int, before: int
 def _undecided(signs: Signs, entropies: Series) -> Diagnosis | None:
     for group, values in entropies.items():
         last = values[max(values)]
-        if last > UNDECIDED_ENTROPY:
+        if last > UNDECIDED_ENTROPY and not _stand(signs, max(values)):
             reason = (
                 f"the options of {group} are still almost equally likely, entropy {last:.3f} of 1, so the found network is "
                 "little better than a random draw"
@@ -213,6 +226,9 @@ def _healthy(signs: Signs, shares: Series, entropies: Series) -> Diagnosis:
         first, last = values[min(values)], values[max(values)]
         fell = f"fell from {first:.3f} to {last:.3f}" if last < first else f"{last:.3f}"
         parts.append(f"{name}: entropy {fell}")
+    if signs.standing and max(values[max(values)] for values in entropies.values()) > UNDECIDED_ENTROPY:
+        stood = signs.standing[max(signs.standing)]
+        parts.append(f"{stood:.0%} of the decisions are those of the {STANDING_EPOCHS} epochs before")
     if signs.settled is not None:
         parts.append(f"no decision has changed since epoch {signs.settled}")
     if not shares:

@@ -6,12 +6,16 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import pairwise
+from statistics import fmean
 from typing import Any
 
 from lightning_nas.errors import ArgumentError
 from lightning_nas.ops import PARAMETER_FREE
 
 SKIP = "skip_connect"
+
+STANDING_EPOCHS = 5
+"""So many epochs back decisions are compared with, to see whether they stand."""
 
 Series = dict[str, dict[int, float]]
 """Group of logits, or several that differ in a number -> epoch -> value, ascending."""
@@ -28,6 +32,8 @@ class Signs:
         entropies: Of the options, 1 if all are equally likely and 0 if they are decided. Of a joint search, a mean per part.
         eigenvalues: Epoch -> dominant eigenvalue of the second derivatives of the validation loss, where it was measured.
         agreement: Share of the decisions that were the same in the epoch before, for every epoch but the first.
+        standing: Share of the decisions that were the same in the :data:`STANDING_EPOCHS` epochs before, the mean over
+            them, for every epoch before which the logits have moved so often.
         settled: The first epoch since which no decision has changed; None where architectures were not recorded.
         stopped: What the guard said when it ended the search.
     """
@@ -38,6 +44,7 @@ class Signs:
     entropies: Series = field(default_factory=dict)
     eigenvalues: Mapping[int, float] = field(default_factory=dict)
     agreement: Mapping[int, float] = field(default_factory=dict)
+    standing: Mapping[int, float] = field(default_factory=dict)
     settled: int | None = None
     stopped: str | None = None
 
@@ -73,6 +80,7 @@ class Signs:
             entropies,
             {line["epoch"]: line["eigenvalue"] for line in history if line.get("eigenvalue") is not None},
             {new["epoch"]: agreement(old["choices"], new["choices"]) for old, new in pairs},
+            _standing(decided),
             max(changed, default=decided[0]["epoch"]) if decided else None,
             history[-1].get("stopped") if history else None,
         )
@@ -116,6 +124,18 @@ def agreement(first: Mapping[str, Any], second: Mapping[str, Any]) -> float:
     """
     names = {*first, *second}
     return sum(name in first and name in second and first[name] == second[name] for name in names) / len(names)
+
+
+def _standing(lines: Sequence[Mapping[str, Any]]) -> dict[int, float]:
+    found, moved = {}, 0
+    for index, (old, new) in enumerate(pairwise(lines), start=1):
+        moved = (
+            moved + 1 if old["probabilities"] != new["probabilities"] else 0
+        )  # 0: the logits rest, and so do decisions
+        if moved >= STANDING_EPOCHS:
+            before = lines[index - STANDING_EPOCHS : index]
+            found[new["epoch"]] = fmean(agreement(line["choices"], new["choices"]) for line in before)
+    return found
 
 
 def numbered(group: str) -> str:

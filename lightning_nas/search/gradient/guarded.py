@@ -102,12 +102,12 @@ class GuardedSearch(SearchLifecycle):
                 parameter.grad = None
 
     def on_train_batch_end(self, outputs: Any, batch: Any, batch_idx: int) -> None:
-        """Calls the hosted module; after the last batch of an epoch that is due, lets the guard look."""
+        """Calls the hosted module; after the last batch of a due epoch in which logits move, lets the guard look."""
         self.model.on_train_batch_end(outputs, batch, batch_idx)
         guard, pairs, self._last_pairs = self.strategy.guard, self._last_pairs, []
         if guard is None or not pairs or not self.trainer.is_last_batch or self.schedules_ended:
             return
-        if not guard.due(self.current_epoch):
+        if self.logits_frozen or not guard.due(self.current_epoch):
             return
         self.look(pairs[0]["architecture"], batch_idx)
         if guard.stopped is not None:

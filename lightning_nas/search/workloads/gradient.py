@@ -57,7 +57,11 @@ def gradient_work(strategy: GradientStrategy, job: Job) -> list[Work]:
             keep(own, part)
 
     stages = "" if own.stages is None else f" in {own.stages.count} stages"
-    looks = 0 if own.guard is None else sum(own.guard.due(epoch) for epoch in range(settings.epochs))
+    looks = (
+        0
+        if own.guard is None
+        else sum(own.guard.due(epoch) for epoch in range(settings.warmup_epochs, settings.epochs))
+    )
     works = [Work(f"training the supernet{stages}", 1, search, may_end_early=looks > 0)]
     if looks:
         works.append(

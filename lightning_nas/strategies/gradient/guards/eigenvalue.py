@@ -19,7 +19,8 @@ class Eigenvalue(Watch):
 
     The eigenvalue is that of one batch of the architecture half at the mean of the sampler. With ``m(k)`` the mean of the last
     ``window`` measurements up to epoch ``k``, a search stops in an epoch ``k >= start`` in which
-    ``0 < m(k - delay) < factor * m(k)``, and the logits are those that it had after epoch ``k - delay``.
+    ``0 < m(k - delay) < factor * m(k)``, and the logits are those that it had after epoch ``k - delay``. In epochs in which the
+    logits rest, the first of a search with a warm-up, nothing is measured: there is nothing to go back to.
 
     Source: Zela et al. 2020, "Understanding and Robustifying Differentiable Architecture Search", arXiv 1909.09656, section
     4.2.
