@@ -40,7 +40,8 @@ MakeStrategy = Callable[[SearchSpace, int], Any]
 class GradientSearchBenchmark(Benchmark):
     """Searches of one gradient strategy, each with a supernet that is small enough for a CPU.
 
-    A supernet with few channels is searched on some images of CIFAR-10. The found cell's accuracies are those of the table, of
+    A supernet with few channels is searched on some images of CIFAR-10. As deep as the table's networks, it collapses as the
+    published ones do; with one cell per stage it does not. The found cell's accuracies are those of the table, of
     the full network after 200 epochs (Dong, Yang 2020, arXiv 2001.00326).
 
     Args:
@@ -70,14 +71,14 @@ class GradientSearchBenchmark(Benchmark):
     images: str | None = None
     seeds: int = 3
     seed: int = 0
-    channels: int = 4
-    cells: int = 1
+    channels: int = 8
+    cells: int = 5
     image_size: int = 16
-    train_images: int = 2_000
+    train_images: int = 5_000
     batch_size: int = 32
-    steps: int = 16
+    steps: int = 25
     epochs: int = 40
-    warmup_epochs: int = 0
+    warmup_epochs: int = 10
     learning_rate: float = 0.05
 
     def __post_init__(self) -> None:
