@@ -5,6 +5,7 @@ import doctest
 import functools
 import importlib
 import inspect
+import linecache
 import re
 from pathlib import Path
 
@@ -73,6 +74,13 @@ def test_the_rule_would_notice():
     assert not points_elsewhere("Of the logits.")
 
 
+@pytest.fixture(scope="module")
+def _no_lines_of_others():
+    """Before each example, doctest asks the disk whether any file has changed whose lines were shown: thousands by now."""
+    linecache.clearcache()
+
+
+@pytest.mark.usefixtures("_no_lines_of_others")
 @pytest.mark.parametrize("path", WITH_EXAMPLES, ids=module_of)
 def test_examples_run(path, monkeypatch, tmp_path):
     monkeypatch.chdir(tmp_path)

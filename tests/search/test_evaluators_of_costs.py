@@ -17,7 +17,7 @@ from lightning_nas.tasks.classification import ClassificationTask
 
 
 def test_costs_are_those_of_the_whole_network(job, monkeypatch):
-    monkeypatch.setattr("lightning_nas.search.costs.SECONDS", 0.1)
+    monkeypatch.setattr("lightning_nas.search.costs.SECONDS", 0.01)
     backbone = SPACE.network(CHOICES)
     width = backbone.feature_info.channels()[-1]
     evaluator = WithCosts(lambda c, t: {"metric": 1.0}, ["macs", "parameters", "latency_ms"], job)

@@ -35,7 +35,7 @@ def make_trainer(folder):
 
 @pytest.fixture
 def runner(tmp_path, monkeypatch):
-    monkeypatch.setattr("lightning_nas.search.costs.SECONDS", 0.1)
+    monkeypatch.setattr("lightning_nas.search.costs.SECONDS", 0.01)
     return Contest(tmp_path, make_task, make_trainer, DigitsDataModule(seed=0), seed=0)
 
 
