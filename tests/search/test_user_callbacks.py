@@ -137,7 +137,10 @@ def test_the_learning_rate_is_found_and_set(toy, tmp_path, hyperparameter):
     assert all(torch.equal(value, after[name]) for name, value in before.items())
 
 
-def test_the_batch_size_is_scaled(toy, tmp_path):
+def test_the_batch_size_is_scaled(toy, tmp_path, monkeypatch):
+    monkeypatch.setattr(
+        f"{toy.pl.__name__}.tuner.batch_size_scaling.garbage_collection_cuda", lambda: None
+    )  # 0.4 s each
     tuner = importlib.import_module(f"{toy.pl.__name__}.tuner").Tuner
     seen = []
 

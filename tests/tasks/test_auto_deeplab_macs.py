@@ -1,15 +1,14 @@
 """Multiply-adds of Auto-DeepLab S, M and L, component by component, and how the paper's numbers come about."""
 
-import copy
 import functools
 from typing import NamedTuple
 
 import pytest
-import torch
 from torch import nn
 
 from lightning_nas.cost import count_macs
 from lightning_nas.networks.backbone import build_network
+from lightning_nas.networks.weightless import without_weights
 from lightning_nas.spaces import published
 from lightning_nas.tasks.segmentation.heads import DeepLabHead
 
@@ -85,14 +84,15 @@ class WholeNetwork(nn.Module):
 
 @functools.cache
 def built(channels):
-    with torch.device("meta"):
+    with without_weights():
         return WholeNetwork(channels)
 
 
 @functools.cache
 def bare(channels):
     """The same without what multiplies nothing, see below: it is what takes time on images without values."""
-    whole = copy.deepcopy(built(channels))
+    with without_weights():
+        whole = WholeNetwork(channels)
     for module in list(whole.modules()):
         for name, part in module.named_children():
             if isinstance(part, nn.BatchNorm2d | nn.ReLU):

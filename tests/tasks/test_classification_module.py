@@ -8,6 +8,7 @@ from pytorch_lightning.callbacks import ModelCheckpoint
 from tiny_classifier import Tiny, trainer
 from torch import nn
 
+from lightning_nas.networks.weightless import without_weights
 from lightning_nas.search import SeedBatches
 from lightning_nas.spaces import Darts
 from lightning_nas.spaces.published import published
@@ -130,7 +131,7 @@ IMAGENET = {"channels": 48, "cells": 14, "stem": "imagenet"}
     ],
 )
 def test_the_retrained_networks_have_the_published_sizes(name, num_classes, arguments, plain, with_auxiliary):
-    with torch.device("meta"):
+    with without_weights():
         backbone = Darts(**arguments).network(published(name).components["backbone"].choices)
         tasks = [ClassificationTask(backbone, num_classes, auxiliary_weight=weight) for weight in (0.0, 0.4)]
     for task, expected in zip(tasks, (plain, with_auxiliary), strict=True):
