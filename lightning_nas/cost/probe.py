@@ -56,7 +56,8 @@ def evaluating(module: nn.Module) -> Iterator[None]:
             yield
     finally:
         for part, training in modes.items():
-            part.training = training
+            if part.training is not training:
+                part.training = training
 
 
 @contextmanager

@@ -14,6 +14,8 @@ from lightning_nas.search.data.samplers import sampler_of_part
 _REPLACED = ("dataset", "batch_size", "shuffle", "sampler", "batch_sampler", "drop_last", "generator")
 """Arguments of a ``DataLoader`` that a part has of its own."""
 
+_PARAMETERS = tuple(inspect.signature(DataLoader).parameters.values())
+
 _INSTEAD = (
     "let train_dataloader return {'weights': loader, 'architecture': loader}, a loader of its own for each half, or "
     "search with level='single'"
@@ -84,8 +86,7 @@ def _sampler(loader: DataLoader[Any]) -> Any:
 
 
 def _kept(loader: DataLoader[Any]) -> dict[str, Any]:
-    parameters = inspect.signature(DataLoader).parameters.values()
     values = {
-        p.name: getattr(loader, p.name) for p in parameters if p.name not in _REPLACED and hasattr(loader, p.name)
+        p.name: getattr(loader, p.name) for p in _PARAMETERS if p.name not in _REPLACED and hasattr(loader, p.name)
     }
-    return {p.name: values[p.name] for p in parameters if p.name in values and values[p.name] is not p.default}
+    return {p.name: values[p.name] for p in _PARAMETERS if p.name in values and values[p.name] is not p.default}

@@ -6,7 +6,6 @@ modules of the other. Either package may be missing.
 
 from __future__ import annotations
 
-import inspect
 from collections.abc import Iterator
 from types import FunctionType
 from typing import TYPE_CHECKING, Any
@@ -44,8 +43,12 @@ def foreign_datamodule(trainer: Any) -> Any:
 def overridden(instance: Any) -> set[str]:
     """Names that the user's classes, or the instance itself, define beyond what Lightning's own classes do."""
     lightnings = {cls for kind in ("LightningModule", "LightningDataModule") for cls in _bases(kind)}
+    known: dict[str, Any] = {}
+    for cls in reversed(type(instance).__mro__):
+        known.update(vars(cls))
+    known.update(vars(instance))
     names = set(vars(instance)).union(*(vars(cls) for cls in type(instance).__mro__ if cls not in lightnings))
-    return {name for name in names if inspect.getattr_static(instance, name, None) is not None}
+    return {name for name in names if known[name] is not None}
 
 
 def _bases(kind: str) -> set[type]:

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import contextlib
+import functools
 import inspect
 from collections.abc import Callable, Iterator
+from types import MethodType
 from typing import Any
 
 from lightning_nas.search.data.wrapped import WrappedData
@@ -160,6 +162,17 @@ def _log_nothing(*args: Any, **kwargs: Any) -> None:
 
 
 def _takes_two(step: Callable[..., Any]) -> bool:
+    """Asked in every step: what a method takes is found out once."""
+    function = getattr(step, "__func__", None)
+    return _says_two(step) if function is None else _method_takes_two(function)
+
+
+@functools.lru_cache(maxsize=16)
+def _method_takes_two(function: Callable[..., Any]) -> bool:
+    return _says_two(MethodType(function, object()))
+
+
+def _says_two(step: Callable[..., Any]) -> bool:
     parameters = inspect.signature(step).parameters.values()
     several = any(p.kind is inspect.Parameter.VAR_POSITIONAL for p in parameters)
     return several or "batch_idx" in {p.name for p in parameters} or len(parameters) > 1

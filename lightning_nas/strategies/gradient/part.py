@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import functools
 import inspect
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any, Self
 
 from lightning_nas.errors import ArgumentError
@@ -37,7 +38,7 @@ class Part:
 
     def settings(self) -> dict[str, Any]:
         """The arguments that it was made with."""
-        return {name: getattr(self, name) for name in inspect.signature(type(self)).parameters}
+        return {name: getattr(self, name) for name in _arguments(type(self))}  # type: ignore[arg-type]
 
     def __repr__(self) -> str:
         return f"{type(self).__name__}({', '.join(f'{name}={value!r}' for name, value in self.settings().items())})"
@@ -89,3 +90,9 @@ def check_between(name: str, value: float, low: float, high: float = float("inf"
         least = f"more than {low:g}" if open_low else f"at least {low:g}"
         most = "" if high == float("inf") else f" and at most {high:g}"
         raise ArgumentError(f"{name} must be {least}{most}, got {value!r}")
+
+
+@functools.lru_cache(maxsize=128)
+def _arguments(kind: Callable[..., Any]) -> tuple[str, ...]:
+    """Read once: a strategy names all its parts when it is made."""
+    return tuple(inspect.signature(kind).parameters)
