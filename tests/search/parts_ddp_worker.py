@@ -47,7 +47,8 @@ def search(kind: str, ranks: int, batch_size: int) -> dict:
     ddp = "ddp_find_unused_parameters_true" if strategy.needs_unused_parameters else "ddp"
     epochs = 4 if strategy.guard is not None else 2  # guards look back
     space = TWO_NODES if strategy.needs_unused_parameters or strategy.guard is not None else SPACE
-    trainer = toy.make_trainer(epochs, devices=ranks, strategy=ddp if ranks > 1 else "auto", precision="64-true")
+    own = {"devices": ranks, "strategy": ddp if ranks > 1 else "auto"}
+    trainer = toy.make_trainer(epochs, precision="64-true", limit_train_batches=2, **own)
     module = SearchModule(toy.Project(space, batch_norm=False), strategy, gradient_clip_val=1.0)
     trainer.fit(module, BilevelDataModule(toy.Data(batch_size)))
     return {

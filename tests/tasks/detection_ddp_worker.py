@@ -20,7 +20,7 @@ NECK = NasFpn(channels=8, cells=3, repeats=1, min_level=3, max_level=5)
 def main(out: str, data: str, batch_size: int) -> None:
     ranks, rank = int(os.environ.get("WORLD_SIZE", "1")), int(os.environ.get("RANK", "0"))
     shapes = ShapesDataModule(
-        data, image_size=64, train=16, val=7, test=7, batch_size=batch_size, augmentation="none", seed=0
+        data, image_size=64, train=8, val=7, test=7, batch_size=batch_size, augmentation="none", seed=0
     )
     torch.manual_seed(0)
     task = DetectionTask(

@@ -16,7 +16,7 @@ OPS = ("none", "skip_connect", "sep_conv_3x3", "dil_conv_3x3")
 def main(out: str, data: str, batch_size: int) -> None:
     ranks, rank = int(os.environ.get("WORLD_SIZE", "1")), int(os.environ.get("RANK", "0"))
     streets = StreetsDataModule(
-        data, height=32, width=64, train=16, val=7, test=7, crop=[32, 32], batch_size=batch_size, augmentation="none"
+        data, height=32, width=64, train=8, val=7, test=7, crop=[32, 32], batch_size=batch_size, augmentation="none"
     )
     torch.manual_seed(0)
     supernet = AutoDeepLab(channels=2, layers=4, blocks=2, stem_channels=2, ops=OPS).supernet()

@@ -12,7 +12,7 @@ from lightning_nas.tasks.detection.metrics import NAMES
 @pytest.fixture(scope="module")
 def results(tmp_path_factory):
     folder = tmp_path_factory.mktemp("ddp")
-    ShapesDataModule(str(folder / "data"), image_size=64, train=16, val=7, test=7)
+    ShapesDataModule(str(folder / "data"), image_size=64, train=8, val=7, test=7)
     run_ranks(main, str(folder / "two"), str(folder / "data"), 2, cwd=folder)
     main(str(folder / "one"), str(folder / "data"), 4)
     return [torch.load(folder / name) for name in ("two.0", "two.1", "one.0")]
