@@ -35,8 +35,10 @@ class OperatorMeter(TorchDispatchMode):
         result = func(*args, **(kwargs or {}))
         self.calls += 1
         for tensor in tree_leaves(result):
-            if isinstance(tensor, Tensor) and tensor.untyped_storage()._cdata not in before | self._known:
-                self._follow(tensor.untyped_storage())
+            if isinstance(tensor, Tensor):
+                key = tensor.untyped_storage()._cdata
+                if key not in before and key not in self._known:
+                    self._follow(tensor.untyped_storage())
         return result
 
     def _follow(self, storage: torch.UntypedStorage) -> None:
