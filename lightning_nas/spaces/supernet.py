@@ -262,8 +262,21 @@ def textbook_form(model: nn.Module) -> Iterator[None]:
 
 def find_supernets(model: nn.Module) -> list[Supernet]:
     """The supernets in a model, without those that are parts of another one and lend it their logits."""
-    found: list[Supernet] = [module for module in model.modules() if isinstance(module, Supernet)]
+    found: list[Supernet] = []
+    _find(model, found, set())
     if len(found) == 1:
         return found
     parts = {id(part) for module in found for part in module.modules() if part is not module}
     return [module for module in found if id(module) not in parts]
+
+
+def _find(module: nn.Module, found: list[Supernet], seen: set[int]) -> None:
+    """Does not look into supernets, which consist of thousands of modules: callbacks ask before every batch."""
+    if id(module) in seen:
+        return
+    seen.add(id(module))
+    if isinstance(module, Supernet):
+        found.append(module)
+        return
+    for child in module.children():
+        _find(child, found, seen)
