@@ -172,7 +172,7 @@ def test_a_file_that_is_no_image_is_named(parts):
     batches = iter(data.test_dataloader())
     with pytest.raises(ValueError, match=r"cat/000\.png"):
         list(batches)
-    del batches  # ends its process: garbage collection would wait 5 s for it, in the middle of another test
+    batches._shutdown_workers()  # its error holds it: garbage collection would wait 5 s for its process, in another test
 
 
 def test_damaged_images_are_named_before_training_or_left_out(parts):
