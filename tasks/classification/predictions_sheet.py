@@ -68,9 +68,7 @@ def draw_guesses(guesses: Sequence[Guess]) -> Figure:
     rows = -(-len(guesses) // columns)
     figure = Figure(figsize=(WIDTH * columns, HEIGHT * rows), dpi=100)
     FigureCanvasAgg(figure)
-    axes = figure.add_axes(
-        (0, 0, 1, 1)
-    )  # one for all, in inches: a layout of two for each image takes ten times as long
+    axes = figure.add_axes((0, 0, 1, 1))  # one for all, in inches: two for each image take ten times as long
     axes.set_axis_off()
     for index, guess in enumerate(guesses):
         row, column = divmod(index, columns)

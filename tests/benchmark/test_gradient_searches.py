@@ -41,7 +41,8 @@ def files(tmp_path_factory):
 
 
 def small(files, make=lambda space, seed: Darts(lr=0.1, guard="watch", seed=seed), **arguments):
-    sizes = {"train_images": 40, "batch_size": 4, "steps": 2, "epochs": 2, "warmup_epochs": 0, "seeds": 2, "image_size": 8, "channels": 2}
+    sizes = {"train_images": 40, "batch_size": 4, "image_size": 8, "channels": 2, "cells": 1}
+    sizes |= {"steps": 2, "epochs": 2, "warmup_epochs": 0, "seeds": 2}
     return GradientSearchBenchmark(make_strategy=make, strategy="darts", **files[0], **{**sizes, **arguments})
 
 
