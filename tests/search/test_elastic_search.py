@@ -137,11 +137,15 @@ def test_the_front_may_be_tuned(tmp_path, searched):
     job = job_in(tmp_path)
     run(settings(tune_epochs=1, front_size=1), job)
     (entry,) = read(job)["networks"]
+    slow = job_in(tmp_path / "slow")
+    run(settings(tune_epochs=1, front_size=1, tune_rate=1e-6), slow)
     before = read(searched[0])["networks"][-1]
     assert entry["inherited"] == before["inherited"]
     tuned = load_file(job.run.front_network(0).weights)
     same = load_file(searched[0].run.front_network(before["number"]).weights)
     assert not torch.equal(tuned["head.weight"], same["head.weight"])
+    nearly = load_file(slow.run.front_network(0).weights)
+    torch.testing.assert_close(nearly["head.weight"], same["head.weight"], rtol=1e-4, atol=1e-4)
 
 
 def test_what_cannot_be_done_is_refused_before_any_training(tmp_path, monkeypatch):

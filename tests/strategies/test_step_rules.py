@@ -99,6 +99,7 @@ def test_the_ends_of_the_order_are_networks_of_the_space(space):
         ({"max_latency_ms": 0}, "max_latency_ms must be positive"),
         ({"initial": 1}, "initial must be at least 2"),
         ({"tune_epochs": -1}, "tune_epochs must be at least 0"),
+        ({"tune_rate": 0.0}, "tune_rate must be positive"),
     ],
 )
 def test_impossible_arguments_are_refused(arguments, said):

@@ -23,6 +23,7 @@ from lightning_nas.search.job import Job
 from lightning_nas.search.lightning.callbacks import SeedBatches
 from lightning_nas.search.lightning.families import pl
 from lightning_nas.search.lightning.persistence import last_checkpoint
+from lightning_nas.search.lightning.rates import scale_rates
 from lightning_nas.search.paths.front_latency import PredictedLatency, deployed_latency
 from lightning_nas.search.paths.shared_weights import SharedWeights
 from lightning_nas.search.tasks import task_arguments
@@ -121,6 +122,7 @@ class FrontNetworks:
         job = self.job
         pl.seed_everything(job.seed, workers=True, verbose=False)
         epochs = self.strategy.tune_epochs
+        scale_rates(task, self.strategy.tune_rate)
         trainer = job.trainers.training(run.path, epochs, [SeedBatches(job.seed)], validated=False)
         trainer.fit(task, datamodule=job.datamodule, ckpt_path=last_checkpoint(run.path))
         (metrics,) = job.trainers.silent(run.path).validate(task, datamodule=job.datamodule, verbose=False)

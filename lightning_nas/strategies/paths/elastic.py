@@ -54,6 +54,7 @@ class Elastic(PathStrategy):
         generations: The same.
         front_size: Networks of the front that are kept, at most: evenly spread, the cheapest and the best among them.
         tune_epochs: Epochs in which each of them is trained by itself in the end.
+        tune_rate: Factor of the task's learning rates then.
         prefer: Which one is the architecture of the run: the ``"best"`` by the metric, or the one at the ``"knee"``: farthest
             above the line between the cheapest and the best.
         seed: Seed of all draws.
@@ -95,6 +96,7 @@ class Elastic(PathStrategy):
         generations: int = 20,
         front_size: int = 8,
         tune_epochs: int = 0,
+        tune_rate: float = 1.0,
         prefer: Preference = "best",
         seed: int = 0,
     ) -> None:
@@ -104,6 +106,8 @@ class Elastic(PathStrategy):
             raise ArgumentError(f"distillation must be from 0 to 1, got {distillation}")
         if ema is not None and not 0 < ema < 1:
             raise ArgumentError(f"ema must be between 0 and 1, or null, got {ema}")
+        if tune_rate <= 0:
+            raise ArgumentError(f"tune_rate must be positive, got {tune_rate}")
         named = {
             "divergence": (divergence, get_args(DivergenceName)),
             "cost": (cost, get_args(CostName)),
@@ -129,7 +133,8 @@ class Elastic(PathStrategy):
         self.recalibration_batches, self.cost = recalibration_batches, cost
         self.exhaustive, self.initial, self.rounds, self.per_round = exhaustive, initial, rounds, per_round
         self.population, self.generations = population, generations
-        self.front_size, self.tune_epochs, self.prefer = front_size, tune_epochs, prefer
+        self.front_size, self.prefer = front_size, prefer
+        self.tune_epochs, self.tune_rate = tune_epochs, tune_rate
 
     @property
     def divergence(self) -> Divergence:
