@@ -4,7 +4,7 @@ import json
 import re
 
 import pytest
-from conftest import darts_v2
+from searched_run import darts_v2
 
 from lightning_nas.errors import ReportError
 from lightning_nas.report.page import build

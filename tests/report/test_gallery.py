@@ -5,8 +5,8 @@ import json
 import re
 
 import pytest
-from conftest import make_summary
 from PIL import Image
+from searched_run import make_summary
 
 from lightning_nas.errors import ReportError
 from lightning_nas.report.page import build

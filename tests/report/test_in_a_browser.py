@@ -6,8 +6,8 @@ import random
 
 import pytest
 from chromium import PROGRAM, Chromium
-from conftest import make_summary
 from PIL import Image
+from searched_run import make_summary
 from serving import served
 
 from lightning_nas.report.page import build

@@ -2,7 +2,7 @@ import csv
 import json
 
 import pytest
-from conftest import make_older_summary, make_summary
+from searched_run import make_older_summary, make_summary
 
 from lightning_nas.errors import ReportError
 from lightning_nas.report.multirun import collect, write_table

@@ -5,8 +5,8 @@ import re
 import shlex
 
 import pytest
-from conftest import make_summary
 from hydra import compose, initialize_config_module
+from searched_run import make_summary
 
 from lightning_nas.commands.groups import register_training_keys
 from lightning_nas.commands.schema import register_schemas

@@ -5,7 +5,7 @@ import re
 from html.parser import HTMLParser
 
 import pytest
-from conftest import make_older_summary, make_summary
+from searched_run import make_older_summary, make_summary
 
 from lightning_nas.errors import ReportError
 from lightning_nas.networks.hand_made import RESIDUAL
