@@ -78,7 +78,7 @@ class GradientSearchBenchmark(Benchmark):
     batch_size: int = 32
     steps: int = 25
     epochs: int = 40
-    warmup_epochs: int = 10
+    warmup_epochs: int = 3
     learning_rate: float = 0.05
 
     def __post_init__(self) -> None:
