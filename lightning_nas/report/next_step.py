@@ -64,6 +64,11 @@ def next_step(run: FinishedRun, diagnosis: Diagnosis, metric: str, mode: Literal
             "The search tends to operations that learn nothing. Search again with a guard against this:",
             _again(run, run.guard),
         )
+    if diagnosis.word == "undecided" and run.history and run.history[-1].get("stopped") is not None:
+        return NextStep(
+            "The guard ended the search before it had chosen anything. Let its logits move faster:",
+            _again(run, _more(run, "strategy", "lr", 3)),
+        )
     if diagnosis.word == "undecided":
         return NextStep(
             "The search ended before it had chosen anything. Let it run twice as long:", _again(run, _twice(run))
@@ -158,15 +163,21 @@ def _key(setting: str) -> str:
 
 def _twice(run: FinishedRun) -> str:
     """The setting that makes a search twice as long."""
-    group, name = ("trials", "count") if run.trials else ("search", "epochs")
-    count = None
+    return _more(run, *(("trials", "count") if run.trials else ("search", "epochs")), 2)
+
+
+def _more(run: FinishedRun, group: str, name: str, times: int) -> str:
+    """A setting with a number so many times as large."""
+    value = None
     if run.folder.config.is_file():
         try:
             node = part(read_plain(run.folder.config), group, run.folder.config)
         except ConfigError as error:
             raise ReportError(str(error)) from None
-        count = node.get(name) if isinstance(node, Mapping) else None
-    return f"{group}.{name}={2 * count if isinstance(count, int) else '<more>'}"
+        value = node.get(name) if isinstance(node, Mapping) else None
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        return f"{group}.{name}=<more>"
+    return f"{group}.{name}={times * value if isinstance(value, int) else f'{times * value:g}'}"
 
 
 def _overrides(run: FinishedRun) -> Sequence[str]:

@@ -26,9 +26,13 @@ def run(run_folder):
     record = run_folder / ".hydra"
     record.mkdir()
     (record / "overrides.yaml").write_text(json.dumps(GIVEN))
-    (record / "config.yaml").write_text("trials: {count: 9}\nsearch: {epochs: '${more}'}\nmore: 4\n")
+    (record / "config.yaml").write_text(
+        "strategy: {lr: 0.1}\ntrials: {count: 9}\nsearch: {epochs: '${more}'}\nmore: 4\n"
+    )
 
-    def step(word="healthy", gain=True, strategy="darts", curve=(), front=False, trials=False, epoch=None):
+    def step(
+        word="healthy", gain=True, strategy="darts", curve=(), front=False, trials=False, epoch=None, stopped=False
+    ):
         summary = make_summary(strategy=strategy, data="imagefolder")
         summary["comparison"] = summary["comparison"][: 4 if gain else 5]
         (run_folder / "summary.json").write_text(json.dumps(summary))
@@ -42,6 +46,10 @@ def run(run_folder):
         if trials:
             entry = {"number": 0, "state": "COMPLETE", "objectives": ["a"], "values": [0.5]}
             (run_folder / "trials.jsonl").write_text(json.dumps(entry) + "\n")
+        if stopped:
+            lines = (run_folder / "history.jsonl").read_text().splitlines()
+            lines[-1] = json.dumps({**json.loads(lines[-1]), "stopped": "stopped after epoch 19"})
+            (run_folder / "history.jsonl").write_text("\n".join(lines) + "\n")
         finished = read_run(run_folder)
         return next_step(finished, Diagnosis(word, "", "", epoch=epoch), *finished.deciding)
 
@@ -96,6 +104,14 @@ def test_what_was_too_short_or_no_better_searches_for_twice_as_long(run, ended, 
     assert items[-1] == last
     assert "strategy.lr=0.1" in items
     assert said in step.sentence
+
+
+def test_what_its_guard_has_ended_too_early_is_searched_at_a_higher_rate(run):
+    step = run(word="undecided", stopped=True)
+    name, items = composes(step.command)
+    assert (name, items[-1]) == ("search", "strategy.lr=0.3")
+    assert "strategy.lr=0.1" not in items
+    assert "The guard ended the search" in step.sentence
 
 
 def test_of_a_front_one_network_is_exported(run):
