@@ -129,9 +129,8 @@ def agreement(first: Mapping[str, Any], second: Mapping[str, Any]) -> float:
 def _standing(lines: Sequence[Mapping[str, Any]]) -> dict[int, float]:
     found, moved = {}, 0
     for index, (old, new) in enumerate(pairwise(lines), start=1):
-        moved = (
-            moved + 1 if old["probabilities"] != new["probabilities"] else 0
-        )  # 0: the logits rest, and so do decisions
+        resting = old["probabilities"] == new["probabilities"]  # and so do the decisions
+        moved = 0 if resting else moved + 1
         if moved >= STANDING_EPOCHS:
             before = lines[index - STANDING_EPOCHS : index]
             found[new["epoch"]] = fmean(agreement(line["choices"], new["choices"]) for line in before)
