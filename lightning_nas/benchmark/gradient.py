@@ -40,9 +40,9 @@ MakeStrategy = Callable[[SearchSpace, int], Any]
 class GradientSearchBenchmark(Benchmark):
     """Searches of one gradient strategy, each with a supernet that is small enough for a CPU.
 
-    A supernet with few channels is searched on some images of CIFAR-10. As deep as the table's networks, DARTS collapses in it as
-    published; with one cell per stage it did not settle on anything. The found cell's accuracies are those of the table, of the
-    full network after 200 epochs (Dong, Yang 2020, arXiv 2001.00326).
+    A supernet with few channels is searched on some images of CIFAR-10. As deep as the table's networks, DARTS collapses in
+    it as published; with one cell per stage it did not settle on anything. The found cell's accuracies are those of the
+    table, of the full network after 200 epochs (Dong, Yang 2020, arXiv 2001.00326).
 
     Args:
         make_strategy: Gives the strategy of one search; a random one finds what it draws first.
