@@ -215,7 +215,7 @@ def test_mistakes_are_named_before_any_work(here, arguments, said, capfd):
 def test_a_killed_search_resumes_to_the_same_architecture(tmp_path):
     arguments = [
         *TINY, "recipe=gas/small", "space.cells=3", "space.channels=4", FEW_OPS, "search.epochs=3", "data.augmentation=full",
-        "task.recompute=true", f"strategy.table={tmp_path / 'latency.json'}", "evaluate.random=0",
+        "task.recompute=true", f"strategy.terms.latency.table={tmp_path / 'latency.json'}", "evaluate.random=0",
         "evaluate.hand_made=false", "logger=csv",
     ]  # fmt: skip
     whole, broken = run_whole_and_broken(tmp_path, "search", arguments, unwritten="architecture.json")

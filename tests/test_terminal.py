@@ -51,7 +51,7 @@ def command(tmp_path, monkeypatch, capsys):
         (["search", "serch.epochs=1"], "unknown key serch.epochs; did you mean 'search.epochs'?"),
         (["search", "search.epoch=1"], "unknown key search.epoch; did you mean 'search.epochs'?"),
         (
-            ["search", "strategy=gdas", "strategy.order=2"],
+            ["search", "strategy=random", "strategy.order=2"],
             "unknown key strategy.order, which another option of its group has;",
         ),
         (["search", "strategi=darts"], "unknown key strategi; did you mean 'strategy'?"),

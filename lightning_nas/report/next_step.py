@@ -61,8 +61,8 @@ def next_step(run: FinishedRun, diagnosis: Diagnosis, metric: str, mode: Literal
                 ways_out(run, diagnosis)[0],
             )
         return NextStep(
-            "The search tends to operations that learn nothing. Search again with a guard against this:",
-            _again(run, run.guard),
+            "The search tends to operations that learn nothing. Search again with what keeps it from that:",
+            _again(run, diagnosis.again or run.remedies.guard),
         )
     if diagnosis.word == "undecided" and run.history and run.history[-1].get("stopped") is not None:
         return NextStep(

@@ -35,7 +35,7 @@ def diagnosis_of(run: FinishedRun, signs: Signs | None = None) -> Diagnosis:
         run: It.
         signs: Those of its history, if they were read already.
     """
-    return diagnose(Signs.of(run.history) if signs is None else signs, guard=run.guard)
+    return diagnose(Signs.of(run.history) if signs is None else signs, run.remedies)
 
 
 def charts_over_time(signs: Signs) -> tuple[ChartOverTime, ...]:

@@ -19,6 +19,7 @@ from lightning_nas.runs import RunFolder
 from lightning_nas.runs.contents import Candidate, Summary, Trial, checked, read_text
 from lightning_nas.runs.history import read_history
 from lightning_nas.runs.plain_config import read_plain
+from lightning_nas.search.doctor import Remedies
 from lightning_nas.search.presentation import Presentation
 
 GUARDED = "strategy=robust_darts"
@@ -42,7 +43,7 @@ class FinishedRun:
         fitness: Of every candidate of an evolution, in order; empty if the run had none.
         trials: Those that have ended, in order; empty if the run did not search trial by trial.
         presentation: What the task of the run says of itself.
-        guard: The setting that would have guarded the search, or another strategy where it cannot be set.
+        remedies: What the search could be made again with, if it has collapsed.
         pictures: Name of a file that the task wrote in a test -> name of a network -> the file, of those that have one.
         exported: What is known of the run's network as a file; None if it was not exported.
     """
@@ -56,7 +57,7 @@ class FinishedRun:
     fitness: tuple[float, ...]
     trials: tuple[Mapping[str, Any], ...]
     presentation: Presentation
-    guard: str
+    remedies: Remedies
     pictures: Mapping[str, Mapping[str, Path]]
     exported: ExportedFile | None
 
@@ -98,14 +99,14 @@ def read_run(folder: Path) -> FinishedRun:
         read_fitness(run.candidates),
         read_trials(run.trials),
         presentation,
-        guard_of(run.config),
+        remedies_of(run.config),
         {file: _pictures(run, file, summary["comparison"]) for file in presentation.pictures},
         exported_file(run),
     )
 
 
-def guard_of(config: Path) -> str:
-    """The setting that would have guarded a search: of its own strategy if that takes a guard and has none that acts.
+def remedies_of(config: Path) -> Remedies:
+    """What a search could be made again with: its own strategy if that takes a guard and has none that acts, or another one.
 
     Args:
         config: Of the search; a search from Python has none.
@@ -114,17 +115,21 @@ def guard_of(config: Path) -> str:
         ReportError: If it is malformed.
     """
     if not config.is_file():
-        return GUARDED
+        return Remedies(GUARDED)
     try:
         strategy = read_plain(config).get("strategy")
     except ConfigError as error:
         raise ReportError(str(error)) from None
-    if not isinstance(strategy, dict) or "guard" not in strategy or strategy.get("level") == "single":
-        return GUARDED
+    if not isinstance(strategy, dict) or "guard" not in strategy:
+        return Remedies(GUARDED)
+    terms = strategy.get("terms")
+    decays = isinstance(terms, dict) and terms.get("beta_decay") not in (None, 0)
+    other = "strategy=darts_minus" if decays else Remedies.from_the_start
+    if strategy.get("level") == "single":
+        return Remedies(GUARDED, other)
     guard = strategy["guard"]
     name = str(guard.get("_target_") if isinstance(guard, dict) else guard).rpartition(".")[2]
-    acts = name.lower() not in ("none", "watch")
-    return "strategy=beta_darts" if acts else "strategy.guard=eigenvalue"
+    return Remedies(Remedies.guard if name.lower() in ("none", "watch") else other, other)
 
 
 def presentation_of(summary: Mapping[str, Any], source: Path) -> Presentation:

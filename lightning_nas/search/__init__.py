@@ -11,7 +11,6 @@ from lightning_nas.search.lightning.callbacks import (
     DropPathSchedule,
     FreezeLogits,
     SeedBatches,
-    TemperatureSchedule,
 )
 from lightning_nas.search.lightning.judging import BestCheckpoint, StopWithoutRise
 from lightning_nas.search.lightning.trainers import Trainers
@@ -48,7 +47,6 @@ __all__ = [
     "StopWithoutRise",
     "SupernetSettings",
     "TableEvaluator",
-    "TemperatureSchedule",
     "TrainEvaluator",
     "Trainers",
     "TrialsSettings",

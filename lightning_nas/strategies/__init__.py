@@ -12,7 +12,7 @@ from lightning_nas.strategies.blackbox import (
     Reinforce,
     ReinforceLstm,
 )
-from lightning_nas.strategies.gradient import Darts, Gas, Gdas, GradientStrategy
+from lightning_nas.strategies.gradient import Darts, GradientStrategy
 from lightning_nas.strategies.paths import Elastic, Enas, Evolution, PathStrategy, Rsps, SinglePath, UniformPaths
 
 __all__ = [
@@ -23,8 +23,6 @@ __all__ = [
     "Elastic",
     "Enas",
     "Evolution",
-    "Gas",
-    "Gdas",
     "GradientStrategy",
     "LocalSearch",
     "PathStrategy",

@@ -31,7 +31,7 @@ def run(run_folder):
     )
 
     def step(
-        word="healthy", gain=True, strategy="darts", curve=(), front=False, trials=False, epoch=None, stopped=False
+        word="healthy", gain=True, strategy="darts", curve=(), front=False, trials=False, stopped=False, **diagnosed
     ):
         summary = make_summary(strategy=strategy, data="imagefolder")
         summary["comparison"] = summary["comparison"][: 4 if gain else 5]
@@ -51,7 +51,7 @@ def run(run_folder):
             lines[-1] = json.dumps({**json.loads(lines[-1]), "stopped": "stopped after epoch 19"})
             (run_folder / "history.jsonl").write_text("\n".join(lines) + "\n")
         finished = read_run(run_folder)
-        return next_step(finished, Diagnosis(word, "", "", epoch=epoch), *finished.deciding)
+        return next_step(finished, Diagnosis(word, "", "", **diagnosed), *finished.deciding)
 
     step.folder = run_folder
     return step
@@ -82,10 +82,10 @@ def test_a_search_that_has_found_something_is_followed_by_a_training(run):
 def test_after_a_collapse_an_epoch_before_it_is_trained_or_a_guarded_search_made(run, word):
     name, items = composes(run(word, epoch=3).command)
     assert (name, items[-1]) == ("train", f"architecture={RunFolder(run.folder).of_epoch(3)}")
-    name, items = composes(run(word).command)
-    guard = read_run(run.folder).guard
-    assert (name, items[-1]) == ("search", guard)
-    assert ("strategy.lr=0.1" in items) == guard.startswith("strategy.")
+    for again in ("strategy.guard=eigenvalue", "strategy=beta_darts"):
+        name, items = composes(run(word, again=again).command)
+        assert (name, items[-1]) == ("search", again)
+        assert ("strategy.lr=0.1" in items) == again.startswith("strategy.")
 
 
 @pytest.mark.parametrize(

@@ -8,10 +8,10 @@ import torch
 from lightning_nas.report.ending import ending
 from lightning_nas.report.over_time import charts_over_time
 from lightning_nas.report.page import build
-from lightning_nas.report.reading import guard_of, read_run
+from lightning_nas.report.reading import read_run, remedies_of
 from lightning_nas.runs import RunFolder
 from lightning_nas.runs.history import read_history
-from lightning_nas.search.doctor import Signs
+from lightning_nas.search.doctor import Remedies, Signs
 from lightning_nas.spaces import Darts
 
 
@@ -103,21 +103,35 @@ def test_what_was_not_recorded_is_said_in_its_place():
 
 
 @pytest.mark.parametrize(
-    ("strategy", "setting"),
+    ("strategy", "guard", "from_the_start"),
     [
-        ({"guard": None, "level": "bi"}, "strategy.guard=eigenvalue"),
-        ({"guard": "watch", "level": "bi"}, "strategy.guard=eigenvalue"),
-        ({"guard": {"_target_": "lightning_nas.guards.Watch", "every": 1}, "level": "bi"}, "strategy.guard=eigenvalue"),
+        ({"guard": None, "level": "bi"}, "strategy.guard=eigenvalue", "strategy=beta_darts"),
+        ({"guard": "watch", "level": "bi"}, "strategy.guard=eigenvalue", "strategy=beta_darts"),
+        (
+            {"guard": {"_target_": "lightning_nas.guards.Watch", "every": 1}, "level": "bi"},
+            "strategy.guard=eigenvalue",
+            "strategy=beta_darts",
+        ),
         (
             {"guard": {"_target_": "lightning_nas.guards.Eigenvalue"}, "level": "bi"},
+            "strategy=beta_darts",  # its own did not help
             "strategy=beta_darts",
-        ),  # did not help
-        ({"guard": None, "level": "single"}, "strategy=robust_darts"),  # which such a guard refuses
-        ({"tau_start": 10.0}, "strategy=robust_darts"),  # GDAS takes no guard
+        ),
+        (
+            {"guard": "eigenvalue", "level": "bi", "terms": {"beta_decay": 50.0}},
+            "strategy=darts_minus",  # nor did this
+            "strategy=darts_minus",
+        ),
+        (
+            {"guard": None, "level": "single"},
+            "strategy=robust_darts",
+            "strategy=beta_darts",
+        ),  # which refuses such a guard
+        ({"latency_weight": 0.1}, "strategy=robust_darts", "strategy=beta_darts"),  # of one's own, takes no guard
     ],
 )
-def test_the_proposal_is_a_setting_that_the_strategy_takes(tmp_path, strategy, setting):
+def test_the_proposal_is_a_setting_that_the_strategy_takes(tmp_path, strategy, guard, from_the_start):
     config = tmp_path / "config.yaml"
-    assert guard_of(config) == "strategy=robust_darts"  # from Python: nobody knows
+    assert remedies_of(config) == Remedies("strategy=robust_darts")  # from Python: nobody knows
     config.write_text(json.dumps({"strategy": strategy}))
-    assert guard_of(config) == setting
+    assert remedies_of(config) == Remedies(guard, from_the_start)

@@ -6,14 +6,14 @@ import torch
 from toy_project import FAMILIES, SPACE, TWO_NODES, project_of
 
 from lightning_nas.search import BilevelDataModule, SearchModule
-from lightning_nas.strategies import Darts, Gdas
+from lightning_nas.strategies import Darts
 
 STRATEGIES = {
     "first": lambda: Darts(lr=0.05),
     "second": lambda: Darts(order=2, lr=0.05),
     "exact": lambda: Darts(order=2, hessian="exact", lr=0.05),
     "single": lambda: Darts(level="single", lr=0.05),
-    "gdas": lambda: Gdas(lr=0.05),
+    "gdas": lambda: Darts(sampler="gumbel_hard", lr=0.05),
 }
 
 

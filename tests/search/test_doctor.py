@@ -4,8 +4,8 @@ import math
 
 import pytest
 
-from lightning_nas.search.doctor import Diagnosis, Signs, diagnose
-from lightning_nas.search.doctor.diagnosis import STOP, sharpening
+from lightning_nas.search.doctor import Diagnosis, Remedies, Signs, diagnose
+from lightning_nas.search.doctor.sharpening import STOP, sharpening
 from lightning_nas.search.doctor.signs import agreement, entropy, skip_share
 
 CONV, SKIP, POOL = "nor_conv_3x3", "skip_connect", "avg_pool_3x3"
@@ -33,8 +33,8 @@ def cell(skips, pools=0, edges=6):
     return [SKIP] * skips + [POOL] * pools + [CONV] * (edges - skips - pools)
 
 
-def said(lines, **settings):
-    return diagnose(Signs.of(lines), **settings).sentence
+def said(lines, *remedies):
+    return diagnose(Signs.of(lines), *remedies).sentence
 
 
 # ---- what is read ------------------------------------------------------------------------------------------------------
@@ -98,10 +98,12 @@ def test_it_is_seen_before_the_end():
 
 
 def test_a_collapse_from_the_start_leaves_no_architecture_to_use():
-    assert said(history([cell(6), cell(6)]), guard="strategy=robust_darts") == (
-        "collapsing since epoch 0: search again with strategy=robust_darts (100% of the operations in the found cell learn "
-        "nothing)"
+    lines, remedies = history([cell(6), cell(6)]), Remedies("strategy=robust_darts", "strategy=darts_minus")
+    assert said(lines, remedies) == (
+        "collapsing since epoch 0: search again with strategy=darts_minus (100% of the operations in the found cell learn "
+        "nothing; that was so as soon as the logits had chosen, so a guard has no epoch to go back to)"
     )
+    assert diagnose(Signs.of(lines)).again == "strategy=beta_darts"
 
 
 def test_what_undecided_logits_point_to_is_a_draw_and_no_collapse():
@@ -240,7 +242,7 @@ def test_a_history_of_an_earlier_version_proposes_no_architecture():
         del line["choices"]
     assert diagnose(Signs.of(lines)) == Diagnosis(
         "collapsing", "search again with strategy.guard=eigenvalue",
-        "100% of the operations in the found cell learn nothing", 1,
+        "100% of the operations in the found cell learn nothing", 1, again="strategy.guard=eigenvalue",
     )  # fmt: skip
 
 

@@ -11,7 +11,7 @@ from toy_project import FAMILIES, dataset, project_of
 
 from lightning_nas.search import BilevelDataModule, SampledPaths, SearchModule, WeightsHalf
 from lightning_nas.search.lightning.families import LightningModule, family_of
-from lightning_nas.strategies import Darts, Gdas
+from lightning_nas.strategies import Darts
 
 
 @pytest.mark.parametrize(("trainer", "module", "data", "rest"), list(itertools.product(FAMILIES, repeat=4)))
@@ -89,7 +89,7 @@ def test_a_module_that_overrides_log_logs_through_its_own(toy):
 
 def test_a_search_with_a_generator_can_be_copied(toy):
     """``StochasticWeightAveraging`` and ``EMAWeightAveraging`` do so."""
-    search = SearchModule(toy.Project(), Gdas())
+    search = SearchModule(toy.Project(), Darts(sampler="gumbel_hard"))
     clone = copy.deepcopy(search)
     assert clone.supernet is clone.model.backbone
     assert clone.supernet is not search.supernet

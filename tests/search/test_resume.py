@@ -7,7 +7,7 @@ from toy_project import SPACE, TWO_NODES, dataset
 
 from lightning_nas.search import BilevelDataModule, SearchModule
 from lightning_nas.search.lightning.persistence import LastCheckpoint
-from lightning_nas.strategies import Darts, Gas, Gdas
+from lightning_nas.strategies import Darts
 
 EPOCHS = 3
 BATCHES = 3  # of each half in an epoch
@@ -47,7 +47,7 @@ def scheduled(toy, space=SPACE):
 STRATEGIES = {
     "first order": lambda: Darts(lr=0.05),
     "second order": lambda: Darts(order=2, lr=0.05),
-    "gdas": lambda: Gdas(lr=0.05),
+    "gdas": lambda: Darts(sampler="gumbel_hard", lr=0.05),
 }
 
 
@@ -75,7 +75,7 @@ def fit(
     trainer = toy.make_trainer(
         EPOCHS, callbacks=callbacks, enable_checkpointing=True, default_root_dir=folder, limit_train_batches=limit
     )
-    space = TWO_NODES if isinstance(strategy, Gdas) else SPACE
+    space = TWO_NODES if strategy.sampler.hard else SPACE
     search = SearchModule(scheduled(toy, space)(), strategy, warmup_epochs=1, **arguments)
     trainer.fit(search, BilevelDataModule(toy.Data(), mode=mode, fraction=fraction), ckpt_path=resume)
     return trainer, search
@@ -131,7 +131,7 @@ def test_a_checkpoint_of_another_space_model_or_strategy_is_refused(toy, tmp_pat
     fit(toy, tmp_path, Darts())
     last = tmp_path / "checkpoints" / "last.ckpt"
     with pytest.raises(ValueError, match="another search space"):
-        fit(toy, tmp_path, Gdas(), resume=last)
+        fit(toy, tmp_path, Darts(sampler="gumbel_hard"), resume=last)
 
     class Larger(scheduled(toy)):
         def __init__(self):
@@ -159,8 +159,8 @@ def test_a_checkpoint_of_an_earlier_version_is_refused_in_words(toy, tmp_path):
 
 
 @pytest.mark.parametrize("interval", [1.0, 1], ids=["after the epoch", "after every batch"])
-@pytest.mark.parametrize("strategy", [Gdas, Gas])
-def test_a_validation_disturbs_nothing_though_it_draws_and_is_made_again(toy, tmp_path, strategy, interval):
+@pytest.mark.parametrize("sampler", ["gumbel_hard", "gumbel_soft"])
+def test_a_validation_disturbs_nothing_though_it_draws_and_is_made_again(toy, tmp_path, sampler, interval):
     class Drawing(scheduled(toy, TWO_NODES)):
         def validation_step(self, batch, batch_idx):
             torch.rand(1)
@@ -176,7 +176,7 @@ def test_a_validation_disturbs_nothing_though_it_draws_and_is_made_again(toy, tm
         )
         callbacks = [checkpoint] if crash is None else [checkpoint, crash_at(toy, crash)]
         arguments = {"callbacks": callbacks, "enable_checkpointing": True, "num_sanity_val_steps": 1}
-        search = SearchModule(Drawing(), strategy(lr=0.05, **({"latency_weight": 0.0} if strategy is Gas else {})))
+        search = SearchModule(Drawing(), Darts(sampler=sampler, lr=0.05))
         trainer = toy.make_trainer(2, val_check_interval=interval, **arguments)
         trainer.fit(search, BilevelDataModule(Validated()), ckpt_path=resume)
         return search.state_dict()

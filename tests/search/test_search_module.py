@@ -5,13 +5,16 @@ import torch
 from toy_project import SPACE, TWO_NODES, flat
 
 from lightning_nas.search import BilevelDataModule, SearchModule
-from lightning_nas.strategies import Darts, Gdas
+from lightning_nas.strategies import Darts
 from lightning_nas.strategies.gradient.functional import gumbel_hard
+from lightning_nas.strategies.gradient.terms import Macs
+
+NO_GPU = pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a GPU")
 
 
 def fit(toy, strategy, epochs=1, **arguments):
     trainer = toy.make_trainer(epochs)
-    model = toy.Project(TWO_NODES if isinstance(strategy, Gdas) else SPACE)
+    model = toy.Project(TWO_NODES if strategy.sampler.hard else SPACE)
     search = SearchModule(model, strategy, **arguments)
     before = {name: value.detach().clone() for name, value in model.named_parameters()}
     trainer.fit(search, BilevelDataModule(toy.Data()))
@@ -24,7 +27,9 @@ def moved(model, before):
 
 
 @pytest.mark.parametrize(
-    "strategy", [Darts(), Darts(order=2), Darts(level="single"), Gdas()], ids=["first", "second", "single", "gdas"]
+    "strategy",
+    [Darts(), Darts(order=2), Darts(level="single"), Darts(sampler="gumbel_hard")],
+    ids=["first", "second", "single", "gdas"],
 )
 def test_weights_and_logits_move_and_a_batch_is_a_global_step(toy, strategy):
     trainer, model, before = fit(toy, strategy)
@@ -59,7 +64,7 @@ def test_every_argument_changes_the_result(toy):
 
 
 def test_the_same_seed_gives_the_same_result(toy):
-    first, second = (fit(toy, Gdas(seed=3))[1].state_dict() for _ in range(2))
+    first, second = (fit(toy, Darts(sampler="gumbel_hard", seed=3))[1].state_dict() for _ in range(2))
     assert all(torch.equal(first[name], second[name]) for name in first)
 
 
@@ -81,3 +86,24 @@ def test_a_loss_that_is_not_finite_stops_with_its_place(toy):
 
     with pytest.raises(FloatingPointError, match="epoch 0, batch 0"):
         toy.make_trainer().fit(SearchModule(Broken(), Darts()), BilevelDataModule(toy.Data()))
+
+
+@pytest.mark.parametrize("accelerator", ["cpu", pytest.param("gpu", marks=[pytest.mark.gpu, NO_GPU])])
+def test_prices_are_taken_on_the_device_of_the_search(toy, accelerator):
+    places = []
+
+    class Noting(Macs):
+        def prepare(self, supernet, model, call, choices):
+            places.append(next(supernet.parameters()).device)
+
+        def value(self, logits, mean):
+            return next(iter(mean.values())).sum()
+
+    class Project(toy.Project):
+        def to(self, device):
+            places.append(device)
+            return super().to(device)
+
+    trainer = toy.make_trainer(1, accelerator=accelerator)
+    trainer.fit(SearchModule(Project(), Darts(terms={"noting": Noting(weight=1.0)})), BilevelDataModule(toy.Data()))
+    assert places[:2] == [trainer.strategy.root_device] * 2

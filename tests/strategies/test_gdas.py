@@ -5,9 +5,14 @@ import torch
 
 from lightning_nas.ops.mixed import MixedOp
 from lightning_nas.spaces import Chain, Darts, NasBench201, NasNet, OptionWeights
-from lightning_nas.strategies import Gdas
+from lightning_nas.strategies import Darts as Strategy
+from lightning_nas.strategies.gradient.samplers import GumbelHard
 
 OPS = ("max_pool_3x3", "skip_connect", "nor_conv_1x1", "avg_pool_3x3")
+
+
+def gdas(tau, seed):
+    return Strategy(sampler=GumbelHard(tau_start=tau, tau_end=0.1), seed=seed)
 
 
 def noise(shape, generator):
@@ -31,7 +36,7 @@ def test_the_gradient_of_one_edge_is_the_closed_form(tau, seed):
     edge = MixedOp(OPS, 3, 1, pool_norm=False).double().eval()
     x, direction = torch.randn(2, 2, 3, 5, 5, dtype=torch.float64).unbind()
     logits = torch.randn(1, len(OPS), dtype=torch.float64, requires_grad=True)
-    strategy = Gdas(tau_start=tau, tau_end=0.1, seed=seed)
+    strategy = gdas(tau, seed)
     weights = strategy.relax({"edge": logits})["edge"]
     ((drawn,),) = weights.active
     y = edge(x, weights.values[0], (drawn,))
@@ -61,7 +66,7 @@ def test_the_other_rule_has_equal_outputs_and_a_shifted_gradient():
     gradients, outputs = [], []
     for other in (False, True):
         logits = torch.tensor([[0.0, 2.0, 0.5, 0.3]], dtype=torch.float64, requires_grad=True)
-        weights = Gdas(tau_start=1.0, seed=3).relax({"edge": logits})["edge"]
+        weights = gdas(1.0, 3).relax({"edge": logits})["edge"]
         ((drawn,),) = weights.active
         y = edge(x, weights.values[0], (drawn,))
         if other:
@@ -110,11 +115,11 @@ def test_the_gradient_of_a_supernet_is_the_closed_form_of_every_edge(name, form)
     def loss():
         return sum((f * torch.linspace(-1, 1, f.numel(), dtype=f.dtype).view_as(f)).sum() for f in supernet(x))
 
-    strategy = Gdas(tau_start=tau, tau_end=0.1, seed=seed)
+    strategy = gdas(tau, seed)
     supernet.relaxation = strategy.relax
     loss().backward()
 
-    drawn = Gdas(tau_start=tau, tau_end=0.1, seed=seed).relax(supernet.logits)
+    drawn = gdas(tau, seed).relax(supernet.logits)
     leaves = {group: w.values.detach().clone().requires_grad_() for group, w in drawn.items()}
     supernet.relaxation = lambda _: {group: OptionWeights(leaf, drawn[group].active) for group, leaf in leaves.items()}
     loss().backward()

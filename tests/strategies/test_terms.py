@@ -10,7 +10,18 @@ from torch import nn
 
 from lightning_nas.cost import Call, cost_of_call
 from lightning_nas.errors import ArgumentError
-from lightning_nas.spaces import AutoDeepLab, Chain, Darts, EnasMacro, Fpn, Gas, NasBench201, NasNet, Product
+from lightning_nas.spaces import (
+    AutoDeepLab,
+    Chain,
+    Darts,
+    EnasMacro,
+    Fpn,
+    Gas,
+    NasBench201,
+    NasNet,
+    Product,
+    ShuffleNetV2,
+)
 from lightning_nas.strategies import Darts as Strategy
 from lightning_nas.strategies.gradient.terms import BetaDecay, Cost, Distance, Latency, Macs, ZeroOne
 
@@ -83,6 +94,7 @@ SPACES = {
     "chain": CHAIN,
     "auto_deeplab": AutoDeepLab(channels=4, layers=3, blocks=2, ops=OPS),
     "nasnet": NasNet(channels=4, cells=3, blocks=2, ops=("skip_connect", "sep_conv_3x3")),
+    "shufflenetv2": ShuffleNetV2(stem_channels=4, widths=(8, 12), depths=(2, 1), head_channels=16),
     "product": Product({"backbone": CHAIN, "neck": Fpn(channels=8)}),
 }
 

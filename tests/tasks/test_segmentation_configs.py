@@ -86,7 +86,8 @@ def test_the_retraining_of_auto_deeplab_is_that_of_the_paper(overrides, paramete
 
 def test_the_real_time_recipes_price_latency():
     config = composed("search", "recipe=gas/search", "data.root=/cityscapes")
-    assert (config.strategy.latency_weight, config.strategy.tau_start, config.strategy.tau_end) == (0.1, 1.0, 0.03)
+    strategy = config.strategy
+    assert (strategy.terms.latency.weight, strategy.sampler.tau_start, strategy.sampler.tau_end) == (0.1, 1.0, 0.03)
     assert (config.task.head, config.task.lr, config.task.weight_decay) == ("light", 0.038, 5e-4)
     space = make_space(config.space, 3)
     assert (space.channels, space.cells, space.guided) == (8, 14, True)

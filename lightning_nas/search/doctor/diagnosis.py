@@ -12,8 +12,9 @@ from dataclasses import dataclass
 from typing import Literal
 
 from lightning_nas.ops import PARAMETER_FREE
+from lightning_nas.search.doctor.remedies import Remedies
+from lightning_nas.search.doctor.sharpening import STOP, sharpening
 from lightning_nas.search.doctor.signs import STANDING_EPOCHS, Series, Signs
-from lightning_nas.strategies.gradient.guards import Eigenvalue
 
 COLLAPSED_SHARE = 0.5
 """More than this share of parameter-free operations in a decoded cell: it has collapsed."""
@@ -32,9 +33,6 @@ NOT_JUDGED = ("reduce",)
 
 NOTHING_TO_DO = "nothing to do"
 """What is proposed for a healthy search; whether it has found something better is not the doctor's question."""
-
-STOP = Eigenvalue()
-"""The early stop of RobustDARTS with its published numbers, which an eigenvalue is compared with."""
 
 RULES = (
     f"Rules, in this order. Collapsing: more than {COLLAPSED_SHARE:.0%} of the operations in a decoded cell learn nothing "
@@ -63,6 +61,7 @@ class Diagnosis:
         reason: The numbers.
         since: The first epoch of the trouble.
         epoch: The one whose architecture is proposed instead of the last one.
+        again: The setting with which to search again.
     """
 
     word: Word
@@ -70,6 +69,7 @@ class Diagnosis:
     reason: str
     since: int | None = None
     epoch: int | None = None
+    again: str | None = None
 
     @property
     def head(self) -> str:
@@ -82,12 +82,12 @@ class Diagnosis:
         return f"{self.head}: {self.proposal} ({self.reason})"
 
 
-def diagnose(signs: Signs, *, guard: str = "strategy.guard=eigenvalue") -> Diagnosis:
+def diagnose(signs: Signs, remedies: Remedies = Remedies()) -> Diagnosis:  # noqa: B008 (it is frozen)
     """Judges a search by its epochs, also while it goes on.
 
     Args:
         signs: Of the epochs so far.
-        guard: The setting that would have guarded this search.
+        remedies: What this search could be made again with.
 
     Example:
         >>> shares = {"cell": {0: 0.25, 1: 0.5, 2: 0.75, 3: 1.0}}
@@ -100,7 +100,7 @@ def diagnose(signs: Signs, *, guard: str = "strategy.guard=eigenvalue") -> Diagn
         return Diagnosis("unknown", "there is nothing to judge", "no epochs of a search were recorded")
     chosen = {group: _decided(values, signs, group) for group, values in shares.items()}
     chosen = {group: values for group, values in chosen.items() if values and max(values) == max(shares[group])}
-    found = _collapsing(signs, chosen, guard) or _sharp(signs, guard) or _drifting(signs, chosen, guard)
+    found = _collapsing(signs, chosen, remedies) or _sharp(signs, remedies) or _drifting(signs, chosen, remedies)
     return found or _undecided(signs, entropies) or _healthy(signs, shares, entropies)
 
 
@@ -123,7 +123,7 @@ def _stand(signs: Signs, epoch: int) -> bool:
     return signs.standing.get(epoch, 0.0) >= STANDS
 
 
-def _collapsing(signs: Signs, shares: Series, guard: str) -> Diagnosis | None:
+def _collapsing(signs: Signs, shares: Series, remedies: Remedies) -> Diagnosis | None:
     for group, values in shares.items():
         last = max(values)
         if values[last] <= COLLAPSED_SHARE:
@@ -135,18 +135,18 @@ def _collapsing(signs: Signs, shares: Series, guard: str) -> Diagnosis | None:
         if sharp is not None:
             reason += f"; {sharp.text}"
         before = [epoch for epoch in good if sharp is None or epoch <= max(sharp.before, min(good))]
-        return _with_way_out(signs, "collapsing", reason, since, max(before, default=None), guard)
+        return _with_way_out(signs, "collapsing", reason, since, max(before, default=None), remedies)
     return None
 
 
-def _sharp(signs: Signs, guard: str) -> Diagnosis | None:
+def _sharp(signs: Signs, remedies: Remedies) -> Diagnosis | None:
     sharp = sharpening(signs.eigenvalues)
     if sharp is None or signs.stopped is not None:
         return None
-    return _with_way_out(signs, "drifting", sharp.text, sharp.before + 1, sharp.before, guard)
+    return _with_way_out(signs, "drifting", sharp.text, sharp.before + 1, sharp.before, remedies)
 
 
-def _drifting(signs: Signs, shares: Series, guard: str) -> Diagnosis | None:
+def _drifting(signs: Signs, shares: Series, remedies: Remedies) -> Diagnosis | None:
     for group, values in shares.items():
         low, last = min(values.values()), values[max(values)]
         if last - low >= DRIFT:
@@ -154,52 +154,21 @@ def _drifting(signs: Signs, shares: Series, guard: str) -> Diagnosis | None:
             reason = (
                 f"the share of operations that learn nothing in the {_cell(group)} rose from {low:.0%} to {last:.0%}"
             )
-            return _with_way_out(signs, "drifting", reason, least + 1, least, guard)
+            return _with_way_out(signs, "drifting", reason, least + 1, least, remedies)
     return None
 
 
-@dataclass(frozen=True)
-class Sharpening:
-    """The first growth of the eigenvalue for which RobustDARTS stops.
-
-    Args:
-        before: Epoch of the earlier mean, to which it goes back.
-        text: The numbers.
-    """
-
-    before: int
-    text: str
-
-
-def sharpening(trace: Mapping[int, float]) -> Sharpening | None:
-    """Compares an eigenvalue over time with :data:`STOP`; None if it never grew so fast.
-
-    Args:
-        trace: Epoch -> eigenvalue. Where none was measured ``delay`` epochs before, the last one before that counts.
-
-    Example:
-        >>> sharpening({epoch: 1.0 if epoch < 9 else 4.0 for epoch in range(14)})
-        Sharpening(before=6, text='the dominant eigenvalue grew from 1 to 2.2 within 4 epochs, up to epoch 10')
-    """
-    for epoch in sorted(trace):
-        before = max((known for known in trace if known <= epoch - STOP.delay), default=None)
-        if epoch >= STOP.start and before is not None and STOP.has_grown(trace, before, epoch):
-            earlier, later = STOP.mean_of(trace, before), STOP.mean_of(trace, epoch)
-            return Sharpening(
-                before,
-                f"the dominant eigenvalue grew from {earlier:.3g} to {later:.3g} within {epoch - before} epochs, up to "
-                f"epoch {epoch}",
-            )
-    return None
-
-
-def _with_way_out(signs: Signs, word: Word, reason: str, since: int, before: int | None, guard: str) -> Diagnosis:
-    """A diagnosis that proposes the architecture of an epoch, if there is a good one, and the guard."""
-    known = signs.settled is not None
-    again = f"search again with {guard}"
-    if before is None or not known:
-        return Diagnosis(word, again, reason, since)
-    return Diagnosis(word, f"use the architecture of epoch {before}, or {again}", reason, since, before)
+def _with_way_out(
+    signs: Signs, word: Word, reason: str, since: int, before: int | None, remedies: Remedies
+) -> Diagnosis:
+    """A diagnosis that proposes the architecture of an epoch and the guard, or what helps where none was good."""
+    again = remedies.from_the_start if before is None else remedies.guard
+    proposal = f"search again with {again}"
+    if before is None:
+        reason += "; that was so as soon as the logits had chosen, so a guard has no epoch to go back to"
+    elif signs.settled is not None:
+        return Diagnosis(word, f"use the architecture of epoch {before}, or {proposal}", reason, since, before, again)
+    return Diagnosis(word, proposal, reason, since, again=again)
 
 
 def _undecided(signs: Signs, entropies: Series) -> Diagnosis | None:

@@ -11,10 +11,10 @@ from torch import nn
 
 from lightning_nas.architecture import Architecture, Option
 from lightning_nas.errors import ArgumentError
-from lightning_nas.search.costs import input_size, working_call
+from lightning_nas.search.costs import working_call
 from lightning_nas.search.gradient.logits import Logits
 from lightning_nas.search.gradient.optimization import only_optimizer
-from lightning_nas.search.lightning.callbacks import FreezeLogits, SeedBatches, StrategyEpochs, TemperatureSchedule
+from lightning_nas.search.lightning.callbacks import FreezeLogits, SeedBatches, StrategyEpochs
 from lightning_nas.search.lightning.distributed import check_equal_on_ranks
 from lightning_nas.search.lightning.families import Callback, is_ddp, overridden
 from lightning_nas.search.lightning.privates import finds_unused_parameters
@@ -122,7 +122,7 @@ class SearchLifecycle(WrappedModule):
                 if getattr(self, name) is not None:
                     self._settings_before.setdefault(name, getattr(self.trainer, name))
                     setattr(self.trainer, name, getattr(self, name))
-        own: list[Callback] = [SeedBatches(self.seed), TemperatureSchedule(), StrategyEpochs()]
+        own: list[Callback] = [SeedBatches(self.seed), StrategyEpochs()]
         if self.warmup_epochs:
             own.append(FreezeLogits(self.warmup_epochs))
         return [*own, *super().configure_callbacks()]
@@ -157,8 +157,8 @@ class SearchLifecycle(WrappedModule):
         if self.trainer.state.fn == "fit":
             strategy: Any = self.trainer.strategy
             datamodule = getattr(self.trainer.datamodule, "datamodule", self.trainer.datamodule)
-            self.strategy.prepare(self.supernet, lambda: input_size(self.model, datamodule), strategy.root_device)
-            self.strategy.prepare_task(self.supernet, self.model, lambda: working_call(self.model, datamodule))
+            self.model.to(strategy.root_device)  # where latency is measured; the Trainer does it only later
+            self.strategy.prepare(self.supernet, self.model, lambda: working_call(self.model, datamodule))
             # What was measured on the machine of the first rank counts for all.
             self.strategy.load_state_dict(strategy.broadcast(self.strategy.state_dict()))
 

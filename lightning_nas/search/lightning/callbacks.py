@@ -1,4 +1,4 @@
-"""Policy over time: temperature, freezing, drop-path, seeds, the history of the logits."""
+"""Policy over time: epochs of a strategy, freezing, drop-path, seeds, the history of the logits."""
 
 from __future__ import annotations
 
@@ -16,31 +16,6 @@ from lightning_nas.runs.contents import Epoch, checked, read_text
 from lightning_nas.search.lightning.families import Callback, pl
 from lightning_nas.search.lightning.random_numbers import seed_globally
 from lightning_nas.strategies import GradientStrategy
-
-
-class TemperatureSchedule(Callback):
-    """Lowers a strategy's ``tau`` linearly from ``tau_start`` to ``tau_end`` over the epochs; others are left alone.
-
-    Example:
-        >>> from types import SimpleNamespace
-        >>> from lightning_nas.strategies import Gdas
-        >>> search = SimpleNamespace(strategy=Gdas(tau_start=10.0, tau_end=2.0))
-        >>> TemperatureSchedule().on_train_epoch_start(SimpleNamespace(current_epoch=2, max_epochs=5), search)
-        >>> search.strategy.tau
-        6.0
-    """
-
-    def on_train_start(self, trainer: pl.Trainer, pl_module: Any) -> None:
-        """A run that is resumed within an epoch does not start it again."""
-        self.on_train_epoch_start(trainer, pl_module)
-
-    def on_train_epoch_start(self, trainer: pl.Trainer, pl_module: Any) -> None:
-        """Sets the temperature of the epoch."""
-        strategy = pl_module.strategy
-        if hasattr(strategy, "tau_start"):
-            last = max((trainer.max_epochs or 1) - 1, 1)
-            progress = min(trainer.current_epoch / last, 1.0)
-            strategy.tau = strategy.tau_start + (strategy.tau_end - strategy.tau_start) * progress
 
 
 class StrategyEpochs(Callback):

@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from lightning_nas.architecture import Choices, Option
 from lightning_nas.ops.candidates.shuffle import set_split
 from lightning_nas.spaces.chain.layers import MixedLayer
-from lightning_nas.spaces.option_weights import Paths, strongest
+from lightning_nas.spaces.option_weights import Mixed, Paths, strongest
 from lightning_nas.spaces.shufflenet.body import closing, described, layer_sizes, stem
 from lightning_nas.spaces.shufflenet.space import ShuffleNetV2
 from lightning_nas.spaces.supernet import Supernet
@@ -46,6 +46,11 @@ class ShuffleSupernet(Supernet, space=ShuffleNetV2):
                 row += 1
             features.append(x)
         return [*features[:-1], self.head(x)], None
+
+    def mixed(self) -> list[Mixed]:
+        """The layers, one after the other."""
+        layers = [layer for stage in self.stages for layer in stage.children()]
+        return [Mixed(layer, BLOCKS, row) for row, layer in enumerate(layers)]
 
     @staticmethod
     def decode(space: ShuffleNetV2, logits: Mapping[str, Tensor]) -> dict[str, Option]:

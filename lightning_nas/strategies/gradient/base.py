@@ -23,9 +23,9 @@ class GradientStrategy(ABC):
     """How to choose.
 
     ``SearchModule`` calls :meth:`check`, :meth:`adapt`, :meth:`initial` and :meth:`attach` when it finds the supernet,
-    :meth:`prepare` and :meth:`prepare_task` before the first epoch, :meth:`begin_epoch` and :meth:`begin_step` where
-    these begin, :meth:`relax` once per forward pass, :meth:`penalty` once per loss, :meth:`stepped` after a step of the
-    logits, and :meth:`decode` at the end. All but :meth:`relax` do nothing unless a strategy says otherwise.
+    :meth:`prepare` before the first epoch, :meth:`begin_epoch` and :meth:`begin_step` where these begin, :meth:`relax` once
+    per forward pass, :meth:`penalty` once per loss, :meth:`stepped` after a step of the logits, and :meth:`decode` at the end.
+    All but :meth:`relax` do nothing unless a strategy says otherwise.
 
     Args:
         order: 1 takes the weights as they are; 2 differentiates through one virtual weight step.
@@ -152,20 +152,9 @@ class GradientStrategy(ABC):
         """
 
     def prepare(  # noqa: B027 (most strategies need nothing)
-        self, supernet: Supernet, input_size: Callable[[], tuple[int, int, int]], device: torch.device
-    ) -> None:
-        """Called before a search begins, on every rank; the state of the first rank counts for all.
-
-        Args:
-            supernet: What is searched.
-            input_size: Gives channels, height and width of an image; fails if nobody knows.
-            device: Where the search runs.
-        """
-
-    def prepare_task(  # noqa: B027 (most need nothing)
         self, supernet: Supernet, model: nn.Module, call: Callable[[], Call]
     ) -> None:
-        """Called after :meth:`prepare`.
+        """Called before a search begins, on every rank; the state of the first rank counts for all.
 
         Args:
             supernet: What is searched.

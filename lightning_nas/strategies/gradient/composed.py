@@ -104,7 +104,7 @@ class Composed(Composition):
         for term in self.terms.values():
             term.start(dict(supernet.logits.items()))
 
-    def prepare_task(self, supernet: Supernet, model: nn.Module, call: Callable[[], Call]) -> None:
+    def prepare(self, supernet: Supernet, model: nn.Module, call: Callable[[], Call]) -> None:
         """Prices of the terms that have some."""
         choices = supernet.space.decode(supernet.decision_logits()) if self.terms else {}
         for term in self.terms.values():

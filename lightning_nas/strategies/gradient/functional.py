@@ -2,22 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-
 import torch
 from torch import Tensor
 
 from lightning_nas.spaces import OptionWeights
-
-
-def expected_cost(probabilities: Mapping[str, Tensor], costs: Mapping[str, Tensor]) -> Tensor:
-    """``sum p * cost`` over all groups, edges and options: of one-hot probabilities the cost of that architecture.
-
-    Args:
-        probabilities: Group -> ``(edges, options)``.
-        costs: The same groups -> ``(edges, options)``.
-    """
-    return torch.stack([(p * costs[name].to(p)).sum() for name, p in probabilities.items()]).sum()
 
 
 def gumbel_soft(logits: Tensor, tau: float, generator: torch.Generator) -> OptionWeights:

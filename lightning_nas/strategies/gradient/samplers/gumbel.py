@@ -35,7 +35,18 @@ class GumbelSoft(Annealed):
 class GumbelHard(Annealed):
     """Hard samples: one option per edge runs, with the gradient of the soft draw.
 
-    Source: Dong, Yang 2019, "GDAS", arXiv 1910.04465, equations 3 to 5.
+    An edge is ``y = h_k f_k(x)`` with the drawn option ``k`` alone, and the logits of one edge get::
+
+        dL/da_j = <dL/dy, f_k(x)> * p_k * ([j = k] - p_j) / tau
+
+    That is the paper's rule, and that of the authors' code for cells of the DARTS kind (``NASNetSearchCell`` of
+    github.com/D-X-Y/AutoDL-Projects). Their code for NAS-Bench-201 (``NAS201SearchCell.forward_gdas``) adds the plain numbers
+    ``h_o`` of the options that were not drawn, whose value is 0, but not their gradient: the first factor becomes
+    ``<dL/dy, f_k(x) - 1>``, as if every other option were a map of ones. No option is; so the rule here is the paper's in
+    every space. The results of GDAS in the paper on NAS-Bench-201 (arXiv 2001.00326) come from that code.
+
+    Source: Dong, Yang 2019, "Searching for a Robust Neural Architecture in Four GPU Hours", arXiv 1910.04465, section 3,
+    equations 3 to 5.
 
     Args:
         tau_start: First temperature.

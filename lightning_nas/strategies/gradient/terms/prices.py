@@ -17,6 +17,7 @@ from lightning_nas.ops.mixed import Candidates
 from lightning_nas.spaces import Supernet
 from lightning_nas.spaces.option_weights import Mixed
 from lightning_nas.spaces.pieces import Pieces
+from lightning_nas.strategies.gradient.terms.reaching import call_reaching, one_architecture
 
 Size = tuple[int, ...]
 
@@ -48,20 +49,11 @@ def prices_of(
     measure = _measure(kind, device)
     with random_numbers_kept():
         fresh = supernet.space.supernet(inputs=supernet.inputs).to(device)
-    before, given = supernet._path, list[Call]()
-    handle = supernet.register_forward_pre_hook(_noting(given), with_kwargs=True)
-    try:
-        supernet.activate(choices)
-        with evaluating(model):
-            call.of(model)
-        handle.remove()
-        outside = max(measure(model, call) - measure(supernet, given[0]), 0.0)
-    finally:
-        handle.remove()
-        supernet.activate(None)
-        supernet._path = before
+    with one_architecture(supernet, choices):
+        given = call_reaching(supernet, model, call)
+        outside = max(measure(model, call) - measure(supernet, given), 0.0)
     priced = fresh.priced()
-    sizes = _sizes(fresh, given[0], priced)
+    sizes = _sizes(fresh, given, priced)
     known: dict[Any, float] = {}
     prices = [torch.tensor(_prices(one, sizes, measure, known, device)) for one in priced]
     path = fresh.path(choices)
@@ -74,7 +66,7 @@ def prices_of(
     inside = 0.0
     for one, price in zip(priced, prices, strict=True):
         inside += float((one.counts(taken) * price).sum())
-    return outside + max(measure(found, given[0]) - inside, 0.0), prices
+    return outside + max(measure(found, given) - inside, 0.0), prices
 
 
 def _measure(kind: str, device: torch.device) -> Callable[[nn.Module, Call], float]:
@@ -148,13 +140,6 @@ def _sizes(fresh: Supernet, call: Call, priced: Sequence[Mixed | Pieces]) -> dic
         for handle in handles:
             handle.remove()
     return sizes
-
-
-def _noting(given: list[Call]) -> Callable[..., None]:
-    def note(module: nn.Module, args: Any, kwargs: Any) -> None:
-        given.append(Call(args, kwargs))
-
-    return note
 
 
 def _first(value: Any) -> Any:
