@@ -26,7 +26,7 @@ class FrontNetwork:
     Args:
         number: Its place, cheapest first.
         metric: What it reached in validation.
-        inherited: The same before it was tuned by itself.
+        inherited: The same before it was tuned by itself; equal where tuning did not help.
         macs: Multiply-adds of the whole network for one image.
         params: Parameters of the whole network.
         latency: Measured where the search ran.

@@ -13,7 +13,7 @@ from lightning_nas.errors import ArgumentError, ConfigError, JobError
 from lightning_nas.report.front import front_report
 from lightning_nas.search import run
 from lightning_nas.search.lightning.families import pl
-from lightning_nas.search.paths.front_networks import cut_task
+from lightning_nas.search.paths.front_networks import FrontNetworks, cut_task
 from lightning_nas.spaces.record import from_architecture
 
 
@@ -141,11 +141,29 @@ def test_the_front_may_be_tuned(tmp_path, searched):
     run(settings(tune_epochs=1, front_size=1, tune_rate=1e-6), slow)
     before = read(searched[0])["networks"][-1]
     assert entry["inherited"] == before["inherited"]
-    tuned = load_file(job.run.front_network(0).weights)
-    same = load_file(searched[0].run.front_network(before["number"]).weights)
-    assert not torch.equal(tuned["head.weight"], same["head.weight"])
-    nearly = load_file(slow.run.front_network(0).weights)
-    torch.testing.assert_close(nearly["head.weight"], same["head.weight"], rtol=1e-4, atol=1e-4)
+    same = load_file(searched[0].run.front_network(before["number"]).weights)["head.weight"]
+    tuned, nearly = (
+        torch.load(one.run.front_network(0).last_checkpoint)["state_dict"]["head.weight"] for one in (job, slow)
+    )
+    assert (tuned - same).abs().max() > 1e-3
+    torch.testing.assert_close(nearly, same, rtol=1e-4, atol=1e-4)
+
+
+@pytest.mark.parametrize("gain", [-0.01, 0.01])
+def test_a_network_that_tuning_makes_worse_keeps_its_weights(tmp_path, searched, monkeypatch, gain):
+    before = read(searched[0])["networks"][-1]
+
+    def tuned(self, task, run):
+        torch.nn.init.zeros_(task.head.weight)
+        return before["inherited"] + gain
+
+    monkeypatch.setattr(FrontNetworks, "_tuned", tuned)
+    job = job_in(tmp_path)
+    run(settings(tune_epochs=1, front_size=1), job)
+    (entry,) = read(job)["networks"]
+    assert (entry["metric"], entry["inherited"]) == (before["inherited"] + max(gain, 0), before["inherited"])
+    head = load_file(job.run.front_network(0).weights)["head.weight"]
+    assert bool((head == 0).all()) is (gain > 0)
 
 
 def test_what_cannot_be_done_is_refused_before_any_training(tmp_path, monkeypatch):

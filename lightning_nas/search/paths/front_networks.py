@@ -99,7 +99,7 @@ class FrontNetworks:
         job, run = self.job, self.job.run.front_network(number)
         self.scores.prepare(one.choices)  # the statistics of BatchNorm become its own
         task = cut_task(job, self.scores.task, self.scores.supernet, one.choices)
-        metric = one.value if not self.strategy.tune_epochs else self._tuned(task, run)
+        metric = self._tuned_or_kept(task, run, one.value) if self.strategy.tune_epochs else one.value
         trainer = self.scores.trainer
         cost = cost_of_task(task, job.datamodule, trainer.strategy.root_device).network
         assert cost is not None
@@ -116,6 +116,15 @@ class FrontNetworks:
             "number": number, "metric": metric, "inherited": one.value, "macs": cost.macs, "params": cost.parameters,
             "latency": None if latency is None else asdict(latency),
         }  # fmt: skip
+
+    def _tuned_or_kept(self, task: pl.LightningModule, run: RunFolder, inherited: float) -> float:
+        """The metric of a network after tuning; one that this has made worse gets its weights back."""
+        before = {name: tensor.detach().cpu().clone() for name, tensor in task.state_dict().items()}
+        metric = self._tuned(task, run)
+        if metric >= inherited:
+            return metric
+        task.load_state_dict(before)
+        return inherited
 
     def _tuned(self, task: pl.LightningModule, run: RunFolder) -> float:
         """The metric of a network after it has been trained by itself."""

@@ -53,7 +53,8 @@ class Elastic(PathStrategy):
         population: Of NSGA-II on the predictions.
         generations: The same.
         front_size: Networks of the front that are kept, at most: evenly spread, the cheapest and the best among them.
-        tune_epochs: Epochs in which each of them is trained by itself in the end.
+        tune_epochs: Epochs in which each of them is trained by itself in the end; one that gets worse in validation keeps the
+            weights that it had.
         tune_rate: Factor of the task's learning rates then.
         prefer: Which one is the architecture of the run: the ``"best"`` by the metric, or the one at the ``"knee"``: farthest
             above the line between the cheapest and the best.
