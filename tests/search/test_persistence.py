@@ -30,6 +30,9 @@ class Line(pl.LightningModule):
         self.log("epochs", float(self.current_epoch))
         self.at_epoch_end(self.current_epoch)
 
+    def validation_step(self, batch, batch_idx):
+        return self.layer(batch[0]).mean()
+
     def configure_optimizers(self):
         return torch.optim.SGD(self.parameters(), 0.1)
 
@@ -44,6 +47,47 @@ def fit(folder, epochs=3, at_epoch_end=lambda epoch: None, resume=None):
         logger=ContinuedCSVLogger(folder), callbacks=[LastCheckpoint(folder)],
     )  # fmt: skip
     trainer.fit(Line(at_epoch_end), DataLoader(TensorDataset(torch.ones(2, 1))), ckpt_path=resume)
+
+
+@pytest.mark.parametrize(
+    "settings",
+    [
+        {},
+        {"check_val_every_n_epoch": 2},
+        {"check_val_every_n_epoch": 9},
+        {"val_check_interval": 3},
+        {"val_check_interval": 3, "check_val_every_n_epoch": None},
+    ],
+    ids=str,
+)
+def test_the_last_weights_are_kept_however_rare_validations_are(tmp_path, settings):
+    data = DataLoader(TensorDataset(torch.ones(4, 1)))
+    trainer = pl.Trainer(
+        max_epochs=3, accelerator="cpu", enable_progress_bar=False, enable_model_summary=False, logger=False,
+        callbacks=[LastCheckpoint(tmp_path)], **settings,
+    )  # fmt: skip
+    line = Line()
+    trainer.fit(line, data, data)
+    kept = torch.load(tmp_path / "checkpoints" / "last.ckpt", weights_only=True)
+    assert (kept["epoch"], kept["global_step"]) == (2, 12)
+    assert torch.equal(kept["state_dict"]["layer.weight"], line.layer.weight)
+
+
+def test_a_validation_within_an_epoch_leaves_a_checkpoint(tmp_path):
+    class Dies(Line):
+        def training_step(self, batch, batch_idx):
+            if self.global_step == 7:
+                raise Killed
+            return super().training_step(batch, batch_idx)
+
+    data = DataLoader(TensorDataset(torch.ones(4, 1)))
+    trainer = pl.Trainer(
+        max_epochs=3, accelerator="cpu", enable_progress_bar=False, enable_model_summary=False, logger=False,
+        callbacks=[LastCheckpoint(tmp_path)], val_check_interval=3,
+    )  # fmt: skip
+    with pytest.raises(Killed):
+        trainer.fit(Dies(), data, data)
+    assert torch.load(tmp_path / "checkpoints" / "last.ckpt", weights_only=True)["global_step"] == 7
 
 
 def die_in(wanted):

@@ -113,18 +113,18 @@ class AtomicCheckpointIO(pl.plugins.TorchCheckpointIO):
 class LastCheckpoint(pl.callbacks.ModelCheckpoint):
     """Writes ``last.ckpt`` after every epoch, atomically, and keeps the one before until the training has ended.
 
-    ``ModelCheckpoint(save_last=True, save_top_k=0)`` writes it at the end of the training only.
+    It is also written after validations within an epoch. ``ModelCheckpoint(save_last=True, save_top_k=0)`` writes it at the end
+    of the training only, and by default one waits for a validation: where these are rare, the last weights would be lost.
 
     Args:
         folder: Of the training.
-        validated: Whether it is validated while it trains: Lightning would wait for a validation otherwise.
     """
 
-    def __init__(self, folder: Path, *, validated: bool = True) -> None:
+    def __init__(self, folder: Path) -> None:
         self.run = RunFolder(folder)
         super().__init__(
             self.run.checkpoints, filename=self.run.last_checkpoint.stem, save_top_k=1, every_n_epochs=1,
-            enable_version_counter=False, save_on_train_epoch_end=None if validated else True,
+            enable_version_counter=False, save_on_train_epoch_end=True,
         )  # fmt: skip
 
     def setup(self, trainer: pl.Trainer, pl_module: Any, stage: str) -> None:
@@ -132,6 +132,13 @@ class LastCheckpoint(pl.callbacks.ModelCheckpoint):
         super().setup(trainer, pl_module, stage)
         if type(trainer.strategy.checkpoint_io) is pl.plugins.TorchCheckpointIO:
             trainer.strategy.checkpoint_io = AtomicCheckpointIO()
+
+    def on_validation_end(self, trainer: pl.Trainer, pl_module: Any) -> None:
+        """Writes it after a validation within an epoch."""
+        super().on_validation_end(trainer, pl_module)
+        within = trainer.check_val_every_n_epoch is None or trainer.val_check_interval != 1.0
+        if within and trainer.state.fn == "fit" and not trainer.sanity_checking and not trainer.fast_dev_run:  # type: ignore[attr-defined]
+            trainer.save_checkpoint(self.run.last_checkpoint)
 
     def on_train_end(self, trainer: pl.Trainer, pl_module: Any) -> None:
         """Deletes the one before."""

@@ -82,8 +82,7 @@ class Trainers:
             "max_epochs": epochs,
             "logger": [ContinuedCSVLogger(place), *self.loggers(place)],
             "callbacks": [
-                FiniteTraining(), *callbacks, *own, LastCheckpoint(place, validated=validated),
-                pl.callbacks.Timer(max_time), *bar,
+                FiniteTraining(), *callbacks, *own, LastCheckpoint(place), pl.callbacks.Timer(max_time), *bar,
             ],
             "enable_progress_bar": progress_bar,
             "default_root_dir": str(place),
