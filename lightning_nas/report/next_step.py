@@ -62,7 +62,7 @@ def next_step(run: FinishedRun, diagnosis: Diagnosis, metric: str, mode: Literal
             )
         return NextStep(
             "The search tends to operations that learn nothing. Search again with what keeps it from that:",
-            _again(run, diagnosis.again or run.remedies.guard),
+            _again(run, *(diagnosis.again or run.remedies.guard).split()),
         )
     if diagnosis.word == "undecided" and run.history and run.history[-1].get("stopped") is not None:
         return NextStep(

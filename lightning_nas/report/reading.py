@@ -12,18 +12,15 @@ from typing import Any, Literal
 from pydantic import BaseModel
 
 from lightning_nas.architecture import Architecture
-from lightning_nas.errors import ConfigError, ReportError
+from lightning_nas.errors import ReportError
 from lightning_nas.report.earlier import presentation_of_earlier
 from lightning_nas.report.exported import ExportedFile, exported_file
+from lightning_nas.report.remedies import remedies_of
 from lightning_nas.runs import RunFolder
 from lightning_nas.runs.contents import Candidate, Summary, Trial, checked, read_text
 from lightning_nas.runs.history import read_history
-from lightning_nas.runs.plain_config import read_plain
 from lightning_nas.search.doctor import Remedies
 from lightning_nas.search.presentation import Presentation
-
-GUARDED = "strategy=robust_darts"
-"""A strategy with a guard, for searches of which nobody knows whether their own takes one."""
 
 Curves = dict[str, list[tuple[float, float]]]
 """Logged name, e.g. ``val/accuracy`` -> (epoch, value), ascending."""
@@ -103,33 +100,6 @@ def read_run(folder: Path) -> FinishedRun:
         {file: _pictures(run, file, summary["comparison"]) for file in presentation.pictures},
         exported_file(run),
     )
-
-
-def remedies_of(config: Path) -> Remedies:
-    """What a search could be made again with: its own strategy if that takes a guard and has none that acts, or another one.
-
-    Args:
-        config: Of the search; a search from Python has none.
-
-    Raises:
-        ReportError: If it is malformed.
-    """
-    if not config.is_file():
-        return Remedies(GUARDED)
-    try:
-        strategy = read_plain(config).get("strategy")
-    except ConfigError as error:
-        raise ReportError(str(error)) from None
-    if not isinstance(strategy, dict) or "guard" not in strategy:
-        return Remedies(GUARDED)
-    terms = strategy.get("terms")
-    decays = isinstance(terms, dict) and terms.get("beta_decay") not in (None, 0)
-    other = "strategy=darts_minus" if decays else Remedies.from_the_start
-    if strategy.get("level") == "single":
-        return Remedies(GUARDED, other)
-    guard = strategy["guard"]
-    name = str(guard.get("_target_") if isinstance(guard, dict) else guard).rpartition(".")[2]
-    return Remedies(Remedies.guard if name.lower() in ("none", "watch") else other, other)
 
 
 def presentation_of(summary: Mapping[str, Any], source: Path) -> Presentation:

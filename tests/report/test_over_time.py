@@ -2,16 +2,15 @@
 
 import json
 
-import pytest
 import torch
 
 from lightning_nas.report.ending import ending
 from lightning_nas.report.over_time import charts_over_time
 from lightning_nas.report.page import build
-from lightning_nas.report.reading import read_run, remedies_of
+from lightning_nas.report.reading import read_run
 from lightning_nas.runs import RunFolder
 from lightning_nas.runs.history import read_history
-from lightning_nas.search.doctor import Remedies, Signs
+from lightning_nas.search.doctor import Signs
 from lightning_nas.spaces import Darts
 
 
@@ -100,38 +99,3 @@ def test_what_was_not_recorded_is_said_in_its_place():
         "Not measured: strategy.guard=watch measures it, strategy.guard=eigenvalue acts on it, too.",
         "Not recorded: there are no two epochs with an architecture.",
     ]
-
-
-@pytest.mark.parametrize(
-    ("strategy", "guard", "from_the_start"),
-    [
-        ({"guard": None, "level": "bi"}, "strategy.guard=eigenvalue", "strategy=beta_darts"),
-        ({"guard": "watch", "level": "bi"}, "strategy.guard=eigenvalue", "strategy=beta_darts"),
-        (
-            {"guard": {"_target_": "lightning_nas.guards.Watch", "every": 1}, "level": "bi"},
-            "strategy.guard=eigenvalue",
-            "strategy=beta_darts",
-        ),
-        (
-            {"guard": {"_target_": "lightning_nas.guards.Eigenvalue"}, "level": "bi"},
-            "strategy=beta_darts",  # its own did not help
-            "strategy=beta_darts",
-        ),
-        (
-            {"guard": "eigenvalue", "level": "bi", "terms": {"beta_decay": 50.0}},
-            "strategy=darts_minus",  # nor did this
-            "strategy=darts_minus",
-        ),
-        (
-            {"guard": None, "level": "single"},
-            "strategy=robust_darts",
-            "strategy=beta_darts",
-        ),  # which refuses such a guard
-        ({"latency_weight": 0.1}, "strategy=robust_darts", "strategy=beta_darts"),  # of one's own, takes no guard
-    ],
-)
-def test_the_proposal_is_a_setting_that_the_strategy_takes(tmp_path, strategy, guard, from_the_start):
-    config = tmp_path / "config.yaml"
-    assert remedies_of(config) == Remedies("strategy=robust_darts")  # from Python: nobody knows
-    config.write_text(json.dumps({"strategy": strategy}))
-    assert remedies_of(config) == Remedies(guard, from_the_start)

@@ -103,7 +103,7 @@ def test_a_collapse_from_the_start_leaves_no_architecture_to_use():
         "collapsing since epoch 0: search again with strategy=darts_minus (100% of the operations in the found cell learn "
         "nothing; that was so as soon as the logits had chosen, so a guard has no epoch to go back to)"
     )
-    assert diagnose(Signs.of(lines)).again == "strategy=beta_darts"
+    assert diagnose(Signs.of(lines)).again == "strategy.auxiliary_skip=1 strategy.guard=eigenvalue"
 
 
 def test_what_undecided_logits_point_to_is_a_draw_and_no_collapse():
