@@ -3,7 +3,8 @@
 import json
 
 import pytest
-from config_files import composed, composed_files
+import yaml
+from config_files import composed_files
 from hydra.utils import instantiate
 from omegaconf import OmegaConf
 
@@ -42,16 +43,23 @@ def test_the_proposal_is_what_the_strategy_has_not(tmp_path, strategy, remedies)
 
 @pytest.mark.parametrize("name", GRADIENT)
 def test_what_is_proposed_can_be_made(tmp_path, name):
-    def strategy(*overrides):
-        node = composed("recipe=default/small", f"strategy={name}", *overrides).strategy
-        return {**OmegaConf.to_container(node, resolve=False), "seed": 0}
+    def strategy(*settings):
+        node = OmegaConf.create(strategy_of(name))
+        OmegaConf.set_struct(node, True)
+        for key, _, value in (
+            setting.removeprefix("strategy").removeprefix(".").partition("=") for setting in settings
+        ):
+            if not key:
+                return strategy_of(value)
+            OmegaConf.update(node, key, yaml.safe_load(value))
+        return OmegaConf.to_container(node)
 
     config = tmp_path / "config.yaml"
     config.write_text(json.dumps({"strategy": strategy()}))
     remedies = remedies_of(config)
     for remedy in (remedies.guard, remedies.from_the_start):
-        other, *_ = again = remedy.split()
-        node = (
-            strategy(*again) if not other.startswith("strategy=") else composed("recipe=default/small", other).strategy
-        )
-        assert instantiate({**node, "seed": 0}).parts
+        assert instantiate(strategy(*remedy.split())).parts
+
+
+def strategy_of(name):
+    return {**OmegaConf.to_container(composed_files("strategy")[name]), "seed": 0}
